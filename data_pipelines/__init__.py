@@ -1,0 +1,1 @@
+"""Raw music in, MashupDB out: one module per stage, each runnable with `python -m`."""

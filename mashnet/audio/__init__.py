@@ -1,0 +1,1 @@
+"""Sound: reading and writing, stretching, spectrograms, annotation of recordings."""

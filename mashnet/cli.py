@@ -1,0 +1,160 @@
+"""What all Hydra entry points share: composing, and refusing settings in words that help."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mashnet.errors import ConfigError, MashnetError, near_miss, require_one_of
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+# Runs name their own folders; Hydra must neither make any nor leave the user's directory.
+_QUIET = (
+    "hydra.run.dir=.",
+    "hydra.sweep.dir=.",
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra.job.chdir=false",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+)
+
+
+def entry_point(
+    config_name: str, config_dir: Path = CONFIGS
+) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make `main(config)` a program that takes Hydra overrides from the command line.
+
+    A MashnetError ends it with one line on stderr and exit status 2, Ctrl-C with status 130.
+    """
+
+    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(main)
+        def guarded(config: DictConfig) -> None:
+            try:
+                if missing := OmegaConf.missing_keys(config):
+                    settings = ", ".join(f"{key}=…" for key in sorted(missing))
+                    raise ConfigError(f"{settings} must be given")
+                main(config)
+            except MashnetError as error:
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(2)
+            except KeyboardInterrupt:
+                print("interrupted; the same command goes on from here", file=sys.stderr)
+                sys.exit(130)
+
+        program = hydra.main(
+            version_base="1.3", config_path=str(config_dir), config_name=config_name
+        )(guarded)
+
+        def run() -> None:
+            arguments = sys.argv[1:]
+            if not any(argument.startswith("-") for argument in arguments):
+                try:
+                    check_overrides(config_name, arguments, config_dir)
+                except ConfigError as error:
+                    print(f"error: {error}", file=sys.stderr)
+                    sys.exit(2)
+            given = {argument.split("=", 1)[0] for argument in arguments}
+            sys.argv += [setting for setting in _QUIET if setting.split("=", 1)[0] not in given]
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+            program()
+
+        return run
+
+    return decorate
+
+
+def compose(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) -> DictConfig:
+    """Compose a configuration outside a running program.
+
+    Raises:
+        ConfigError: in words that name the setting, the near miss and what is allowed.
+    """
+    check_overrides(config_name, overrides, config_dir)
+    return _compose(config_name, overrides, config_dir)
+
+
+def check_overrides(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) -> None:
+    """Raise a ConfigError for the first override with an unknown name or a value of a wrong kind."""
+    for override in overrides:
+        if "=" not in override:
+            raise ConfigError(f"'{override}' is not a setting; write key=value")
+    try:
+        config = _compose(config_name, overrides, config_dir)
+    except MissingConfigException as error:
+        option = (error.missing_cfg_file or "").rsplit("/", 1)
+        if len(option) == 2 and error.options:
+            require_one_of(option[0], option[1], error.options)
+        raise ConfigError(_one_line(error)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        unknown = re.search(r"Could not (?:override|append to) '([^']+)'", str(error))
+        key = unknown.group(1) if unknown else ""
+        others = [o for o in overrides if _key(o) != key]
+        if not key or len(others) == len(overrides):
+            raise ConfigError(_one_line(error)) from error
+        raise ConfigError(_unknown_key(key, _compose(config_name, others, config_dir))) from error
+    defaults = _compose(config_name, [o for o in overrides if _is_group(o, config_dir)], config_dir)
+    for override in overrides:
+        key = _key(override)
+        if override[0] not in "+~" and not _is_group(override, config_dir) and "hydra" not in key:
+            _check_kind(key, OmegaConf.select(defaults, key), OmegaConf.select(config, key))
+
+
+def _compose(config_name: str, overrides: list[str], config_dir: Path) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(config_dir), version_base="1.3"):
+        return hydra.compose(config_name, overrides=overrides)
+
+
+def _key(override: str) -> str:
+    return override.split("=", 1)[0].lstrip("+~")
+
+
+def _is_group(override: str, config_dir: Path) -> bool:
+    return (config_dir / _key(override).split("@")[0]).is_dir()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _unknown_key(key: str, config: DictConfig) -> str:
+    known, node = "", config
+    for name in key.split("."):
+        if not isinstance(node, DictConfig):
+            return f"{key}: {known} is a single value and has no settings of its own."
+        if name not in node:
+            allowed = [str(k) for k in node]
+            where = f" in {known}" if known else ""
+            return (
+                f"{key}: there is no setting '{name}'{where}.{near_miss(name, allowed)} "
+                f"Available: {', '.join(sorted(allowed))}."
+            )
+        known, node = f"{known}.{name}".lstrip("."), node[name]
+    return f"{key} cannot be set."
+
+
+def _check_kind(key: str, default: object, given: object) -> None:
+    kinds: tuple[type, ...]
+    if isinstance(default, bool):
+        kinds, expected = (bool,), "true or false"
+    elif isinstance(default, int):
+        kinds, expected = (int,), "a whole number"
+    elif isinstance(default, float):
+        kinds, expected = (int, float), "a number"
+    else:
+        return
+    if not isinstance(given, kinds) or (isinstance(given, bool) and bool not in kinds):
+        raise ConfigError(f"{key}={given} is not allowed: expected {expected} (default {default}).")

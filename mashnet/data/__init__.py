@@ -1,0 +1,1 @@
+"""The MashupDB, its views, and what Lightning needs to read them."""

@@ -1,0 +1,210 @@
+"""The MashupDB: tables of clips, stems, mixes and rejects beside their audio, on disk.
+
+Conventions: times are in seconds from the start of the clip; paths are relative to the
+database's root, with forward slashes; ids are content hashes (`mashnet.files.content_id`).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mashnet.errors import DatabaseError
+from mashnet.files import write_json, written_atomically
+
+SCHEMA_VERSION = 1
+ROLES = ("vocal", "harmonic", "percussion")
+SPLITS = ("train", "val", "test")
+CONDITIONS = ("original", "matched", "unmatched_key", "unmatched_tempo", "unmatched_key_tempo")
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "clips": {
+        "clip_id": pl.String,
+        "song_id": pl.String,
+        "title": pl.String,
+        "artist": pl.String,
+        "source": pl.String,
+        "license": pl.String,
+        "duration_s": pl.Float64,
+        "sample_rate": pl.Int64,
+        "tempo_bpm": pl.Float64,
+        "beats": pl.List(pl.Float64),  # seconds
+        "downbeats": pl.List(pl.Float64),  # seconds, a subset of beats
+        "beats_per_bar": pl.Int64,
+        "key_tonic": pl.Int64,  # pitch class, C = 0
+        "key_mode": pl.String,  # major | minor
+        "key_confidence": pl.Float64,  # 0..1; 1 for an exact annotation
+        "section": pl.String,
+        "split": pl.String,
+    },
+    "stems": {
+        "clip_id": pl.String,
+        "stem_id": pl.String,
+        "role": pl.String,
+        "label": pl.String,
+        "path": pl.String,
+        "rms_db": pl.Float64,
+        "active_ratio": pl.Float64,
+    },
+    # One recipe per row; mashnet.data.recipes says what each field means.
+    "mixes": {
+        "mix_id": pl.String,
+        "condition": pl.String,
+        "vocal": pl.List(pl.String),
+        "harmonic": pl.List(pl.String),
+        "percussion": pl.List(pl.String),
+        "semitones": pl.Int64,
+        "ratio_h": pl.Float64,
+        "ratio_p": pl.Float64,
+        "offset_s": pl.Float64,
+        "offset_role": pl.String,
+        "common_semitones": pl.Int64,
+        "common_ratio": pl.Float64,
+        "stretch": pl.String,
+        "artefact_control": pl.Boolean,
+        "duration_s": pl.Float64,
+        "seed": pl.Int64,
+        "split": pl.String,
+    },
+    "rejects": {"input": pl.String, "stage": pl.String, "reason": pl.String},
+}
+
+
+class MashupDB:
+    """Reads and writes one MashupDB folder.
+
+    Tables are read on first use and kept; `write_table` replaces one on disk and in memory.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        """Name the folder; nothing is read or created yet."""
+        self.root = Path(root)
+        self._tables: dict[str, pl.DataFrame] = {}
+
+    @classmethod
+    def open(cls, root: str | Path) -> MashupDB:
+        """Open a finished database.
+
+        Raises:
+            DatabaseError: if there is none, or its schema version is not this one.
+        """
+        database = cls(root)
+        manifest = database.root / "manifest.json"
+        if not manifest.is_file():
+            raise DatabaseError(
+                f"{root} is not a MashupDB (no manifest.json). Build one with: "
+                f"python -m data_pipelines.mashupdb source=stems source.root=FOLDER out={root}"
+            )
+        found = database.manifest.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise DatabaseError(
+                f"{manifest} has schema version {found}; this mashnet reads version "
+                f"{SCHEMA_VERSION}. Rebuild the database with data_pipelines.mashupdb."
+            )
+        return database
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest: schema version, pipeline configs, counts, tool versions."""
+        path = self.root / "manifest.json"
+        try:
+            value = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise DatabaseError(f"{path} cannot be read: {error}") from error
+        if not isinstance(value, dict):
+            raise DatabaseError(f"{path} does not hold a JSON object")
+        return value
+
+    def update_manifest(self, **entries: Any) -> None:
+        """Merge entries into manifest.json (created if absent), keeping the others."""
+        path = self.root / "manifest.json"
+        current = self.manifest if path.is_file() else {}
+        merged = {**current, "schema_version": SCHEMA_VERSION, **entries}
+        write_json(path, merged)
+        self.__dict__["manifest"] = merged
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Return a table with exactly the columns of `SCHEMAS[name]`; empty if not yet written.
+
+        Raises:
+            DatabaseError: if the file is damaged or a column is missing or of another type.
+        """
+        if name not in self._tables:
+            path = self.root / f"{name}.parquet"
+            schema = SCHEMAS[name]
+            if not path.is_file():
+                self._tables[name] = pl.DataFrame(schema=schema)
+                return self._tables[name]
+            try:
+                frame = pl.read_parquet(path)
+                self._tables[name] = frame.select(
+                    pl.col(column).cast(dtype) for column, dtype in schema.items()
+                )
+            except (OSError, pl.exceptions.PolarsError) as error:
+                raise DatabaseError(
+                    f"{path} cannot be read as the table {name}: {error}"
+                ) from error
+        return self._tables[name]
+
+    def write_table(self, name: str, rows: pl.DataFrame | list[dict[str, Any]]) -> pl.DataFrame:
+        """Replace a table, atomically; rows are put into the schema's columns and types."""
+        schema = SCHEMAS[name]
+        frame = (
+            rows.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
+            if isinstance(rows, pl.DataFrame)
+            else pl.DataFrame(rows, schema=schema)
+        )
+        with written_atomically(self.root / f"{name}.parquet") as temporary:
+            frame.write_parquet(temporary)
+        self._tables[name] = frame
+        for derived in ("stem_rows", "clip_rows"):
+            self.__dict__.pop(derived, None)
+        return frame
+
+    @property
+    def clips(self) -> pl.DataFrame:
+        """One row per clip."""
+        return self.table("clips")
+
+    @property
+    def stems(self) -> pl.DataFrame:
+        """One row per stem of a clip."""
+        return self.table("stems")
+
+    @property
+    def mixes(self) -> pl.DataFrame:
+        """One recipe per row."""
+        return self.table("mixes")
+
+    @property
+    def rejects(self) -> pl.DataFrame:
+        """One row per input that could not be used, with the stage and the reason."""
+        return self.table("rejects")
+
+    @cached_property
+    def stem_rows(self) -> dict[str, dict[str, Any]]:
+        """Stem rows by stem_id."""
+        return {row["stem_id"]: row for row in self.stems.iter_rows(named=True)}
+
+    @cached_property
+    def clip_rows(self) -> dict[str, dict[str, Any]]:
+        """Clip rows by clip_id."""
+        return {row["clip_id"]: row for row in self.clips.iter_rows(named=True)}
+
+    def audio_path(self, stem_id: str) -> Path:
+        """Return where a stem's audio lies.
+
+        Raises:
+            DatabaseError: if the id is unknown or its path would leave the database's folder.
+        """
+        row = self.stem_rows.get(stem_id)
+        if row is None:
+            raise DatabaseError(f"{self.root}: there is no stem {stem_id}")
+        path = (self.root / row["path"]).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise DatabaseError(f"{self.root}: the path of stem {stem_id} leaves the database")
+        return path

@@ -1,0 +1,69 @@
+"""Parts: one role of one mix as sound, made only when somebody listens.
+
+A Scorer is handed groups of parts (`{"vocal": part, "harmonic": part, ...}`). It asks a part for
+its waveform at the rate it needs, and uses `part_id` to encode the same part only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import soxr
+
+from mashnet.audio.io import read_audio
+from mashnet.files import content_id, file_digest
+
+
+class Part(Protocol):
+    """One role of a mix."""
+
+    @property
+    def part_id(self) -> str:
+        """Equal for two parts only if they sound the same (a content hash)."""
+
+    def waveform(self, sample_rate: int) -> np.ndarray:
+        """Return mono float32 samples, shape (samples,), at `sample_rate` Hz."""
+
+
+Group = Mapping[str, Part]  # role → part; the roles that a query or a candidate brings
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """A sound file, mixed down to mono."""
+
+    path: Path
+
+    @property
+    def part_id(self) -> str:
+        """Hash of the file's bytes."""
+        return content_id("file", file_digest(Path(self.path)))
+
+    def waveform(self, sample_rate: int) -> np.ndarray:
+        """Decode the whole file at `sample_rate`; raises AudioError if it cannot be used."""
+        audio, _ = read_audio(Path(self.path), sample_rate=sample_rate, mono=True)
+        return audio[0]
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPart:
+    """Samples in memory, mono, shape (samples,)."""
+
+    samples: np.ndarray
+    sample_rate: int
+
+    @property
+    def part_id(self) -> str:
+        """Hash of the samples and their rate."""
+        return content_id("array", np.ascontiguousarray(self.samples).tobytes(), self.sample_rate)
+
+    def waveform(self, sample_rate: int) -> np.ndarray:
+        """Return the samples, resampled if need be."""
+        samples = np.asarray(self.samples, dtype=np.float32)
+        if sample_rate == self.sample_rate:
+            return samples
+        return soxr.resample(samples, self.sample_rate, sample_rate).astype(np.float32)

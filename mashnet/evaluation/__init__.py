@@ -1,0 +1,1 @@
+"""Metrics, statistics, protocols, figures and the report."""

@@ -1,0 +1,1 @@
+"""One file per protocol; each talks to Scorers only."""

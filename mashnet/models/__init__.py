@@ -1,0 +1,1 @@
+"""One file per network and per non-learned Scorer, found by name."""

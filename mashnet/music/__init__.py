@@ -1,0 +1,1 @@
+"""Keys, tempo and beats: arithmetic on music, no audio."""

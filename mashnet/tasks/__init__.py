@@ -1,0 +1,1 @@
+"""What is optimised, and how: one LightningModule per training task."""
