@@ -87,7 +87,7 @@ def compose(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) 
 
 
 def check_overrides(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) -> None:
-    """Raise a ConfigError for the first override with an unknown name or a value of a wrong kind."""
+    """Raise a ConfigError for the first override of an unknown name or with a wrong value."""
     for override in overrides:
         if "=" not in override:
             raise ConfigError(f"'{override}' is not a setting; write key=value")
