@@ -50,8 +50,9 @@ def entry_point(
             except MashnetError as error:
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(2)
-            except KeyboardInterrupt:
-                print("interrupted; the same command goes on from here", file=sys.stderr)
+            except KeyboardInterrupt as interrupt:
+                advice = str(interrupt) or "the same command goes on from here"
+                print(f"\ninterrupted; {advice}", file=sys.stderr)
                 sys.exit(130)
 
         program = hydra.main(

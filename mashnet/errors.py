@@ -47,6 +47,6 @@ def require_one_of(name: str, given: str, allowed: Iterable[str]) -> str:
     if given in options:
         return given
     raise ConfigError(
-        f"{name}={given} is not available.{near_miss(str(given), options)} "
+        f"{name} '{given}' is not available.{near_miss(str(given), options)} "
         f"Available: {', '.join(options)}."
     )

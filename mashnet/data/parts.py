@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +39,7 @@ class FilePart:
 
     path: Path
 
-    @property
+    @cached_property
     def part_id(self) -> str:
         """Hash of the file's bytes."""
         return content_id("file", file_digest(Path(self.path)))
@@ -56,7 +57,7 @@ class ArrayPart:
     samples: np.ndarray
     sample_rate: int
 
-    @property
+    @cached_property
     def part_id(self) -> str:
         """Hash of the samples and their rate."""
         return content_id("array", np.ascontiguousarray(self.samples).tobytes(), self.sample_rate)

@@ -1,0 +1,1 @@
+"""Measurements of speed and agreement, each a module: python -m benchmarks.<name>."""

@@ -1,0 +1,73 @@
+"""Log-mel spectrograms, computed on whatever device the waveform lies on."""
+
+from __future__ import annotations
+
+import torch
+import torchaudio
+from torch import nn
+
+# Full scale is 0 dB; what lies 80 dB below the loudest is silence to a listener and to the network.
+FLOOR_DB = -80.0
+
+
+class LogMel(nn.Module):
+    """Mel spectrogram in decibels, mapped linearly from [-80 dB, 0 dB] to [0, 1].
+
+    Zero is silence, so padding with zeros, before or after the transform, adds silence.
+    """
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        f_min_hz: float = 30.0,
+        f_max_hz: float = 11000.0,
+    ) -> None:
+        """Fix the transform; all sizes are in samples at `sample_rate`."""
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            sample_rate=sample_rate,
+            n_fft=n_fft,
+            hop_length=hop_length,
+            n_mels=n_mels,
+            f_min=f_min_hz,
+            f_max=f_max_hz,
+            power=2.0,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        # A full-scale sine gives the window's sum squared over four in its bin; with this
+        # reference it reads about 0 dB after the Slaney filter it falls into.
+        window: torch.Tensor = self.mel.spectrogram.window
+        self.reference_power = float(window.sum() ** 2 / 4) * float(self.mel.mel_scale.fb.max())
+
+    def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+        """Map waveforms (..., samples) to log-mels (..., samples // hop_length + 1, mels)."""
+        power = self.mel(waveform) / self.reference_power
+        level_db = 10.0 * torch.log10(power.clamp_min(10.0 ** (FLOOR_DB / 10)))
+        return (1.0 - level_db / FLOOR_DB).clamp(0.0, 1.0).transpose(-1, -2)
+
+
+def to_common_level(waveform: torch.Tensor, target_rms_db: float = -20.0) -> torch.Tensor:
+    """Scale (..., samples) so that the root mean square where there is sound is `target_rms_db`.
+
+    Stems of different songs are mastered at different levels; without this a network can tell an
+    original by its levels instead of its music. Sound is what lies within 40 dB of the loudest
+    tenth of a second (2205 samples at 22.05 kHz); silence is returned as it is.
+    """
+    block = 2205
+    samples = waveform.shape[-1]
+    padded = nn.functional.pad(waveform, (0, -samples % block))
+    power = padded.unflatten(-1, (-1, block)).square().mean(-1)
+    sounding = power > power.amax(-1, keepdim=True).clamp_min(1e-12) * 1e-4
+    mean_power = (power * sounding).sum(-1) / sounding.sum(-1).clamp_min(1)
+    gain = torch.where(
+        mean_power > 1e-10, 10.0 ** (target_rms_db / 20) / mean_power.clamp_min(1e-10).sqrt(), 1.0
+    )
+    return waveform * gain.unsqueeze(-1)

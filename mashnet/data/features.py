@@ -1,0 +1,50 @@
+"""A cache of log-mels on disk, so that training reads windows instead of computing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from mashnet.data.frontend import MixFrontend
+from mashnet.data.parts import Part
+from mashnet.files import content_id, written_atomically
+
+
+class FeatureStore:
+    """Log-mels of summed parts as float16 .npy files, (frames, mels), read by memory mapping."""
+
+    def __init__(self, root: Path, frontend: MixFrontend) -> None:
+        """Keep the features under `root`, one folder per frontend."""
+        self.folder = root / frontend.frontend_id
+        self.frontend = frontend
+
+    @staticmethod
+    def feature_id(parts: Sequence[Part]) -> str:
+        """Name the sum of some parts."""
+        return content_id("sum", *[part.part_id for part in parts])
+
+    def path(self, feature_id: str) -> Path:
+        """Return where a feature lies or would lie."""
+        return self.folder / feature_id[:2] / f"{feature_id}.npy"
+
+    def build(self, wanted: Mapping[str, Sequence[Part]], device: str = "cpu") -> int:
+        """Compute the features that are not there yet; return how many were computed.
+
+        Args:
+            wanted: feature_id → the parts to sum.
+            device: where the spectrograms are computed.
+        """
+        absent = {key: parts for key, parts in wanted.items() if not self.path(key).is_file()}
+        for key, parts in tqdm(absent.items(), desc="log-mels", unit="part", disable=not absent):
+            mel = self.frontend.log_mel_of(parts, device).to(torch.float16).cpu().numpy()
+            with written_atomically(self.path(key)) as temporary:
+                np.save(temporary, mel)
+        return len(absent)
+
+    def open(self, feature_id: str) -> np.ndarray:
+        """Return the feature, (frames, mels), float16, memory-mapped."""
+        return np.load(self.path(feature_id), mmap_mode="r", allow_pickle=False)

@@ -1,0 +1,121 @@
+"""What Lightning reads mixes through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytorch_lightning as lightning
+from torch.utils.data import DataLoader
+
+from mashnet.data.features import FeatureStore
+from mashnet.data.frontend import MixFrontend
+from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.mix_view import EpochSampler, EvenWindows, MixItem, RandomWindows, label_of
+from mashnet.data.parts import Part
+from mashnet.data.recipes import Recipe
+from mashnet.data.rendering import PartStore
+from mashnet.errors import DatabaseError
+
+
+class MixData(lightning.LightningDataModule):
+    """Training and validation windows of a MashupDB's mixes."""
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        artefact_control: bool,
+        inputs: tuple[str, ...],
+        frontend: MixFrontend,
+        with_unlabelled: bool,
+        batch_size: int,
+        validation_windows: int,
+        seed: int,
+        num_workers: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        """Name the database and what to read from it.
+
+        Args:
+            root: the MashupDB.
+            artefact_control: which of the two sets of recipes to use.
+            inputs: the network's inputs: role names, or "mix" for the sum of all roles.
+            frontend: makes the log-mels.
+            with_unlabelled: whether matched mixes are trained on.
+            batch_size: windows per step.
+            validation_windows: windows per mix in validation.
+            seed: decides order and windows.
+            num_workers: processes that read windows; 0 reads in the training process, which
+                memory-mapped features make fast enough on CPU.
+            device: where log-mels are computed when they are not cached yet.
+        """
+        super().__init__()
+        self.database = MashupDB.open(root)
+        self.artefact_control = artefact_control
+        self.inputs = inputs
+        self.with_unlabelled = with_unlabelled
+        self.batch_size = batch_size
+        self.validation_windows = validation_windows
+        self.seed = seed
+        self.num_workers = num_workers
+        self.device = device
+        self.store = FeatureStore(self.database.root / "cache" / "log_mels", frontend)
+        self.parts = PartStore(self.database, sample_rate=frontend.log_mel.sample_rate)
+
+    def recipes(self, split: str) -> list[Recipe]:
+        """Return the recipes of a split.
+
+        Raises:
+            DatabaseError: if there are none, with the command that makes them.
+        """
+        mixes = self.database.mixes.filter(
+            (pl.col("split") == split) & (pl.col("artefact_control") == self.artefact_control)
+        )
+        if mixes.is_empty():
+            raise DatabaseError(
+                f"{self.database.root} has no mixes in the split '{split}' with artefact_control="
+                f"{str(self.artefact_control).lower()}. Make them with: python -m "
+                f"data_pipelines.mixes db={self.database.root} "
+                f"artefact_control={str(self.artefact_control).lower()}"
+            )
+        return [Recipe.from_row(row) for row in mixes.iter_rows(named=True)]
+
+    def _items(self, recipes: list[Recipe]) -> tuple[list[MixItem], dict[str, list[Part]]]:
+        items, wanted = [], {}
+        for recipe in recipes:
+            features = {}
+            for name in self.inputs:
+                roles = ROLES if name == "mix" else (name,)
+                parts = [self.parts.part(recipe, role) for role in roles]
+                features[name] = self.store.feature_id(parts)
+                wanted[features[name]] = parts
+            items.append(MixItem(features=features, label=label_of(recipe.condition)))
+        return items, wanted
+
+    def setup(self, stage: str) -> None:
+        """List the items and compute what the feature cache lacks."""
+        train = self.recipes("train")
+        if not self.with_unlabelled:
+            train = [recipe for recipe in train if recipe.condition != "matched"]
+        self.train_items, wanted = self._items(train)
+        self.val_items, also_wanted = self._items(self.recipes("val"))
+        wanted |= also_wanted
+        self.parts.render_all(list({p.part_id: p for ps in wanted.values() for p in ps}.values()))
+        self.store.build(wanted, self.device)
+
+    def train_dataloader(self) -> DataLoader:
+        """Return one random window per mix and epoch, labels balanced."""
+        dataset = RandomWindows(self.train_items, self.store, self.seed)
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=EpochSampler(len(dataset), self.seed),
+            num_workers=self.num_workers,
+            drop_last=len(dataset) > self.batch_size,  # batch normalisation suffers from tiny ones
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Return evenly spaced windows of every validation mix."""
+        dataset = EvenWindows(self.val_items, self.store, self.validation_windows)
+        return DataLoader(dataset, batch_size=2 * self.batch_size, num_workers=self.num_workers)

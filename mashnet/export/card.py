@@ -1,0 +1,98 @@
+"""The model card: what a bundle was made from, how well it does, and where its limits are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import DatabaseError
+from mashnet.models.mix_scoring import MixScorer
+
+LIMITS = """\
+- The score is the posterior that the stems are of one song, against mixes that are out of key or
+  out of time. It is not a judgement of taste, and it is not calibrated on other music.
+- Stems are judged as they are given: move them to a common key and tempo first (`rank` does).
+- Score range 0 to 1; directional: the vocal, harmonic and percussion stems each have their role.
+- Evaluating on songs of the training database outside its test split is contaminated."""
+
+
+def model_card(run: Path, config: dict[str, Any], scorer: MixScorer) -> str:
+    """Return the card's Markdown, with the figures found under run/evaluation."""
+    network = scorer.network
+    parameters = sum(p.numel() for p in network.parameters())
+    frontend = scorer.frontend.settings
+    data = config["data"]
+    made = ", ".join(f"{name} {value}" for name, value in config["made_with"].items())
+    lines = [
+        f"# {config['name']}",
+        "",
+        "Mashability of separated stems: how well vocal, harmonic and percussion fit together "
+        "(architecture: Huang et al., AAAI 2021).",
+        "",
+        f"- network: {config['model']['network']}, {parameters:,} parameters, "
+        f"unlabelled mixes: {config['model']['unlabelled']}",
+        f"- input: {frontend['sample_rate']} Hz mono, {frontend['n_mels']} mels, windows of "
+        f"{frontend['window_s']} s averaged over the whole input",
+        f"- artefact control in training: {data['artefact_control']}",
+        f"- seed {config['seed']}; made with {made}",
+        "",
+        "## Data",
+        "",
+        *_data_lines(Path(data["root"])),
+        "",
+        "## Figures",
+        "",
+        *_figure_lines(run),
+        "",
+        "## Limits",
+        "",
+        LIMITS,
+        "",
+        "## Licences",
+        "",
+        "Weights: MIT, as mashnet. They were learned from the songs above; each song keeps its "
+        "own licence. The annotations may come from madmom's models (CC BY-NC-SA 4.0).",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _data_lines(root: Path) -> list[str]:
+    try:
+        database = MashupDB.open(root)
+    except DatabaseError as error:
+        return [f"Trained on {root.name}, which is no longer at hand: {error}"]
+    clips = database.clips
+    splits = clips.group_by("split").len().sort("split").rows()
+    licences = sorted(set(clips["license"].drop_nulls().to_list()))
+    return [
+        f"{clips['song_id'].n_unique()} songs, {len(clips)} clips "
+        f"({', '.join(f'{split} {count}' for split, count in splits)}), "
+        f"sources: {', '.join(sorted(set(clips['source'].drop_nulls().to_list())))}.",
+        "",
+        f"Licences of the songs: {', '.join(licences)}.",
+    ]
+
+
+def _figure_lines(run: Path) -> list[str]:
+    lines = []
+    for path in sorted((run / "evaluation").glob("*/metrics.json")):
+        results = json.loads(path.read_text("utf-8"))
+        for result in results if isinstance(results, list) else [results]:
+            lines += [
+                "",
+                f"{result['protocol']}, scorer {result['scorer']}, split {result['split']}",
+                "",
+                "| metric | value | 95 % interval | n |",
+                "|---|---|---|---|",
+            ]
+            for name, m in result["metrics"].items():
+                low, high = (_number(m[bound]) for bound in ("low", "high"))
+                lines.append(f"| {name} | {_number(m['value'])} | {low} … {high} | {m['n']} |")
+    return lines[1:] or ["Not evaluated yet: python evaluate.py checkpoint=… protocol=…"]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,157 @@
+"""From a name, a run or a bundle to a Scorer; the one place that reads weights from disk.
+
+`config.yaml` of a run and of a bundle has the same `model` block: `network` (a module of
+mashnet.models), `sizes` (its constructor's arguments) and `frontend`. Weights are read without
+unpickling anything: safetensors from bundles, `weights_only=True` from checkpoints.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+import mashnet.models
+from mashnet.data.frontend import MixFrontend
+from mashnet.errors import CheckpointError, near_miss, require_one_of
+from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.selfcheck import check_files, check_score
+
+NETWORK_PREFIX = "network."  # where a LightningModule keeps the network in its state
+
+
+def networks() -> dict[str, tuple[type[nn.Module], type[MixScorer]]]:
+    """Find the networks: every module of mashnet.models with a network named as the module.
+
+    Returns:
+        Module name → the network class and the Scorer class that the same module defines.
+    """
+    found = {}
+    for info in pkgutil.iter_modules(mashnet.models.__path__):
+        module = importlib.import_module(f"mashnet.models.{info.name}")
+        own = [c for c in vars(module).values() if inspect.isclass(c)]
+        own = [c for c in own if c.__module__ == module.__name__]
+        network = [c for c in own if issubclass(c, nn.Module) and c.__name__.lower() == info.name]
+        scorer = [c for c in own if issubclass(c, MixScorer)]
+        if network and scorer:
+            found[info.name] = (network[0], scorer[0])
+    return found
+
+
+def build_scorer(settings: dict[str, Any], *, name: str) -> MixScorer:
+    """Build a Scorer with untrained weights from a `model` block.
+
+    Args:
+        settings: `network`, `sizes` and `frontend`.
+        name: what tables call it.
+
+    Raises:
+        ConfigError: if there is no such network, naming the nearest and all there are.
+    """
+    known = networks()
+    network, scorer = known[require_one_of("model.network", settings["network"], known)]
+    return scorer(network(**settings["sizes"]), MixFrontend(**settings["frontend"]), name=name)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return config.yaml of a run or bundle as plain values.
+
+    Raises:
+        CheckpointError: if it is missing or not a configuration with a model block.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise CheckpointError(
+            f"{folder} is neither a run nor a bundle: there is no config.yaml in it"
+        )
+    try:
+        config = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CheckpointError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    model = config.get("model") if isinstance(config, dict) else None
+    if not isinstance(model, dict) or not {"network", "sizes", "frontend"} <= set(model):
+        raise CheckpointError(f"{path} has no model block with network, sizes and frontend")
+    return config
+
+
+def checkpoint_of(run: Path) -> Path:
+    """Return the checkpoint of a run to use: the best by validation, or else the last.
+
+    Raises:
+        CheckpointError: if the run has none.
+    """
+    for name in ("best.ckpt", "last.ckpt"):
+        if (run / "checkpoints" / name).is_file():
+            return run / "checkpoints" / name
+    raise CheckpointError(
+        f"{run} has no checkpoint yet. Let training finish an epoch, or go on with: "
+        f"python train.py resume={run}"
+    )
+
+
+def load_scorer(path: str | Path) -> MixScorer:
+    """Load a trained Scorer from a run folder, a .ckpt file inside one, or a bundle folder.
+
+    Raises:
+        CheckpointError: if the path is wrong, the file is damaged, or the weights belong to
+            another network than config.yaml names.
+    """
+    path = Path(path)
+    if not path.exists():
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise CheckpointError(f"there is no checkpoint {path}.{near_miss(path.name, beside)}")
+    if path.is_file():
+        folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+        weights = path
+    else:
+        folder = path
+        bundled = path / "model.safetensors"
+        weights = bundled if bundled.is_file() else path / "checkpoints"
+    check = check_files(folder) if weights.suffix == ".safetensors" else None
+    config = read_config(folder)
+    state = (
+        _read_safetensors(weights)
+        if weights.suffix == ".safetensors"
+        else _read_checkpoint(weights if weights.is_file() else checkpoint_of(folder))
+    )
+    try:
+        scorer = build_scorer(config["model"], name=str(config.get("name", folder.name)))
+        scorer.network.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f"{weights} does not hold the weights of {config['model']['network']} as "
+            f"{folder / 'config.yaml'} describes it: {' '.join(str(error).split())[:300]}"
+        ) from error
+    if check is not None:
+        check_score(scorer, folder, check)
+    return scorer
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        state = checkpoint["state_dict"]
+        return {
+            key.removeprefix(NETWORK_PREFIX): value
+            for key, value in state.items()
+            if key.startswith(NETWORK_PREFIX)
+        }
+    # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}") from error

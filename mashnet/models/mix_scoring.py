@@ -1,0 +1,50 @@
+"""What PreMixNet and PostMixNet share as Scorers: whole files in, one mashability per group out.
+
+A group's score is the posterior of each window, averaged over consecutive windows that cover
+the whole input, weighted by how far each is filled. Nothing is drawn at random and nothing
+depends on what else is scored beside it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from mashnet.data.frontend import MixFrontend
+from mashnet.data.mashupdb import ROLES
+from mashnet.data.parts import Group, Part
+
+WINDOWS_PER_BATCH = 32
+
+
+def complete(query: Group, candidate: Group) -> dict[str, Part]:
+    """Join a query and a candidate into a group with every role once.
+
+    Raises:
+        ValueError: naming the role that is missing or brought twice.
+    """
+    twice = sorted(set(query) & set(candidate))
+    group = {**query, **candidate}
+    missing = [role for role in ROLES if role not in group]
+    unknown = sorted(set(group) - set(ROLES))
+    if twice or missing or unknown:
+        raise ValueError(
+            f"a mix needs each of {', '.join(ROLES)} once: missing {missing}, "
+            f"brought by both sides {twice}, unknown {unknown}"
+        )
+    return group
+
+
+class MixScorer:
+    """What both networks need: a network in evaluation mode beside its frontend."""
+
+    def __init__(self, network: nn.Module, frontend: MixFrontend, *, name: str) -> None:
+        """Take a trained network and the frontend it was trained with."""
+        self.network = network.eval()
+        self.frontend = frontend
+        self.name = name
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies, and so where the spectrograms are computed."""
+        return next(self.network.parameters()).device

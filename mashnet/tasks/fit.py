@@ -1,0 +1,226 @@
+"""One training run: its folder, its trainer, and what remains of it when it ends early."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import subprocess
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytorch_lightning as pl
+import torch
+import yaml
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger
+
+from mashnet.data.module import MixData
+from mashnet.errors import CheckpointError, ConfigError
+from mashnet.files import written_atomically
+from mashnet.models.loading import build_scorer, read_config
+from mashnet.tasks.mix import MixTask
+from mashnet.tasks.waiting import WaitingForData
+
+MONITOR = "val/average_rank"
+
+
+def new_run_folder(runs: Path, name: str) -> Path:
+    """Create and return `runs/<date>-<time>-<name>`, with a number behind it if it exists."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1000):
+        folder = runs / (f"{stamp}-{name}" + (f"-{attempt}" if attempt else ""))
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise ConfigError(f"cannot make a new run folder in {runs}")
+
+
+def fit(run: Path, config: dict[str, Any]) -> Path:
+    """Train what `config` describes into the folder `run`, or go on where it stopped.
+
+    Everything that decides the result is in the configuration, which is written to
+    `run/config.yaml` before the first step. Orders and windows depend on the seed and the epoch
+    only, so a run that was killed continues from its last finished epoch as if nothing had
+    happened.
+
+    Args:
+        run: the run's folder.
+        config: `name`, `model` (network, sizes, frontend, unlabelled, learning_rate), `data`
+            (root, artefact_control, batch_size, …), `trainer`, `logger` and `seed`.
+
+    Returns:
+        The checkpoint to use: the best by validation average rank.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, once the checkpoint is safe.
+    """
+    _be_quiet()
+    torch.set_float32_matmul_precision("high")
+    pl.seed_everything(config["seed"], workers=True, verbose=False)
+    scorer = build_scorer(config["model"], name=config["name"])
+    settings = config["trainer"]
+    accelerator, precision = choose_accelerator(settings["accelerator"], settings["precision"])
+    data = MixData(
+        config["data"]["root"],
+        artefact_control=config["data"]["artefact_control"],
+        inputs=scorer.network.inputs,  # type: ignore[arg-type]
+        frontend=scorer.frontend,
+        with_unlabelled=config["model"]["unlabelled"] != "none",
+        batch_size=config["data"]["batch_size"],
+        validation_windows=config["data"]["validation_windows"],
+        num_workers=config["data"]["num_workers"],
+        seed=config["seed"],
+        device="cuda" if accelerator == "gpu" else "cpu",
+    )
+    task = MixTask(
+        scorer,
+        unlabelled=config["model"]["unlabelled"],
+        learning_rate=config["model"]["learning_rate"],
+    )
+    checkpoints = run / "checkpoints"
+    best = ModelCheckpoint(
+        checkpoints, filename="best", monitor=MONITOR, mode="min", enable_version_counter=False
+    )
+    last = ModelCheckpoint(
+        checkpoints,
+        filename="last",
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    trainer = pl.Trainer(
+        default_root_dir=run,
+        accelerator=accelerator,
+        devices=1,
+        precision=precision,
+        max_epochs=settings["max_epochs"],
+        gradient_clip_val=settings["gradient_clip"],
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        logger=loggers(run, config["logger"]),
+        callbacks=[
+            WaitingForData(),
+            best,
+            EarlyStopping(MONITOR, mode="min", patience=settings["patience"]),
+            TQDMProgressBar(refresh_rate=max(1, settings["progress_every"])),
+            last,  # after the others, so that it holds their state of the same epoch
+        ],
+    )
+    resumed = checkpoints / "last.ckpt"
+    write_config(run, {**config, "made_with": provenance()})
+    try:
+        trainer.fit(
+            task,
+            datamodule=data,
+            ckpt_path=resumed if resumed.is_file() else None,
+            weights_only=True,
+        )
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit after its teardown.
+        if not resumed.is_file():
+            trainer.save_checkpoint(resumed)
+        raise KeyboardInterrupt(f"go on with: python train.py resume={run}") from error
+    draw_curves(run)
+    return checkpoints / "best.ckpt"
+
+
+def choose_accelerator(accelerator: str, precision: str) -> tuple[Any, Any]:
+    """Return Lightning's accelerator and precision: the GPU, and bf16 where it has it."""
+    if accelerator == "auto":
+        accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    if precision == "auto":
+        bf16 = accelerator == "gpu" and torch.cuda.is_bf16_supported()
+        precision = "bf16-mixed" if bf16 else "32-true"
+    return accelerator, precision
+
+
+def loggers(run: Path, settings: dict[str, Any]) -> list[Logger]:
+    """Return the CSV log, always, and wandb beside it on request."""
+    chosen: list[Logger] = [CSVLogger(run, name="log", version="")]
+    if settings["name"] == "wandb":
+        try:
+            from pytorch_lightning.loggers import WandbLogger
+
+            chosen.append(
+                WandbLogger(
+                    name=run.name,
+                    save_dir=run,
+                    project=settings["project"],
+                    offline=settings["offline"],
+                    id=run.name,
+                    resume="allow",
+                )
+            )
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "logger=wandb needs wandb: install it with `uv sync --extra wandb`"
+            ) from error
+    return chosen
+
+
+def write_config(run: Path, config: dict[str, Any]) -> None:
+    """Write run/config.yaml: plain values, readable by people and by `mashnet.load`."""
+    with written_atomically(run / "config.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def read_run(run: Path) -> dict[str, Any]:
+    """Return the configuration of a run that is to be resumed.
+
+    Raises:
+        CheckpointError: if the folder is not a run.
+    """
+    if not run.is_dir():
+        beside = [p.name for p in run.parent.iterdir()] if run.parent.is_dir() else []
+        raise CheckpointError(
+            f"there is no run {run}. Runs beside it: {', '.join(beside) or 'none'}"
+        )
+    return read_config(run)
+
+
+def provenance() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    packages = ("torch", "pytorch-lightning", "numpy", "mashnet")
+    found = {package: version(package) for package in packages}
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    ).stdout.strip()
+    return {**found, "commit": commit or "unknown"}
+
+
+def draw_curves(run: Path) -> None:
+    """Draw run/curves.png from the CSV log: losses and the monitored average rank by epoch."""
+    with (run / "log" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
+    for axis, names in zip(
+        axes,
+        (("train/loss", "val/loss"), ("train/accuracy", "val/accuracy"), (MONITOR,)),
+        strict=True,
+    ):
+        for name in names:
+            points = [(int(r["epoch"]), float(r[name])) for r in rows if r.get(name)]
+            axis.plot(*zip(*points, strict=True), marker=".", label=name)
+        axis.set_xlabel("epoch")
+        axis.legend(frameon=False)
+    figure.savefig(run / "curves.png", dpi=120)
+    pyplot.close(figure)
+
+
+def _be_quiet() -> None:
+    """Silence what Lightning says to everybody and means for few."""
+    for text in (".*does not have many workers.*", ".*litlogger.*", ".*isn't a leaf.*"):
+        warnings.filterwarnings("ignore", text)

@@ -1,0 +1,128 @@
+"""Telling originals from unmatched mixes, with or without the unlabelled matched ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from scipy.stats import rankdata
+from torch.nn import functional
+
+from mashnet.data.mix_view import UNLABELLED
+from mashnet.errors import require_one_of
+from mashnet.models.mix_scoring import MixScorer
+
+UNLABELLED_CHOICES = ("none", "lsro", "pseudo")
+
+
+def targets_of(labels: torch.Tensor, unlabelled: str, logits: torch.Tensor) -> torch.Tensor:
+    """Return target distributions, (batch, 2), for labels 1, 0 and -1 (unlabelled).
+
+    Args:
+        labels: (batch,), see `mashnet.data.mix_view`.
+        unlabelled: `lsro` gives unlabelled examples (0.5, 0.5) (label smoothing regularisation
+            for outliers; Zheng et al., ICCV 2017, as used by Huang et al., AAAI 2021, section
+            4.3); `pseudo` gives them the class that the network itself prefers at the moment
+            (the paper's pilot); `none` expects that there are no such examples.
+        logits: the network's output, (batch, 2); read by `pseudo` only, never differentiated.
+
+    Raises:
+        ValueError: if `none` meets an unlabelled example.
+    """
+    known = functional.one_hot(labels.clamp_min(0), 2).to(logits.dtype)
+    missing = (labels == UNLABELLED).unsqueeze(-1)
+    if unlabelled == "lsro":
+        return torch.where(missing, torch.full_like(known, 0.5), known)
+    if unlabelled == "pseudo":
+        guessed = functional.one_hot(logits.detach().argmax(-1), 2).to(logits.dtype)
+        return torch.where(missing, guessed, known)
+    if missing.any():
+        raise ValueError("unlabelled=none was given unlabelled examples")
+    return known
+
+
+class MixTask(pl.LightningModule):
+    """Trains PreMixNet or PostMixNet with Adam and cross-entropy (Huang et al., section 4.3)."""
+
+    def __init__(self, scorer: MixScorer, *, unlabelled: str, learning_rate: float) -> None:
+        """Take the network through its Scorer, and what to do with matched examples."""
+        super().__init__()
+        self.unlabelled = require_one_of("model.unlabelled", unlabelled, UNLABELLED_CHOICES)
+        self.learning_rate = learning_rate
+        # channels_last makes narrow convolutions more than twice as fast on CPU.
+        self.network = scorer.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._validation: list[tuple[torch.Tensor, ...]] = []
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return logits, (batch, 2)."""
+        return self.network({name: batch[name] for name in self.network.inputs})  # type: ignore[union-attr, misc]
+
+    def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
+        """Return the cross-entropy of a batch of windows."""
+        logits = self(batch).float()
+        labels = batch["label"]
+        loss = functional.cross_entropy(logits, targets_of(labels, self.unlabelled, logits))
+        labelled = labels != UNLABELLED
+        accuracy = (logits.argmax(-1) == labels)[labelled].float().sum() / labelled.sum().clamp_min(
+            1
+        )
+        size = labels.shape[0]
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        self.log("train/accuracy", accuracy, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:
+        """Collect the posteriors of a batch of windows."""
+        posterior = self(batch).float().softmax(-1)[:, 1]
+        self._validation.append((batch["mix"].cpu(), batch["label"].cpu(), posterior.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log what `validation_figures` makes of the whole validation set."""
+        mixes, labels, posteriors = (
+            torch.cat(column) for column in zip(*self._validation, strict=True)
+        )
+        self._validation.clear()
+        if not self.trainer.sanity_checking:
+            figures = validation_figures(mixes, labels, posteriors)
+            self.log_dict({f"val/{name}": value for name, value in figures.items()}, prog_bar=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam over the network."""
+        return torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+
+
+def validation_figures(
+    mixes: torch.Tensor, labels: torch.Tensor, posteriors: torch.Tensor
+) -> dict[str, Any]:
+    """Average windows to mixes and measure them.
+
+    Args:
+        mixes: which mix each window is of, (windows,).
+        labels: label of each window's mix, (windows,).
+        posteriors: posterior of each window, (windows,).
+
+    Returns:
+        average_rank: mean rank of each original among all matched mixes (1 is best, ties are
+        averaged); average_rank_share: the same from 0 (first) to 1 (last), which can be compared
+        between data sets; loss and accuracy over originals and unmatched mixes.
+    """
+    count = int(mixes.max()) + 1
+    windows = torch.zeros(count).index_add_(0, mixes, torch.ones_like(posteriors))
+    score = torch.zeros(count).index_add_(0, mixes, posteriors) / windows
+    label = torch.zeros(count, dtype=labels.dtype).index_copy_(0, mixes, labels)
+    original, matched, unmatched = (score[label == wanted] for wanted in (1, UNLABELLED, 0))
+    ranks = torch.tensor(
+        [
+            float(rankdata([-s, *(-matched).tolist()], method="average")[0])
+            for s in original.tolist()
+        ]
+    )
+    judged = torch.cat([original, unmatched]).clamp(1e-6, 1 - 1e-6)
+    truth = torch.cat([torch.ones_like(original), torch.zeros_like(unmatched)])
+    return {
+        "average_rank": ranks.mean(),
+        "average_rank_share": (ranks.mean() - 1) / max(1, len(matched)),
+        "loss": functional.binary_cross_entropy(judged, truth),
+        "accuracy": ((judged > 0.5) == (truth > 0.5)).float().mean(),
+    }
