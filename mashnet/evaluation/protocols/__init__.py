@@ -1,1 +1,28 @@
-"""One file per protocol; each talks to Scorers only."""
+"""One file per protocol; each talks to Scorers only and is found by its name.
+
+A protocol is a module with a function `run(scorers, source, *, bootstrap, …) -> Outcome`; what
+else it takes stands in configs/protocol/<name>.yaml.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+from mashnet.errors import require_one_of
+from mashnet.evaluation.results import Outcome
+
+
+def names() -> list[str]:
+    """Return the names of all protocols."""
+    return sorted(info.name for info in pkgutil.iter_modules(__path__))
+
+
+def find(name: str) -> Callable[..., Outcome]:
+    """Return the `run` of a protocol.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    return importlib.import_module(f"{__name__}.{require_one_of('protocol', name, names())}").run

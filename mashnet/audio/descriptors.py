@@ -1,0 +1,89 @@
+"""Onsets and pitch classes of a signal, computed by rule.
+
+Conventions: a signal is mono float32 at `SAMPLE_RATE`; frames are centred on multiples of the hop,
+so that frame i of every descriptor lies at i × hop.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+import torchaudio
+
+SAMPLE_RATE = 16_000  # Hz
+ONSET_HOP = 320  # samples: 50 frames per second
+CHROMA_HOP = 1600  # samples: 10 frames per second
+ONSET_RATE = SAMPLE_RATE / ONSET_HOP
+CHROMA_RATE = SAMPLE_RATE / CHROMA_HOP
+LAGS_S = (0.2, 2.5)  # periods that can be a beat or its near relatives
+
+_CHROMA_FFT = 4096
+
+
+def onset_strength(samples: np.ndarray) -> torch.Tensor:
+    """Return how much louder the spectrum gets at each frame, shape (frames,), 50 per second.
+
+    The mean over 64 mel bands (40–7800 Hz) of the positive part of the first difference of
+    log10(power + 1e-3).
+    """
+    mel = torch.log10(_mel()(_signal(samples)) + 1e-3)
+    rise = (mel[:, 1:] - mel[:, :-1]).clamp(min=0).mean(dim=0)
+    return torch.cat([rise.new_zeros(1), rise])  # nothing rises before the first frame
+
+
+def onset_autocorrelation(onsets: torch.Tensor) -> torch.Tensor:
+    """Return the autocorrelation of onset strengths at lags of 0.2–2.5 s, shape (..., lags).
+
+    Args:
+        onsets: shape (..., frames), 50 per second; silence beyond either end is assumed.
+    """
+    frames = onsets.shape[-1]
+    first, last = (round(lag * ONSET_RATE) for lag in LAGS_S)
+    spectrum = torch.fft.rfft(onsets, n=2 * max(frames, last + 1))
+    products = torch.fft.irfft(spectrum.abs().square(), n=2 * max(frames, last + 1))
+    return products[..., first : last + 1]
+
+
+def chromagram(samples: np.ndarray) -> torch.Tensor:
+    """Return the magnitude in each pitch class, shape (12, frames), 10 per second, C first.
+
+    A 4096-point STFT; each bin between 60 and 3000 Hz counts for the pitch class nearest to it.
+    """
+    spectrum = torch.stft(
+        _signal(samples),
+        _CHROMA_FFT,
+        hop_length=CHROMA_HOP,
+        window=torch.hann_window(_CHROMA_FFT),
+        pad_mode="constant",
+        return_complex=True,
+    )
+    return _pitch_class_of_bins() @ spectrum.abs()
+
+
+def _signal(samples: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))
+
+
+@functools.cache
+def _mel() -> torchaudio.transforms.MelSpectrogram:
+    return torchaudio.transforms.MelSpectrogram(
+        SAMPLE_RATE,
+        n_fft=1024,
+        hop_length=ONSET_HOP,
+        f_min=40.0,
+        f_max=7800.0,
+        n_mels=64,
+        pad_mode="constant",
+    )
+
+
+@functools.cache
+def _pitch_class_of_bins() -> torch.Tensor:
+    hertz = np.fft.rfftfreq(_CHROMA_FFT, 1 / SAMPLE_RATE)
+    bins = np.flatnonzero((hertz >= 60) & (hertz <= 3000))
+    classes = np.round(12 * np.log2(hertz[bins] / 440) + 9).astype(int) % 12  # A is 9
+    matrix = torch.zeros(12, len(hertz))
+    matrix[torch.from_numpy(classes), torch.from_numpy(bins)] = 1.0
+    return matrix

@@ -1,0 +1,148 @@
+"""Figures of the protocols, drawn without a display.
+
+One colour per Scorer, the same in every figure of a report; the first is the one under test.
+Figures are matplotlib Figure objects of their own (no pyplot), so nothing global is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from mashnet.data.mashupdb import CONDITIONS
+from mashnet.evaluation.metrics import Placement, Reliability
+
+COLOURS = ("#b3392f", "#2f6690", "#6b8f3c", "#c9892b", "#6d597a", "#3a7d7c", "#8a5a44")
+INK, FAINT = "#222222", "#b5b5b5"
+
+
+def panels(
+    rows: int, columns: int, *, width: float = 3.2, height: float = 3.0
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its axes, shape (rows, columns), in the common style.
+
+    Args:
+        rows: rows of panels.
+        columns: columns of panels.
+        width: of one panel, in inches.
+        height: of one panel, in inches.
+    """
+    figure = Figure(figsize=(width * columns + 0.8, height * rows + 0.3), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8, colors=INK)
+        axis.grid(alpha=0.25, linewidth=0.6)
+        axis.set_axisbelow(True)
+    return figure, axes
+
+
+def label(axis: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
+    """Name a panel and its axes."""
+    axis.set_title(title, fontsize=9, loc="left", color=INK)
+    axis.set_xlabel(x, fontsize=8)
+    axis.set_ylabel(y, fontsize=8)
+
+
+def colour_of(index: int) -> str:
+    """Return the colour of the Scorer at a position of the table."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def score_distributions(scores: Mapping[str, np.ndarray], conditions: np.ndarray) -> Figure:
+    """Draw one panel per Scorer with a box per condition.
+
+    Args:
+        scores: Scorer → scores, shape (mixes,).
+        conditions: shape (mixes,).
+    """
+    present = [condition for condition in CONDITIONS if (conditions == condition).any()]
+    columns = min(len(scores), 4)
+    rows = -(-len(scores) // columns)
+    figure, axes = panels(rows, columns, width=2.6, height=0.36 * len(present) + 0.9)
+    for index, (axis, (name, values)) in enumerate(zip(axes.flat, scores.items(), strict=False)):
+        boxes = axis.boxplot(
+            [values[conditions == condition] for condition in present],
+            orientation="horizontal",
+            whis=(5, 95),
+            showfliers=False,
+            patch_artist=True,
+            widths=0.55,
+            medianprops={"color": INK},
+        )
+        for box in boxes["boxes"]:
+            box.set(facecolor=colour_of(index), alpha=0.55, edgecolor=INK)
+        axis.invert_yaxis()
+        names = [condition.replace("_", " ") for condition in present]
+        axis.set_yticks(range(1, len(present) + 1), names if index % columns == 0 else [])
+        label(axis, title=name, x="score (the Scorer's own scale)")
+    _hide_empty(axes, len(scores))
+    return figure
+
+
+def roc_curves(scores: Mapping[str, np.ndarray], labels: np.ndarray) -> Figure:
+    """Draw the ROC curve of each Scorer; arrays have the shape (mixes,)."""
+    figure, axes = panels(1, 1, width=4.6, height=3.9)
+    axis = axes[0, 0]
+    axis.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="chance")
+    for index, (name, values) in enumerate(scores.items()):
+        wrong, right, _ = roc_curve(labels, values)
+        axis.plot(wrong, right, color=colour_of(index), linewidth=1.6, label=name)
+    label(axis, x="share of unmatched mixes above the threshold", y="share of originals above it")
+    _square(axis)
+    return figure
+
+
+def reliability_curves(curves: Mapping[str, Reliability]) -> Figure:
+    """Draw the reliability curve of each Scorer."""
+    figure, axes = panels(1, 1, width=4.6, height=3.9)
+    axis = axes[0, 0]
+    axis.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="perfect")
+    for index, (name, curve) in enumerate(curves.items()):
+        colour = colour_of(index)
+        axis.plot(curve.confidence, curve.frequency, color=colour, linewidth=1.2, label=name)
+        size = 8 + 100 * curve.count / curve.count.sum()
+        axis.scatter(curve.confidence, curve.frequency, s=size, color=colour, linewidths=0)
+    label(axis, x="probability of fit given", y="share of mixes that are originals")
+    _square(axis)
+    return figure
+
+
+def rank_curves(placed: Mapping[str, Mapping[str, Placement]]) -> Figure:
+    """Draw how many originals stand within each leading share of the candidates.
+
+    Args:
+        placed: panel title → Scorer → placements of the originals.
+    """
+    figure, axes = panels(1, len(placed), width=3.7, height=3.5)
+    for axis, (title, by_scorer) in zip(axes.flat, placed.items(), strict=True):
+        axis.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="chance")
+        for index, (name, placement) in enumerate(by_scorer.items()):
+            ranks = np.sort(placement.normalised_rank)
+            share = np.arange(1, len(ranks) + 1) / len(ranks)
+            axis.step(
+                np.r_[0, ranks, 1],
+                np.r_[0, share, 1],
+                where="post",
+                color=colour_of(index),
+                linewidth=1.5,
+                label=name,
+            )
+        label(axis, title=title, x="leading share of the other candidates", y="share of originals")
+        _square(axis)
+    return figure
+
+
+def _square(axis: Axes) -> None:
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axis.set_aspect("equal")
+    axis.legend(fontsize=8, frameon=False, loc="best")
+
+
+def _hide_empty(axes: np.ndarray, used: int) -> None:
+    for axis in axes.flat[used:]:
+        axis.set_visible(False)

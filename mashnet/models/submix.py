@@ -1,0 +1,50 @@
+"""What one side of a question sounds like: the sum of its roles, described once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from mashnet.data.parts import Group
+
+PITCHED_ROLES = ("vocal", "harmonic")
+
+Encoding = TypeVar("Encoding")
+
+
+def sides(group: Group, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all roles of a group summed, and its pitched roles summed; both equally long.
+
+    Percussion has no key and is left out of the second, which is silent where nothing is pitched.
+    """
+    waves = {role: part.waveform(sample_rate) for role, part in group.items()}
+    length = max((len(wave) for wave in waves.values()), default=0)
+    everything, pitched = np.zeros(length, np.float32), np.zeros(length, np.float32)
+    for role in sorted(waves):
+        everything[: len(waves[role])] += waves[role]
+        if role in PITCHED_ROLES:
+            pitched[: len(waves[role])] += waves[role]
+    return everything, pitched
+
+
+class EncodingCache(Generic[Encoding]):
+    """Keeps what groups were encoded to, by their roles and part ids; the oldest go first."""
+
+    def __init__(self, encode: Callable[[Group], Encoding], max_entries: int = 20_000) -> None:
+        """Remember how to encode a group that is not known yet."""
+        self._encode = encode
+        self._max_entries = max_entries
+        self._known: OrderedDict[tuple[tuple[str, str], ...], Encoding] = OrderedDict()
+
+    def __call__(self, group: Group) -> Encoding:
+        """Return the encoding of a group."""
+        key = tuple(sorted((role, part.part_id) for role, part in group.items()))
+        if key not in self._known:
+            self._known[key] = self._encode(group)
+            if len(self._known) > self._max_entries:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        return self._known[key]
