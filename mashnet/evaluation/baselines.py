@@ -5,22 +5,22 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import mashnet.models
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.scoring import Scorer
 
 
-def scorer_classes() -> dict[str, type[Scorer]]:
+def scorer_classes() -> dict[str, Callable[..., Scorer]]:
     """Return the classes in mashnet.models whose `name` is that of their module."""
-    found = {}
+    found: dict[str, Callable[..., Scorer]] = {}
     for info in pkgutil.iter_modules(mashnet.models.__path__):
         module = importlib.import_module(f"mashnet.models.{info.name}")
         for value in vars(module).values():
             if inspect.isclass(value) and getattr(value, "name", None) == info.name:
-                found[info.name] = value
+                found[info.name] = cast(Callable[..., Scorer], value)
     return found
 
 

@@ -6,7 +6,7 @@ Figures are matplotlib Figure objects of their own (no pyplot), so nothing globa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,13 +15,20 @@ from sklearn.metrics import roc_curve
 
 from mashnet.data.mashupdb import CONDITIONS
 from mashnet.evaluation.metrics import Placement, Reliability
+from mashnet.evaluation.statistics import Estimate
 
 COLOURS = ("#b3392f", "#2f6690", "#6b8f3c", "#c9892b", "#6d597a", "#3a7d7c", "#8a5a44")
 INK, FAINT = "#222222", "#b5b5b5"
+ROLE_COLOURS = {
+    "vocal": "#b3392f",
+    "harmonic": "#2f6690",
+    "percussion": "#c9892b",
+    "all": "#777777",
+}
 
 
 def panels(
-    rows: int, columns: int, *, width: float = 3.2, height: float = 3.0
+    rows: int, columns: int, *, width: float = 3.2, height: float = 3.0, share_y: bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure and its axes, shape (rows, columns), in the common style.
 
@@ -30,9 +37,10 @@ def panels(
         columns: columns of panels.
         width: of one panel, in inches.
         height: of one panel, in inches.
+        share_y: whether the panels of a row have one vertical axis.
     """
     figure = Figure(figsize=(width * columns + 0.8, height * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey="row" if share_y else False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8, colors=INK)
@@ -105,9 +113,9 @@ def reliability_curves(curves: Mapping[str, Reliability]) -> Figure:
     for index, (name, curve) in enumerate(curves.items()):
         colour = colour_of(index)
         axis.plot(curve.confidence, curve.frequency, color=colour, linewidth=1.2, label=name)
-        size = 8 + 100 * curve.count / curve.count.sum()
+        size = 8 + 100 * curve.weight
         axis.scatter(curve.confidence, curve.frequency, s=size, color=colour, linewidths=0)
-    label(axis, x="probability of fit given", y="share of mixes that are originals")
+    label(axis, x="probability of fit given", y="share of originals (as many as unmatched)")
     _square(axis)
     return figure
 
@@ -134,6 +142,58 @@ def rank_curves(placed: Mapping[str, Mapping[str, Placement]]) -> Figure:
             )
         label(axis, title=title, x="leading share of the other candidates", y="share of originals")
         _square(axis)
+    return figure
+
+
+def sensitivity_curves(
+    changes: Mapping[str, Mapping[tuple[str, str], Sequence[Estimate]]],
+    axes_of: Mapping[str, tuple[str, np.ndarray]],
+) -> Figure:
+    """Draw a row of panels per Scorer, a column per kind of move, a line per moved role.
+
+    Args:
+        changes: Scorer → (kind, role) → mean change of the score at each point.
+        axes_of: kind → unit, and how far each point is moved.
+    """
+    figure, axes = panels(len(changes), len(axes_of), height=2.3, share_y=True)
+    for row, (name, curves) in enumerate(changes.items()):
+        for column, (kind, (unit, amounts)) in enumerate(axes_of.items()):
+            axis = axes[row, column]
+            axis.axhline(0, color=FAINT, linewidth=0.8)
+            axis.axvline(0, color=FAINT, linewidth=0.8)
+            for role, colour in ROLE_COLOURS.items():
+                if (kind, role) not in curves:
+                    continue
+                points = curves[kind, role]
+                axis.plot(
+                    amounts,
+                    [p.value for p in points],
+                    color=colour,
+                    linewidth=1.5,
+                    marker="o",
+                    markersize=2.5,
+                    label=role,
+                )
+                axis.fill_between(
+                    amounts,
+                    [p.low for p in points],
+                    [p.high for p in points],
+                    color=colour,
+                    alpha=0.15,
+                    linewidth=0,
+                )
+            x = f"moved by ({unit})" if row == len(changes) - 1 else ""
+            y = "change of score" if column == 0 else ""
+            label(axis, title=f"{name}: {kind}", x=x, y=y)
+    handles, names = axes[0, -1].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        [f"{n} moved" for n in names],
+        loc="outside lower center",
+        ncols=len(names),
+        fontsize=8,
+        frameon=False,
+    )
     return figure
 
 

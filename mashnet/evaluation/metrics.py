@@ -65,35 +65,41 @@ class Reliability:
 
     confidence: np.ndarray  # mean probability of the items in the bin
     frequency: np.ndarray  # share of them that fit
-    count: np.ndarray
+    weight: np.ndarray  # share of all items; adds up to 1
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, num_bins: int = 10) -> Reliability:
-    """Sort probabilities into bins of equal width over [0, 1]; empty bins are left out."""
+    """Sort probabilities into bins of equal width over [0, 1]; empty bins are left out.
+
+    Both classes weigh the same in all, however many items they have: probabilities of fit are
+    meant, and trained, for one original per unmatched mix.
+    """
     probabilities, labels = _paired(probabilities, labels)
     if probabilities.min() < 0 or probabilities.max() > 1:
         raise ValueError(
             f"probabilities must lie in [0, 1], found "
             f"{probabilities.min():.3g} to {probabilities.max():.3g}"
         )
+    share = labels.mean()
+    weights = np.where(labels, 1 / max(share, 1e-12), 1 / max(1 - share, 1e-12))
+    weights /= weights.sum()
     bins = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)
-    count = np.bincount(bins, minlength=num_bins)
-    occupied = count > 0
-    confidence = np.bincount(bins, probabilities, num_bins)[occupied] / count[occupied]
-    frequency = np.bincount(bins, labels.astype(float), num_bins)[occupied] / count[occupied]
-    return Reliability(confidence, frequency, count[occupied])
+    weight = np.bincount(bins, weights, num_bins)
+    occupied = weight > 0
+    confidence = np.bincount(bins, weights * probabilities, num_bins)[occupied] / weight[occupied]
+    frequency = np.bincount(bins, weights * labels, num_bins)[occupied] / weight[occupied]
+    return Reliability(confidence, frequency, weight[occupied])
 
 
 def expected_calibration_error(
     probabilities: np.ndarray, labels: np.ndarray, num_bins: int = 10
 ) -> float:
-    """Return the mean distance between probability and frequency, weighted by bin counts.
+    """Return the mean distance between probability and frequency over the bins of `reliability`.
 
     Paper: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
     """
     curve = reliability(probabilities, labels, num_bins)
-    gaps = np.abs(curve.confidence - curve.frequency)
-    return float((gaps * curve.count).sum() / curve.count.sum())
+    return float((np.abs(curve.confidence - curve.frequency) * curve.weight).sum())
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from tqdm import tqdm
 from mashnet.data.parts import Group
 from mashnet.data.recipes import Recipe
 from mashnet.errors import DatabaseError
+from mashnet.evaluation.moves import Move
 from mashnet.scoring import Scorer
 
 
@@ -29,6 +30,15 @@ class MixSource(Protocol):
 
     def groups(self, recipes: Sequence[Recipe]) -> list[tuple[Group, Group]]:
         """Render; return each vocal as a query, its harmonic and percussion as a candidate."""
+
+    def moved_groups(
+        self, moved: Sequence[tuple[Recipe, Mapping[str, Move]]]
+    ) -> list[tuple[Group, Group]]:
+        """Render recipes whose roles are moved, as `groups` does.
+
+        Every role passes the stretch engine, moved or not, so that what changes along a curve is
+        the fit and not the trace of processing.
+        """
 
 
 def score_groups(

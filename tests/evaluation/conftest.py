@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,16 +12,18 @@ import torch
 
 from mashnet.data.parts import ArrayPart
 from mashnet.data.recipes import Recipe
+from mashnet.evaluation.moves import Move
 
 RATE = 16_000
 
 
+@functools.cache
 def played(bpm: float, tonic: int | None, *, seconds: float = 10.0, late_s: float = 0.0):
     """Decaying major chords on every beat; noise bursts where `tonic` is None."""
     times = np.arange(round(seconds * RATE)) / RATE
     out = np.zeros_like(times)
     noise = np.random.default_rng(0).standard_normal(len(times))
-    for onset in np.arange(late_s, seconds, 60 / bpm):
+    for onset in np.arange(late_s % (60 / bpm), seconds, 60 / bpm):
         since = times - onset
         envelope = np.where(since >= 0, np.exp(-8 * np.maximum(since, 0)), 0)
         if tonic is None:
@@ -36,7 +39,7 @@ def played(bpm: float, tonic: int | None, *, seconds: float = 10.0, late_s: floa
 class FakeSource:
     """Each song has an original, two matched mixes and one of each unmatched kind."""
 
-    num_songs: int = 8
+    num_songs: int = 6
     name: str = "made/up"
     split: str = "test"
     artefact_control: bool = True
@@ -72,17 +75,29 @@ class FakeSource:
     def groups(self, recipes: Sequence[Recipe]):
         return [self._group(recipe) for recipe in recipes]
 
-    def _group(self, recipe):
+    def moved_groups(self, moved):
+        return [self._group(recipe, dict(moves)) for recipe, moves in moved]
+
+    def _group(self, recipe, moves=None):
         generator = np.random.default_rng(recipe.seed)
         bpm, tonic = generator.uniform(80, 150), int(generator.integers(12))
         other_bpm = bpm * (1.23 if "tempo" in recipe.condition else 1)
-        other_tonic = (tonic + 6) % 12 if "key" in recipe.condition else tonic
+        other_tonic = tonic + 6 if "key" in recipe.condition else tonic
         late_s = 0.11 if recipe.condition == "matched" else 0.0
+
+        def part(role, bpm, tonic, late_s):
+            move = (moves or {}).get(role, Move())
+            return played(
+                round(bpm * (1 + move.tempo_percent / 100), 9),
+                None if role == "percussion" else (tonic + move.semitones) % 12,
+                late_s=round(late_s + move.beats * 60 / bpm, 9),
+            )
+
         return (
-            {"vocal": played(bpm, tonic)},
+            {"vocal": part("vocal", bpm, tonic, 0.0)},
             {
-                "harmonic": played(other_bpm, other_tonic, late_s=late_s),
-                "percussion": played(other_bpm, None, late_s=late_s),
+                role: part(role, other_bpm, other_tonic, late_s)
+                for role in ("harmonic", "percussion")
             },
         )
 

@@ -51,15 +51,26 @@ def test_auc_counts_pairs(case):
 
 
 def test_calibration_error_by_hand():
-    # Bin 0.2–0.3: probability 0.25, one of four fits: gap 0. Bin 0.9–1.0: probability 0.95, none of
-    # two fits: gap 0.95 for two of the six items.
+    # One of 2 originals and three of 4 unmatched lie at 0.25, so each class has weight 1/2 and the
+    # bin holds 1/4 + 3/8 = 5/8, of which 1/4 fits: frequency 0.4. The bin at 0.95 holds
+    # 1/4 + 1/8 = 3/8, of which 1/4 fits: frequency 2/3.
     probabilities = np.array([0.25] * 4 + [0.95] * 2)
-    labels = np.array([True, False, False, False, False, False])
+    labels = np.array([True, False, False, False, True, False])
     curve = metrics.reliability(probabilities, labels)
     assert curve.confidence.tolist() == pytest.approx([0.25, 0.95])
-    assert curve.frequency.tolist() == pytest.approx([0.25, 0.0])
-    assert curve.count.tolist() == [4, 2]
-    assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx(0.95 / 3)
+    assert curve.frequency.tolist() == pytest.approx([0.4, 2 / 3])
+    assert curve.weight.tolist() == pytest.approx([5 / 8, 3 / 8])
+    expected = 5 / 8 * 0.15 + 3 / 8 * (0.95 - 2 / 3)
+    assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx(expected)
+
+
+@given(st.integers(1, 20))
+def test_calibration_does_not_depend_on_how_many_unmatched_there_are(copies):
+    original, unmatched = np.array([0.9, 0.6, 0.3]), np.array([0.1, 0.6, 0.4])
+    probabilities = np.concatenate([original, np.tile(unmatched, copies)])
+    labels = np.arange(len(probabilities)) < 3
+    once = metrics.expected_calibration_error(np.r_[original, unmatched], np.arange(6) < 3)
+    assert metrics.expected_calibration_error(probabilities, labels) == pytest.approx(once)
 
 
 def test_a_probability_of_one_falls_into_the_last_bin():

@@ -33,7 +33,7 @@ from mashnet.evaluation.metrics import (
 )
 from mashnet.evaluation.mixes import MixSource, recipes_of, score_groups
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
-from mashnet.evaluation.statistics import Bootstrap, Estimate
+from mashnet.evaluation.statistics import Bootstrap, Estimate, Statistic
 from mashnet.scoring import Scorer
 
 NAME = "mix_classification"
@@ -164,12 +164,14 @@ def _metrics(
         return expected_calibration_error(probabilities, labels, num_bins)
 
     decided = (accuracy, balanced_accuracy, f1)
-    asked = {function.__name__: (function, one.probabilities) for function in decided}
+    asked: dict[str, tuple[Statistic, np.ndarray]] = {
+        function.__name__: (function, one.probabilities) for function in decided
+    }
     asked["auc"] = (auc, one.scores)
     asked |= {f"{f.__name__}_calibrated": (f, one.calibrated) for f in decided}
     asked["expected_calibration_error"] = (calibration_error, one.probabilities)
 
-    def estimate(statistic, values: np.ndarray, where: np.ndarray) -> Estimate:
+    def estimate(statistic: Statistic, values: np.ndarray, where: np.ndarray) -> Estimate:
         songs = np.array(mixes.songs)[where].tolist()
         return bootstrap.estimate(statistic, [values[where], mixes.labels[where]], songs)
 
@@ -280,7 +282,8 @@ def _meanings(mixes: _Mixes) -> dict[str, Metric]:
         "balanced_accuracy_calibrated": Metric("Balanced accuracy after that fit.", 0.5, True),
         "f1_calibrated": Metric("F1 after that fit.", coin),
         "expected_calibration_error": Metric(
-            "Mean distance between the probability given and the share that fits; 0 is best."
+            "Mean distance between the probability given and the share that fits, originals and "
+            "unmatched weighing the same; 0 is best."
         ),
         "accuracy_original": Metric("Share of originals judged to fit. Chance: a coin.", 0.5),
     }
