@@ -1,0 +1,239 @@
+"""The demo corpus: python -m data_pipelines.demo out=data/demo.
+
+A synthetic band composes and plays short songs, and this stage writes them as a MashupDB: one clip
+per song, five stems, and the exact truth. What the tables have no column for (sections, chords,
+swing, style) lies in annotations/<clip_id>.json. That file is written last, so that a song is
+done when, and only when, it has one; it also says what the song was made from.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from data_pipelines import synth
+from data_pipelines.synth.song import ROLES, Song, synthesise_song
+from mashnet.audio.io import write_flac
+from mashnet.cli import CONFIGS, entry_point
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.splits import split_of
+from mashnet.errors import ConfigError
+from mashnet.files import content_id, file_digest, remove_leftovers, write_json
+
+CONFIG_DIR = CONFIGS / "pipeline"
+ARTIST = "The Demo Band"
+LICENSE = "CC0-1.0"
+
+
+def make(config: DictConfig) -> MashupDB:
+    """Make what is missing of the corpus that `config` (configs/pipeline/demo.yaml) describes.
+
+    Raises:
+        ConfigError: if count or workers is out of range.
+    """
+    if config.count < 1:
+        raise ConfigError(f"count={config.count} must be at least 1")
+    if config.workers < 0:
+        raise ConfigError(f"workers={config.workers} must be 0 (one per core) or more")
+    root = Path(config.out)
+    root.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(root)
+    generator = generator_digest()
+    done = _finished_songs(root, config.seed, generator)
+    missing = [index for index in range(config.count) if index not in done]
+    started_s = time.perf_counter()
+    if missing:
+        done |= _make_songs(root, config.seed, missing, generator, config.workers or _num_cores())
+    database = MashupDB(root)
+    complete = _write_tables(database, config, generator, [done[i] for i in range(config.count)])
+    if missing:
+        took_s = time.perf_counter() - started_s
+        size_mb = sum(p.stat().st_size for p in root.rglob("*.flac")) / 1e6
+        kept = f", {config.count - len(missing)} were there already" if complete else ""
+        print(
+            f"{root}: made {len(missing)} songs in {took_s:.0f} s{kept}; {size_mb:.0f} MB of FLAC"
+        )
+    else:
+        print(f"{root}: all {config.count} songs are there already, nothing to do")
+    return database
+
+
+@functools.cache
+def generator_digest() -> str:
+    """Return a hash of the band's source code: songs of another band are made anew."""
+    folder = Path(synth.__file__).parent
+    return content_id(*(file_digest(path) for path in sorted(folder.glob("*.py"))))
+
+
+def _finished_songs(root: Path, seed: int, generator: str) -> dict[int, dict[str, Any]]:
+    """Return the annotations of finished songs by index; remove those of an older band."""
+    finished = {}
+    for path in sorted((root / "annotations").glob("*.json")):
+        try:
+            annotation = json.loads(path.read_text("utf-8"))
+            made_from = annotation["made_from"]
+            stems = [root / row["path"] for row in annotation["stems"]]
+        except (ValueError, KeyError, TypeError):
+            continue  # damaged: the song is made again, and this file with it
+        if made_from["generator"] != generator:
+            path.unlink()
+            shutil.rmtree(root / "audio" / path.stem, ignore_errors=True)
+        elif made_from["seed"] == seed and all(stem.is_file() for stem in stems):
+            finished[made_from["index"]] = annotation
+    return finished
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _make_songs(
+    root: Path, seed: int, indices: list[int], generator: str, workers: int
+) -> dict[int, dict[str, Any]]:
+    made = {}
+    # Forked: the workers need nothing that a fresh interpreter would have to import again.
+    context = get_context("fork")
+    executor = ProcessPoolExecutor(
+        min(workers, len(indices)), context, initializer=_begin_worker, initargs=(os.getpid(),)
+    )
+    try:
+        futures = {executor.submit(make_song, root, seed, i, generator): i for i in indices}
+        for future in tqdm(as_completed(futures), "songs", total=len(futures), unit="song"):
+            made[futures[future]] = future.result()
+    finally:
+        executor.shutdown(cancel_futures=True)
+    return made
+
+
+def _begin_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone, even if it was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def split_group(seed: int, index: int) -> str:
+    """Return what decides a song's split: its number, so that a better band moves none."""
+    return f"demo song {index} of seed {seed}"
+
+
+def make_song(root: Path, seed: int, index: int, generator: str) -> dict[str, Any]:
+    """Make one song, write its stems, then its annotation; return the annotation."""
+    song = synthesise_song(seed, index)
+    stem_ids = {
+        name: content_id("stem", np.round(audio * 32767).astype("<i2").tobytes())
+        for name, audio in song.stems.items()
+    }
+    clip_id = content_id("clip", *stem_ids.values())
+    folder = f"audio/{clip_id}"
+    for name, audio in song.stems.items():
+        write_flac(root / folder / f"{name}.flac", audio[None], song.sample_rate)
+    annotation = {
+        "made_from": {"seed": seed, "index": index, "generator": generator},
+        "style": song.style,
+        "swing": song.swing,
+        "sections": [asdict(section) for section in song.sections],
+        "chords": [asdict(chord) for chord in song.chords],
+        "clip": {
+            "clip_id": clip_id,
+            "song_id": content_id("song", clip_id),
+            "title": song.title,
+            "artist": ARTIST,
+            "source": "demo",
+            "license": LICENSE,
+            "duration_s": song.duration_s,
+            "sample_rate": song.sample_rate,
+            "tempo_bpm": song.tempo_bpm,
+            "beats": list(song.beats),
+            "downbeats": list(song.downbeats),
+            "beats_per_bar": song.beats_per_bar,
+            "key_tonic": song.key.tonic,
+            "key_mode": song.key.mode,
+            "key_confidence": 1.0,
+            "section": "",  # the clip is the whole song
+            "split": split_of(split_group(seed, index)),
+        },
+        "stems": [
+            {
+                "clip_id": clip_id,
+                "stem_id": stem_ids[name],
+                "role": ROLES[name],
+                "label": song.labels[name],
+                "path": f"{folder}/{name}.flac",
+                **_activity(song, name),
+            }
+            for name in song.stems
+        ],
+    }
+    write_json(root / "annotations" / f"{clip_id}.json", annotation)
+    return annotation
+
+
+def _activity(song: Song, name: str) -> dict[str, float]:
+    """Return the stem's level, and the share of tenths of a second in which it sounds."""
+    audio = song.stems[name].astype(np.float64)
+    block = song.sample_rate // 10
+    power = (audio[: audio.size // block * block].reshape(-1, block) ** 2).mean(axis=1)
+    return {
+        "rms_db": round(float(10 * np.log10(np.mean(audio**2) + 1e-12)), 3),
+        "active_ratio": round(float(np.mean(power > 1e-6)), 4),  # -60 dB of full scale
+    }
+
+
+def _write_tables(
+    database: MashupDB, config: DictConfig, generator: str, songs: list[dict[str, Any]]
+) -> bool:
+    """Write tables and manifest; return whether there was a manifest before."""
+    existed = (database.root / "manifest.json").is_file()
+    clips = [song["clip"] for song in songs]
+    stems = [stem for song in songs for stem in song["stems"]]
+    counts = {"clips": len(clips), "stems": len(stems)}
+    versions = {
+        name: importlib.metadata.version(name)
+        for name in ("mashnet", "numpy", "scipy", "soundfile")
+    }
+    settings = {"seed": config.seed, "count": config.count}
+    entries = {
+        "demo": {"config": settings, "generator": generator},
+        "counts": {**database.manifest.get("counts", {}), **counts} if existed else counts,
+        "tools": {**database.manifest.get("tools", {}), **versions} if existed else versions,
+    }
+    if existed and all(database.manifest.get(k) == v for k, v in entries.items()):
+        return True
+    database.write_table("clips", clips)
+    database.write_table("stems", stems)
+    database.write_table("rejects", [])
+    database.update_manifest(**entries)
+    return existed
+
+
+@entry_point("demo", CONFIG_DIR)
+def main(config: DictConfig) -> None:
+    """Make the corpus and say where it lies."""
+    database = make(config)
+    splits = database.clips["split"].value_counts().sort("split")
+    print("splits: " + ", ".join(f"{split} {count}" for split, count in splits.iter_rows()))
+
+
+if __name__ == "__main__":
+    main()
