@@ -39,7 +39,9 @@ class FeatureStore:
             device: where the spectrograms are computed.
         """
         absent = {key: parts for key, parts in wanted.items() if not self.path(key).is_file()}
-        for key, parts in tqdm(absent.items(), desc="log-mels", unit="part", disable=not absent):
+        for key, parts in tqdm(
+            absent.items(), desc="log-mels", unit="part", disable=None if absent else True
+        ):
             mel = self.frontend.log_mel_of(parts, device).to(torch.float16).cpu().numpy()
             with written_atomically(self.path(key)) as temporary:
                 np.save(temporary, mel)

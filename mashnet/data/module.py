@@ -61,7 +61,7 @@ class MixData(lightning.LightningDataModule):
         self.num_workers = num_workers
         self.device = device
         self.store = FeatureStore(self.database.root / "cache" / "log_mels", frontend)
-        self.parts = PartStore(self.database, sample_rate=frontend.log_mel.sample_rate)
+        self.parts = PartStore(self.database)
 
     def recipes(self, split: str) -> list[Recipe]:
         """Return the recipes of a split.
