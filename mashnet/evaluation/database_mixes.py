@@ -1,0 +1,109 @@
+"""The mixes of a MashupDB, rendered, as a protocol wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mashnet.data.mashupdb import SPLITS, MashupDB
+from mashnet.data.parts import Group, Part
+from mashnet.data.recipes import Recipe, Role
+from mashnet.data.rendering import Displacement, PartStore
+from mashnet.errors import DatabaseError, require_one_of
+from mashnet.evaluation.moves import Move
+
+_ROLES: tuple[Role, ...] = ("vocal", "harmonic", "percussion")
+
+
+class DatabaseMixes:
+    """A MixSource over the recipes of one split with one setting of artefact control."""
+
+    def __init__(self, root: str | Path, *, split: str, artefact_control: bool) -> None:
+        """Open the database.
+
+        Args:
+            root: its folder.
+            split: train, val, test, or all for every recipe of a database not trained on.
+            artefact_control: which of the two kinds of recipes to use.
+
+        Raises:
+            DatabaseError: if there is no such database.
+            ConfigError: if there is no such split.
+        """
+        self.database = MashupDB.open(root)
+        self.name = str(root)
+        self.split = require_one_of("data.split", split, (*SPLITS, "all"))
+        self.artefact_control = artefact_control
+        self.parts = PartStore(self.database)
+
+    def recipes(self, split: str | None = None) -> list[Recipe]:
+        """Return the recipes of a split; None: of the split that is evaluated."""
+        split = split or self.split
+        rows = self.database.mixes.filter(pl.col("artefact_control") == self.artefact_control)
+        if split != "all":
+            rows = rows.filter(pl.col("split") == split)
+        return [Recipe.from_row(row) for row in rows.iter_rows(named=True)]
+
+    def song_of(self, recipe: Recipe) -> str:
+        """Return the song_id of the vocal."""
+        return self._vocal_clip(recipe)["song_id"]
+
+    def groups(self, recipes: Sequence[Recipe]) -> list[tuple[Group, Group]]:
+        """Render what is not on disk yet; return vocal and accompaniment of each recipe."""
+        return self._rendered(
+            [{role: self.parts.part(recipe, role) for role in _ROLES} for recipe in recipes]
+        )
+
+    def moved_groups(
+        self, moved: Sequence[tuple[Recipe, Mapping[str, Move]]]
+    ) -> list[tuple[Group, Group]]:
+        """Render recipes whose roles are moved; every part passes the engine, moved or not."""
+        return self._rendered(
+            [
+                {
+                    role: self.parts.part(
+                        recipe,
+                        role,
+                        displacement=self._displacement(recipe, moves[role]),
+                        force=True,
+                    )
+                    for role in _ROLES
+                }
+                for recipe, moves in moved
+            ]
+        )
+
+    def _rendered(self, mixes: Sequence[Mapping[str, Part]]) -> list[tuple[Group, Group]]:
+        self.parts.render_all([part for mix in mixes for part in mix.values()])
+        return [
+            (
+                {"vocal": mix["vocal"]},
+                {"harmonic": mix["harmonic"], "percussion": mix["percussion"]},
+            )
+            for mix in mixes
+        ]
+
+    def _displacement(self, recipe: Recipe, move: Move) -> Displacement:
+        return Displacement(
+            semitones=move.semitones,
+            tempo_ratio=1 + move.tempo_percent / 100,
+            offset_s=move.beats * self._beat_s(recipe) if move.beats else 0.0,
+        )
+
+    def _beat_s(self, recipe: Recipe) -> float:
+        clip = self._vocal_clip(recipe)
+        if not clip["tempo_bpm"]:
+            raise DatabaseError(
+                f"{self.name}: clip {clip['clip_id']} has no tempo, so it cannot be moved by beats"
+            )
+        return 60 / clip["tempo_bpm"]
+
+    def _vocal_clip(self, recipe: Recipe) -> dict[str, Any]:
+        stem = self.database.stem_rows.get(recipe.vocal[0])
+        clip = self.database.clip_rows.get(stem["clip_id"]) if stem else None
+        if clip is None:
+            raise DatabaseError(f"{self.name}: mix {recipe.mix_id} names a stem that is not there")
+        return clip

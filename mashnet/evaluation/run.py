@@ -1,0 +1,153 @@
+"""From settings to a folder of results: which Scorers, which mixes, which protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from mashnet.errors import CheckpointError, ConfigError
+from mashnet.evaluation import baselines, protocols
+from mashnet.evaluation.database_mixes import DatabaseMixes
+from mashnet.evaluation.report import write_report
+from mashnet.evaluation.results import Outcome, console_table, write_outcome
+from mashnet.evaluation.statistics import Bootstrap
+from mashnet.models.loading import load_scorer, read_config
+from mashnet.scoring import Scorer
+
+
+def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
+    """Run one protocol, write its results, and print the table and where each file lies.
+
+    Args:
+        config: what configs/evaluate.yaml describes, as plain values.
+        command: what was typed; it goes into the report.
+
+    Returns:
+        The result folder.
+
+    Raises:
+        MashnetError: if a checkpoint, database or setting cannot be used.
+    """
+    checkpoints = _checkpoints(config["checkpoint"])
+    if bool(checkpoints) == bool(config.get("scorer")):
+        raise ConfigError(
+            "give either checkpoint=runs/<run> (a run, a bundle folder, or a list of them) or "
+            f"scorer=<name> ({', '.join(sorted(baselines.scorer_classes()))})"
+        )
+    settings = dict(config["protocol"])
+    name = settings.pop("name")
+    run = protocols.find(name)
+    trained = [_trained_on(path) for path in checkpoints]
+    data = config["data"]
+    source = DatabaseMixes(
+        _agreed("data.root", data["root"], [t.get("root") for t in trained]),
+        split=data["split"],
+        artefact_control=_flag(
+            _agreed(
+                "data.artefact_control",
+                data["artefact_control"],
+                [t.get("artefact_control", True) for t in trained] or [True],
+            )
+        ),
+    )
+    scorers = _scorers(checkpoints, config.get("scorer"), config["baselines"])
+    outcome = run(scorers, source, bootstrap=Bootstrap(**config["bootstrap"]), **settings)
+    folder = Path(config["out"]) if config["out"] else _folder(checkpoints, scorers, name)
+    _write(outcome, folder, command)
+    return folder
+
+
+def _checkpoints(given: str | Sequence[str] | None) -> list[Path]:
+    paths = [given] if isinstance(given, str) else list(given or [])
+    return [Path(path) for path in paths]
+
+
+def _scorers(
+    checkpoints: Sequence[Path],
+    alone: Mapping[str, Any] | None,
+    always: Mapping[str, Mapping[str, Any]],
+) -> list[Scorer]:
+    """Return whom to ask: checkpoints before the baselines, or one that is not learned, alone."""
+    if alone:
+        return [_baseline(alone)]
+    learned = [cast(Scorer, load_scorer(path)) for path in checkpoints]
+    names = [scorer.name for scorer in learned]
+    for scorer, path in zip(learned, checkpoints, strict=True):
+        if names.count(scorer.name) > 1 or scorer.name in always:
+            scorer.name = f"{scorer.name} ({path.name})"
+    return learned + [_baseline(settings) for settings in always.values()]
+
+
+def _baseline(settings: Mapping[str, Any]) -> Scorer:
+    return baselines.build(settings["name"], {k: v for k, v in settings.items() if k != "name"})
+
+
+def _trained_on(checkpoint: Path) -> dict[str, Any]:
+    """Return the `data` block of a run's or bundle's config.yaml."""
+    load_from = run_of(checkpoint)
+    block = read_config(load_from).get("data")
+    return block if isinstance(block, dict) else {}
+
+
+def run_of(checkpoint: Path) -> Path:
+    """Return the run or bundle folder of a checkpoint, which may be a file inside it.
+
+    Raises:
+        CheckpointError: if there is nothing at that path.
+    """
+    if not checkpoint.exists():
+        load_scorer(checkpoint)  # says what is wrong, with the nearest name
+        raise CheckpointError(f"there is no checkpoint {checkpoint}")
+    if checkpoint.is_dir():
+        return checkpoint
+    parent = checkpoint.parent
+    return parent.parent if parent.name == "checkpoints" else parent
+
+
+def _agreed(setting: str, given: Any, of_checkpoints: Sequence[Any]) -> Any:
+    """Return what the user gave, or else what all checkpoints were trained with.
+
+    Raises:
+        ConfigError: if nothing was given and the checkpoints say nothing, or different things.
+    """
+    if given is not None:
+        return given
+    known = {value for value in of_checkpoints if value is not None}
+    if len(known) == 1:
+        return known.pop()
+    reason = (
+        f"the checkpoints were trained with {', '.join(sorted(map(str, known)))}"
+        if known
+        else "no checkpoint says which"
+    )
+    raise ConfigError(f"{setting}=… must be given: {reason}")
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"data.artefact_control={value} is not allowed: expected true or false")
+    return value
+
+
+def _folder(checkpoints: Sequence[Path], scorers: Sequence[Scorer], protocol: str) -> Path:
+    """Return the default result folder; a bundle is left as it is, so its results lie outside."""
+    if len(checkpoints) == 1:
+        run = run_of(checkpoints[0])
+        if not (run / "model.safetensors").is_file():
+            return run / "evaluation" / protocol
+        return Path("results") / run.name / protocol
+    name = "+".join(path.name for path in checkpoints) or scorers[0].name
+    return Path("results") / name / protocol
+
+
+def _write(outcome: Outcome, folder: Path, command: str) -> None:
+    written = write_outcome(outcome, folder)
+    write_report(outcome, folder / "report.html", command=command)
+    print(f"\n{outcome.title}  ({outcome.protocol})\n")
+    print(console_table(outcome))
+    print()
+    for note in outcome.notes:
+        print(f"note: {note}")
+    for path in [*written, folder / "report.html"]:
+        print(f"written: {path}")
