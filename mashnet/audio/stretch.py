@@ -1,28 +1,50 @@
-"""The one file that calls Rubber Band: time-stretching and pitch-shifting in one pass.
+"""Time-stretching and pitch-shifting: one interface, and the one file that calls Rubber Band.
 
-Conventions: audio is float32, (channels, samples). A tempo ratio multiplies the tempo, so the
-output has round(samples / ratio) samples. A shift is in semitones, positive upwards.
+Conventions: audio is float32, shape (channels, samples). A tempo ratio multiplies the tempo: the
+output of n samples has round(n / tempo_ratio) of them. A shift is in semitones, positive upwards.
+
+| engine       | what it is                                  | key frames |
+|--------------|---------------------------------------------|------------|
+| pylibrb      | Rubber Band's finer engine (R3), in process | yes        |
+| pylibrb_r2   | its faster engine (R2), in process          | no         |
+| pedalboard   | the faster engine as pedalboard wraps it    | no         |
+| rubberband   | the finer engine of the rubberband program  | no         |
+
+The faster engine keeps time as well, but resets phases on steady tones: pure ones come out up to
+3 % off pitch. pedalboard's own default (its finer engine in real-time mode) drifts by more than a
+millisecond per second and is not offered; the program's time map goes astray by tens of
+milliseconds and is not used. `python -m benchmarks.stretch` measures speed and timing of them all.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+import subprocess
+from collections.abc import Sequence
 
 import numpy as np
 import pedalboard
-import pylibrb
 import pyrubberband
+from pylibrb import Option, RubberBandStretcher
 
-from mashnet.errors import ConfigError, require_one_of
+from mashnet.errors import AudioError, ConfigError, require_one_of
 
-BLOCK_SAMPLES = 8192  # fed to Rubber Band at a time, which bounds its buffers
-JOINT_S = 0.01  # neighbouring stretches of a warped signal are cross-faded over this time
-CONTEXT_S = 0.2  # given to the engine on either side of a stretch, so that it never starts cold
+ENGINES = ("pylibrb", "pylibrb_r2", "pedalboard", "rubberband")
+BEATWISE_ENGINES = ("pylibrb",)  # those that follow key frames
+DEFAULT_ENGINE = "pylibrb"
 
-Keyframes = Sequence[tuple[int, int]]
-_Engine = Callable[[np.ndarray, int, float, float], np.ndarray]
+KeyFrames = Sequence[tuple[float, float]]
+
+# The finer engine looks where it stands once per block: with 1024 samples it keeps time within
+# about a millisecond, with 65536 it drifts by up to 20 ms in 30 s.
+_BLOCK = 1024  # samples handed over at once
+_KEYFRAME_BLOCK = 256  # samples between two settings of the ratio
+_PULL_S = 0.3  # time in which an error against the key frames is taken back
+_LEAST_SAMPLES = 4096  # shorter input is filled up with silence: engines emit nothing for a few
+# The faster engine starts a sound anew in the frame whose window it enters, half a window (23 ms)
+# before the frame's centre, and keeps that distance unstretched: onsets come early by 23 ms times
+# (effective stretch - 1). Measured on clicks, and the same at 22.05 and 44.1 kHz.
+_R2_ONSET_LEAD_S = 0.023
 
 
 def stretch(
@@ -31,163 +53,213 @@ def stretch(
     *,
     tempo_ratio: float = 1.0,
     semitones: float = 0.0,
-    keyframes: Keyframes | None = None,
-    engine: str = "pylibrb",
+    keyframes: KeyFrames | None = None,
+    engine: str = DEFAULT_ENGINE,
     force: bool = False,
 ) -> np.ndarray:
-    """Change tempo and pitch of audio independently.
+    """Change tempo and pitch independently, in one pass.
 
     Args:
-        audio: (channels, samples).
+        audio: shape (channels, samples), finite.
         sample_rate: in Hz.
-        tempo_ratio: output tempo / input tempo.
-        semitones: pitch shift.
-        keyframes: pairs (input sample, output sample), both strictly increasing, which replace
-            `tempo_ratio`: each input sample named comes out at its output sample, with constant
-            tempo in between; before the first pair and after the last the neighbouring tempo
-            goes on. The output ends where the input does.
+        tempo_ratio: output tempo over input tempo.
+        semitones: shift in pitch; formants move along.
+        keyframes: (input sample, output sample) pairs, both strictly increasing, from (0, 0) to
+            (input length, output length); the tempo is constant between two of them. They stand
+            in place of `tempo_ratio`.
         engine: one of `ENGINES`.
-        force: pass the engine even if nothing changes, to get its traces.
+        force: run the engine even where nothing would change, so that its traces are there.
 
     Returns:
-        (channels, output samples), float32; the input itself if nothing changes.
+        float32, shape (channels, round(samples / tempo_ratio)), or the last key frame's length.
+        Where nothing changes and `force` is not set, the input itself.
 
     Raises:
-        ConfigError: if the engine is unknown or not installed.
-        ValueError: if the ratio or the keyframes make no sense.
+        ConfigError: if the engine is unknown, not installed, or cannot follow key frames, or a
+            ratio or the key frames make no sense.
+        AudioError: if the audio is empty or not finite.
     """
-    run = ENGINES[require_one_of("engine", engine, ENGINES)]
-    audio = np.ascontiguousarray(audio, dtype=np.float32)
-    if not 0.1 <= tempo_ratio <= 10:
-        raise ValueError(f"tempo_ratio must lie in [0.1, 10], not {tempo_ratio}")
-    if keyframes is not None:
-        return _warp(audio, sample_rate, _complete(keyframes, audio.shape[1]), semitones, run)
-    if tempo_ratio == 1.0 and semitones == 0 and not force:
-        return audio
-    length = round(audio.shape[1] / tempo_ratio)
-    return _fit(run(audio, sample_rate, tempo_ratio, semitones), length)
-
-
-def _fit(audio: np.ndarray, length: int) -> np.ndarray:
-    """Cut or pad the few samples by which an engine misses the wanted length."""
-    missing = max(0, length - audio.shape[1])
-    return np.pad(audio, ((0, 0), (0, missing)))[:, :length].astype(np.float32, copy=False)
-
-
-def _complete(keyframes: Keyframes, samples: int) -> list[tuple[int, int]]:
-    """Extend keyframes to the start and the end of the input."""
-    pairs = [(int(i), int(o)) for i, o in keyframes]
-    steps = [(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(pairs)]
-    if not steps or any(i <= 0 or o <= 0 for i, o in steps):
-        raise ValueError("keyframes must be at least two pairs, both sides strictly increasing")
-    if pairs[0][0] < 0 or pairs[-1][0] > samples:
-        raise ValueError("keyframes must lie within the input")
-    if pairs[0][0] > 0:
-        before = round(pairs[0][0] * steps[0][1] / steps[0][0])
-        # What would come out before time zero is cut from the input instead.
-        if before > pairs[0][1]:
-            start = pairs[0][0] - round(pairs[0][1] * steps[0][0] / steps[0][1])
-            if pairs[0][1] > 0:
-                pairs.insert(0, (start, 0))
-        else:
-            pairs.insert(0, (0, pairs[0][1] - before))
-    if pairs[-1][0] < samples:
-        after = round((samples - pairs[-1][0]) * steps[-1][1] / steps[-1][0])
-        if after > 0:
-            pairs.append((samples, pairs[-1][1] + after))
-    return pairs
-
-
-def _warp(
-    audio: np.ndarray,
-    sample_rate: int,
-    pairs: list[tuple[int, int]],
-    semitones: float,
-    run: _Engine,
-) -> np.ndarray:
-    """Stretch between keyframes one by one and join with short cross-fades.
-
-    Rubber Band has a key-frame map of its own, but no Python binding can fill it (pylibrb 0.1.2
-    exports the method without the map's type), so every engine is warped this way.
-    """
+    require_one_of("engine", engine, ENGINES)
+    if audio.ndim != 2 or audio.shape[1] == 0:
+        raise AudioError(f"nothing to stretch: audio of shape {audio.shape}")
+    if not np.isfinite(audio).all():
+        raise AudioError("cannot stretch samples that are not finite (NaN or infinity)")
+    if not 0.1 <= tempo_ratio <= 10 or abs(semitones) > 36:
+        raise ConfigError(f"cannot stretch to {tempo_ratio} times the tempo, {semitones} semitones")
     samples = audio.shape[1]
-    context = round(CONTEXT_S * sample_rate)
-    half = max(1, round(JOINT_S * sample_rate / 2))
-    output = np.zeros((audio.shape[0], pairs[-1][1]), np.float32)
-    for number, ((in_0, out_0), (in_1, out_1)) in enumerate(pairwise(pairs)):
-        ratio = (in_1 - in_0) / (out_1 - out_0)
-        start, stop = max(0, in_0 - context), min(samples, in_1 + context)
-        piece = run(np.ascontiguousarray(audio[:, start:stop]), sample_rate, ratio, semitones)
-        offset = round((in_0 - start) / ratio)  # where in_0 lies in the piece
-        first, last = number == 0, number == len(pairs) - 2
-        low = max(0, out_0 - (0 if first else half))
-        high = min(output.shape[1], out_1 + (0 if last else half))
-        positions = np.arange(low, high)
-        gain = np.ones(len(positions))
-        if not first:
-            gain *= np.clip((positions - (out_0 - half) + 0.5) / (2 * half), 0, 1)
-        if not last:
-            gain *= np.clip(((out_1 + half) - positions - 0.5) / (2 * half), 0, 1)
-        source = positions - out_0 + offset
-        inside = (source >= 0) & (source < piece.shape[1])
-        output[:, positions[inside]] += piece[:, source[inside]] * gain[inside].astype(np.float32)
-    return output
+    if keyframes is not None:
+        _check_keyframes(keyframes, samples, tempo_ratio, engine)
+        length = round(keyframes[-1][1])
+        unchanged = all(before == after for before, after in keyframes)
+    else:
+        length = round(samples / tempo_ratio)
+        unchanged = tempo_ratio == 1.0
+    audio = np.ascontiguousarray(audio, dtype=np.float32)
+    if unchanged and semitones == 0 and not force:
+        return audio
+
+    missing = max(0, _LEAST_SAMPLES - samples)
+    padded = np.pad(audio, ((0, 0), (0, missing)))
+    pitch_scale = 2.0 ** (semitones / 12)
+    if keyframes is not None:
+        slope = length / samples
+        beyond = [(samples + missing, length + missing * slope)] if missing else []
+        stretched = _finer_by_keyframes(padded, sample_rate, [*keyframes, *beyond], pitch_scale)
+    elif engine == "rubberband":
+        stretched = _program(padded, sample_rate, tempo_ratio, semitones)
+    elif engine == "pylibrb":
+        stretched = _offline(padded, sample_rate, 1 / tempo_ratio, pitch_scale, Option.ENGINE_FINER)
+    else:
+        if engine == "pylibrb_r2":
+            stretched = _offline(
+                padded, sample_rate, 1 / tempo_ratio, pitch_scale, Option.ENGINE_FASTER
+            )
+        else:
+            stretched = _pedalboard(padded, sample_rate, tempo_ratio, semitones)
+        lead_s = _R2_ONSET_LEAD_S * (pitch_scale / tempo_ratio - 1)
+        stretched = _delayed(stretched, round(lead_s * sample_rate))
+    return _cut_to(stretched, length)
 
 
-def _pylibrb(option: pylibrb.Option) -> _Engine:
-    def run(audio: np.ndarray, sample_rate: int, ratio: float, semitones: float) -> np.ndarray:
-        channels, samples = audio.shape
-        options = pylibrb.Option.PROCESS_OFFLINE | pylibrb.Option.THREADING_NEVER | option
-        engine = pylibrb.RubberBandStretcher(
-            sample_rate, channels, options, 1.0 / ratio, 2.0 ** (semitones / 12)
+def require_beatwise(engine: str) -> None:
+    """Raise a ConfigError if an engine cannot follow key frames."""
+    if engine not in BEATWISE_ENGINES:
+        raise ConfigError(
+            f"engine {engine} cannot follow beats one by one (stretch=beatwise); "
+            f"use {' or '.join(BEATWISE_ENGINES)}"
         )
-        engine.set_expected_input_duration(samples)
-        engine.set_max_process_size(BLOCK_SAMPLES)
-        blocks = [
-            np.ascontiguousarray(audio[:, i : i + BLOCK_SAMPLES])
-            for i in range(0, samples, BLOCK_SAMPLES)
-        ]
-        for number, block in enumerate(blocks):
-            engine.study(block, number == len(blocks) - 1)
-        stretched = []
-        for number, block in enumerate(blocks):
-            engine.process(block, number == len(blocks) - 1)
-            stretched.append(engine.retrieve_available())
-        while engine.available() > 0:
-            stretched.append(engine.retrieve_available())
-        return np.concatenate(stretched, axis=1)
-
-    return run
 
 
-def _pedalboard(audio: np.ndarray, sample_rate: int, ratio: float, semitones: float) -> np.ndarray:
-    # The default, high_quality=True, drifts by more than a millisecond per second.
+def require_installed(engine: str) -> None:
+    """Raise a ConfigError if an engine is unknown or its program is missing."""
+    require_one_of("engine", engine, ENGINES)
+    if engine == "rubberband" and shutil.which("rubberband") is None:
+        raise ConfigError(
+            "engine rubberband needs the rubberband program: apt install rubberband-cli "
+            "(or use engine=pylibrb, which needs nothing)"
+        )
+
+
+def _check_keyframes(keyframes: KeyFrames, samples: int, tempo_ratio: float, engine: str) -> None:
+    require_beatwise(engine)
+    points = np.asarray(keyframes, dtype=np.float64)
+    if tempo_ratio != 1.0:
+        raise ConfigError("key frames say how fast each stretch is: leave tempo_ratio at 1")
+    if points.ndim != 2 or len(points) < 2 or tuple(points[0]) != (0, 0):
+        raise ConfigError("key frames must begin with (0, 0) and have an end")
+    if points[-1, 0] != samples:
+        raise ConfigError(f"the last key frame is at {points[-1, 0]:g} of {samples} samples")
+    if not (np.diff(points, axis=0) > 0).all():
+        raise ConfigError("key frames must increase, in the input and in the output")
+
+
+def _options(channels: int, engine: Option) -> Option:
+    together = Option.CHANNELS_TOGETHER if channels > 1 else Option.CHANNELS_APART
+    return engine | Option.THREADING_NEVER | together
+
+
+def _offline(
+    audio: np.ndarray, sample_rate: int, time_ratio: float, pitch_scale: float, engine: Option
+) -> np.ndarray:
+    channels, samples = audio.shape
+    options = _options(channels, engine)
+    stretcher = RubberBandStretcher(sample_rate, channels, options, time_ratio, pitch_scale)
+    stretcher.set_expected_input_duration(samples)
+    stretcher.set_max_process_size(_BLOCK)
+    starts = range(0, samples, _BLOCK)
+    for start in starts:
+        block = np.ascontiguousarray(audio[:, start : start + _BLOCK])
+        stretcher.study(block, start == starts[-1])
+    out = [np.zeros((channels, 0), np.float32)]
+    for start in starts:
+        block = np.ascontiguousarray(audio[:, start : start + _BLOCK])
+        stretcher.process(block, start == starts[-1])
+        while stretcher.available() > 0:
+            out.append(stretcher.retrieve_available())
+    return np.concatenate(out, axis=1)
+
+
+def _finer_by_keyframes(
+    audio: np.ndarray, sample_rate: int, keyframes: KeyFrames, pitch_scale: float
+) -> np.ndarray:
+    """Follow key frames by setting the ratio anew before every block.
+
+    pylibrb 0.1.2 has `set_keyframe_map`, but no way to make the map it takes. In real-time mode
+    the ratio may change at any time; left alone the output drifts away, so each block's ratio is
+    the slope the key frames ask for, corrected by where the output stands.
+    """
+    channels, samples = audio.shape
+    source, target = np.asarray(keyframes, dtype=np.float64).T
+    slopes = np.diff(target) / np.diff(source)
+    options = _options(channels, Option.ENGINE_FINER | Option.PROCESS_REALTIME)
+    stretcher = RubberBandStretcher(sample_rate, channels, options, slopes[0], pitch_scale)
+    stretcher.set_max_process_size(_KEYFRAME_BLOCK)
+    # The first frame is centred on the first sample, half a window of silence before it; what the
+    # engine emits before that centre is its delay, and is dropped at the end.
+    lead = stretcher.get_preferred_start_pad()
+    delay = stretcher.get_start_delay()
+    length = round(target[-1]) + delay
+    longest = samples + 3 * lead + sample_rate
+    fed, emitted = 0, 0
+    out = [np.zeros((channels, 0), np.float32)]
+    padded = np.pad(audio, ((0, 0), (lead, longest - samples)))
+    while emitted < length and fed < longest:
+        centre = fed - 2 * lead  # of the frame that is processed next, in the input
+        if 0 <= centre < samples:
+            here, ahead = np.interp([centre, centre + _KEYFRAME_BLOCK], source, target)
+            slope = slopes[-1]
+            if centre + _KEYFRAME_BLOCK <= samples:
+                slope = (ahead - here) / _KEYFRAME_BLOCK
+            # Output comes in hops: on average half of one, about this many samples, lies waiting.
+            behind = here - emitted + _KEYFRAME_BLOCK * 0.45
+            ratio = slope + behind / (_PULL_S * sample_rate)
+            stretcher.time_ratio = float(np.clip(ratio, 0.7 * slope, 1.4 * slope))
+        stretcher.process(np.ascontiguousarray(padded[:, fed : fed + _KEYFRAME_BLOCK]), False)
+        fed += _KEYFRAME_BLOCK
+        while stretcher.available() > 0:
+            out.append(stretcher.retrieve_available())
+            emitted += out[-1].shape[1]
+    return np.concatenate(out, axis=1)[:, delay:]
+
+
+def _pedalboard(
+    audio: np.ndarray, sample_rate: int, tempo_ratio: float, semitones: float
+) -> np.ndarray:
     return pedalboard.time_stretch(
         audio,
         float(sample_rate),
-        stretch_factor=ratio,
+        stretch_factor=tempo_ratio,
         pitch_shift_in_semitones=semitones,
         high_quality=False,
+        preserve_formants=False,
     )
 
 
-def _rubberband(audio: np.ndarray, sample_rate: int, ratio: float, semitones: float) -> np.ndarray:
-    if shutil.which("rubberband") is None:
+def _program(
+    audio: np.ndarray, sample_rate: int, tempo_ratio: float, semitones: float
+) -> np.ndarray:
+    require_installed("rubberband")
+    # It reads and writes 16-bit files, which clip: half scale leaves room for what stretching adds.
+    gain = 0.5 / max(float(np.abs(audio).max()), 0.5)
+    # pyrubberband does not call the program for a rate of exactly 1.
+    rate = tempo_ratio if tempo_ratio != 1.0 else float(np.nextafter(1.0, 2.0))
+    settings = {"--pitch": f"{semitones:g}", "--fine": ""}
+    try:
+        stretched = pyrubberband.time_stretch((audio * gain).T, sample_rate, rate, rbargs=settings)
+    except subprocess.CalledProcessError as error:
         raise ConfigError(
-            "engine=rubberband needs the rubberband program: apt install rubberband-cli "
-            "(or use the default, engine=pylibrb)"
-        )
-    # pyrubberband passes 16-bit files, which clip above 1; a stretch can overshoot its input.
-    scale = 0.5 / max(1e-9, float(np.abs(audio).max()))
-    options = {"--fine": "", "--pitch": repr(float(semitones)), "--tempo": repr(float(ratio))}
-    # pyrubberband returns the input untouched at rate 1; the tempo option passed beside wins.
-    stretched = pyrubberband.time_stretch(audio.T * scale, sample_rate, 2.0, rbargs=options)
-    return np.atleast_2d(stretched.T) / np.float32(scale)
+            f"the rubberband program failed (exit status {error.returncode}); engine=rubberband "
+            f"needs its version 3 or later"
+        ) from error
+    return np.asarray(stretched, dtype=np.float32).reshape(-1, audio.shape[0]).T / np.float32(gain)
 
 
-ENGINES: dict[str, _Engine] = {
-    "pylibrb": _pylibrb(pylibrb.Option.ENGINE_FINER),  # R3: the most exact
-    "pylibrb_r2": _pylibrb(pylibrb.Option.ENGINE_FASTER),  # three times faster
-    "pedalboard": _pedalboard,
-    "rubberband": _rubberband,
-}
+def _delayed(audio: np.ndarray, samples: int) -> np.ndarray:
+    if samples >= 0:
+        return np.pad(audio, ((0, 0), (samples, 0)))
+    return audio[:, -samples:]
+
+
+def _cut_to(audio: np.ndarray, length: int) -> np.ndarray:
+    cut = audio[:, :length]
+    return np.ascontiguousarray(np.pad(cut, ((0, 0), (0, length - cut.shape[1]))), dtype=np.float32)
