@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
-
-import torch
 
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.parts import FilePart, Group, Part
+from mashnet.data.parts import FilePart, Part
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.models.loading import load_scorer
+from mashnet.models.scorer import EmbeddingScorer, Scorer
 
-
-@runtime_checkable
-class Scorer(Protocol):
-    """Anything that judges fit. Deterministic, independent of what else is in the batch."""
-
-    name: str
-
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number per candidate, shape (candidates,); higher fits better.
-
-        Query and candidates together bring the roles of a mix: `{"vocal": v}` against
-        `[{"harmonic": h, "percussion": p}, ...]`. A role may stand on either side.
-        """
-
-
-@runtime_checkable
-class EmbeddingScorer(Scorer, Protocol):
-    """A Scorer whose n × m scores cost n + m encodings."""
-
-    def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
-        """Return embeddings, shape (n, ...)."""
-
-    def embed_candidate(self, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return embeddings, shape (m, ...)."""
-
-    def similarity(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-        """Return the scores of all pairs, shape (n, m)."""
+__all__ = ["EmbeddingScorer", "Model", "Scorer", "load"]
 
 
 class Model:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import mashnet.models
 from mashnet.errors import ConfigError, require_one_of
-from mashnet.scoring import Scorer
+from mashnet.models.scorer import Scorer
 
 
 def scorer_classes() -> dict[str, Callable[..., Scorer]]:

@@ -12,7 +12,7 @@ from mashnet.data.parts import Group
 from mashnet.data.recipes import Recipe
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.moves import Move
-from mashnet.scoring import Scorer
+from mashnet.models.scorer import Scorer
 
 
 class MixSource(Protocol):

@@ -13,7 +13,7 @@ from mashnet.evaluation.report import write_report
 from mashnet.evaluation.results import Outcome, console_table, write_outcome
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.models.loading import load_scorer, read_config
-from mashnet.scoring import Scorer
+from mashnet.models.scorer import Scorer
 
 
 def evaluate(config: Mapping[str, Any], *, command: str) -> Path:

@@ -24,7 +24,7 @@ from mashnet.evaluation.metrics import Placement, place, placements
 from mashnet.evaluation.mixes import MixSource, recipes_of, score_groups
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap, Estimate
-from mashnet.scoring import Scorer
+from mashnet.models.scorer import Scorer
 
 NAME = "mashup_retrieval"
 PER_VOCAL = "_per_vocal"

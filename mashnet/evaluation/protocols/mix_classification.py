@@ -34,7 +34,7 @@ from mashnet.evaluation.metrics import (
 from mashnet.evaluation.mixes import MixSource, recipes_of, score_groups
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap, Estimate, Statistic
-from mashnet.scoring import Scorer
+from mashnet.models.scorer import Scorer
 
 NAME = "mix_classification"
 UNMATCHED = tuple(name for name in CONDITIONS if name.startswith("unmatched"))

@@ -28,7 +28,7 @@ from mashnet.evaluation.mixes import MixSource, recipes_of, score_groups
 from mashnet.evaluation.moves import ALL, KINDS, Kind, moves_of, points
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap, Estimate
-from mashnet.scoring import Scorer
+from mashnet.models.scorer import Scorer
 
 NAME = "sensitivity"
 Curves = dict[tuple[str, str], np.ndarray]  # (kind, role) → scores, shape (songs, points)
