@@ -20,7 +20,6 @@ $(VENV)/.synced: pyproject.toml
 
 demo: setup
 	$(RUN) -m data_pipelines.demo out=data/demo
-	$(RUN) -m data_pipelines.mixes db=data/demo
 	rm -rf runs/demo
 	$(RUN) train.py model=premixnet_lsro run=demo trainer.max_epochs=6
 	$(RUN) evaluate.py checkpoint=runs/demo protocol=mix_classification

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,9 +13,9 @@ from mashnet.errors import ConfigError
 from mashnet.tasks.fit import fit, new_run_folder, read_run
 
 
-def settings_of(config: DictConfig) -> dict:
+def settings_of(config: DictConfig) -> dict[str, Any]:
     """Return the plain configuration that a run keeps: the model at the chosen scale."""
-    plain = OmegaConf.to_container(config, resolve=True)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
     scale = plain["scale"]["mix"]
     return {
         "name": plain["model"]["name"],
@@ -32,20 +33,21 @@ def settings_of(config: DictConfig) -> dict:
 @entry_point("train")
 def main(config: DictConfig) -> None:
     """Train, or resume, and say where the result lies and what to do with it."""
+    run: Path | None = None
     if config.resume:
         run = Path(config.resume)
         settings = read_run(run)
     else:
         settings = settings_of(config)
-        run = Path(config.runs) / config.run if config.run else None
-        if run and run.exists():
+        if config.run and (run := Path(config.runs) / config.run).exists():
             raise ConfigError(
                 f"{run} exists already; go on with it by: python train.py resume={run}"
             )
     if settings["data"]["name"] == "demo":
         root = settings["data"]["root"]
         demo.make(compose("demo", [f"out={root}"], demo.CONFIG_DIR))
-        mixes.make(compose("mixes", [f"db={root}"], mixes.CONFIG_DIR))
+        overrides = [f"db={root}", *settings["data"]["mixes"]]
+        mixes.make(compose("mixes", overrides, mixes.CONFIG_DIR))
     run = run or new_run_folder(Path(config.runs), settings["name"])
     print(f"run: {run}    (go on after an interruption with: python train.py resume={run})")
     best = fit(run, settings)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,8 +56,9 @@ def main(arguments: list[str]) -> None:
     )
     scale = OmegaConf.load(CONFIGS / "scale" / f"{options.scale}.yaml").mix
     torch.manual_seed(0)
-    settings = {"network": "premixnet", "sizes": scale.sizes, "frontend": scale.frontend}
-    scorer = build_scorer(OmegaConf.to_container(OmegaConf.create(settings)), name="premixnet")
+    plain: Any = OmegaConf.to_container(scale)
+    settings = {"network": "premixnet", "sizes": plain["sizes"], "frontend": plain["frontend"]}
+    scorer = build_scorer(settings, name="premixnet")
     assert isinstance(scorer, PreMixScorer)
     rate = scorer.frontend.log_mel.sample_rate
     seeds = iter(range(3 * options.n))

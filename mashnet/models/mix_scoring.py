@@ -7,6 +7,9 @@ depends on what else is scored beside it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -35,7 +38,7 @@ def complete(query: Group, candidate: Group) -> dict[str, Part]:
     return group
 
 
-class MixScorer:
+class MixScorer(ABC):
     """What both networks need: a network in evaluation mode beside its frontend."""
 
     def __init__(self, network: nn.Module, frontend: MixFrontend, *, name: str) -> None:
@@ -48,3 +51,7 @@ class MixScorer:
     def device(self) -> torch.device:
         """Where the network lies, and so where the spectrograms are computed."""
         return next(self.network.parameters()).device
+
+    @abstractmethod
+    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
+        """Return the mashability of each candidate with the query, (candidates,), in [0, 1]."""

@@ -25,13 +25,13 @@ class PostMixNet(nn.Module):
         self,
         *,
         n_mels: int = 128,
-        source_filters: tuple[int, int] = (64, 128),
+        source_filters: Sequence[int] = (64, 128),
         joint_filters: int = 256,
         dense: int = 128,
     ) -> None:
         """Set the sizes; the defaults are the paper's (scale=paper)."""
         super().__init__()
-        self.source_net = SourceNet(tuple(source_filters))
+        self.source_net = SourceNet((source_filters[0], source_filters[1]))
         self.head = JointHead(
             sources=1,
             source_filters=source_filters[1],

@@ -29,13 +29,13 @@ class PreMixNet(nn.Module):
         self,
         *,
         n_mels: int = 128,
-        source_filters: tuple[int, int] = (64, 128),
+        source_filters: Sequence[int] = (64, 128),
         joint_filters: int = 256,
         dense: int = 128,
     ) -> None:
         """Set the sizes; the defaults are the paper's (scale=paper)."""
         super().__init__()
-        self.source_nets = nn.ModuleDict({r: SourceNet(tuple(source_filters)) for r in ROLES})
+        self.source_nets = nn.ModuleDict({r: SourceNet((source_filters[0], source_filters[1])) for r in ROLES})
         self.head = JointHead(
             sources=len(ROLES),
             source_filters=source_filters[1],
