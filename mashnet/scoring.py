@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from mashnet.data.mashupdb import ROLES
+import polars as pl
+
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import FilePart, Part
 from mashnet.errors import ConfigError, require_one_of
+from mashnet.library import candidates_for, files_of, target_of
 from mashnet.models.loading import load_scorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
+from mashnet.music.key_names import parse_key
 
 __all__ = ["EmbeddingScorer", "Model", "Scorer", "load"]
+
+RANKING = {
+    "score": pl.Float64,
+    "clip_id": pl.String,
+    "title": pl.String,
+    "artist": pl.String,
+    "semitones": pl.Int64,
+    "tempo_ratio": pl.Float64,
+}
 
 
 class Model:
@@ -37,6 +51,64 @@ class Model:
         parts: dict[str, Part] = {role: FilePart(Path(path)) for role, path in stems.items()}
         query = {"vocal": parts.pop("vocal")}
         return float(self.scorer.score(query, [parts])[0])
+
+    def rank(
+        self,
+        query: Mapping[str, str | Path],
+        library: str | Path,
+        *,
+        tempo_bpm: float | None = None,
+        key: str | None = None,
+        first_downbeat_s: float | None = None,
+        max_semitones: int = 3,
+        tempo_range: tuple[float, float] = (0.8, 1.2),
+    ) -> pl.DataFrame:
+        """Rank what a library could add to a query.
+
+        Each clip of the library that brings the missing roles is moved to the query's key, tempo
+        and first downbeat, once, and scored.
+
+        Args:
+            query: a sound file for one or two roles, such as `{"vocal": "v.wav"}`.
+            library: folder of a MashupDB.
+            tempo_bpm: the query's tempo; estimated from its sound if not given.
+            key: the query's key, such as "A minor"; estimated if not given.
+            first_downbeat_s: the query's first downbeat; estimated if not given.
+            max_semitones: clips that would have to be shifted further are left out.
+            tempo_range: likewise for clips that would have to be stretched beyond these ratios.
+
+        Returns:
+            A row per clip, best first: score, clip_id, title, artist, semitones, tempo_ratio.
+
+        Raises:
+            AudioError: if a file of the query cannot be used.
+            DatabaseError: if the library is not a MashupDB.
+            ConfigError: if the query's roles, key or beat make no sense.
+        """
+        database = MashupDB.open(library)
+        files, group, missing = files_of(query)
+        try:
+            known_key = parse_key(key) if key else None
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        target = target_of(
+            files, tempo_bpm=tempo_bpm, key=known_key, first_downbeat_s=first_downbeat_s
+        )
+        candidates = candidates_for(
+            target, database, missing, max_semitones=max_semitones, tempo_range=tempo_range
+        )
+        groups = [candidate.group for candidate in candidates]
+        scores = self.scorer.score(group, groups).tolist() if groups else []
+        rows = [
+            {
+                "score": score,
+                **{name: c.clip[name] for name in ("clip_id", "title", "artist")},
+                "semitones": c.semitones,
+                "tempo_ratio": c.tempo_ratio,
+            }
+            for score, c in zip(scores, candidates, strict=True)
+        ]
+        return pl.DataFrame(rows, schema=RANKING).sort("score", descending=True)
 
 
 def load(path: str | Path) -> Model:

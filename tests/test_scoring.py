@@ -1,0 +1,114 @@
+"""What other programs import: load, score, rank."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mashnet
+from mashnet.audio.io import write_flac
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import ConfigError, DatabaseError
+from mashnet.library import candidates_for, target_of
+from mashnet.music.keys import Key
+from mashnet.scoring import Model
+
+
+class LikesLength:
+    """Scores a candidate by its sound, so that an order can be derived by hand."""
+
+    name = "likes_level"
+
+    def score(self, query, candidates):
+        assert set(query) == {"vocal"}
+        return torch.tensor(
+            [sum(float(np.abs(p.waveform(8000)).mean()) for p in c.values()) for c in candidates]
+        )
+
+
+@pytest.fixture
+def vocal(tmp_path: Path) -> Path:
+    path = tmp_path / "my vocal é.flac"
+    time_s = np.arange(8 * 8000) / 8000
+    write_flac(path, (0.3 * np.sin(2 * np.pi * 440 * time_s))[None].astype("f4"), 8000)
+    return path
+
+
+def test_rank_moves_candidates_to_the_query_and_sorts_them(
+    tiny_database: MashupDB, vocal: Path
+) -> None:
+    # The tiny songs stand in C, D or E major at 100 to 116 bpm.
+    table = Model(LikesLength()).rank(
+        query={"vocal": vocal},
+        library=tiny_database.root,
+        tempo_bpm=104.0,
+        key="D major",
+        first_downbeat_s=0.5,
+        tempo_range=(0.95, 1.05),
+    )
+    expected = {
+        row["clip_id"]: (2 - row["key_tonic"], 104.0 / row["tempo_bpm"])
+        for row in tiny_database.clips.iter_rows(named=True)
+        if 0.95 <= 104.0 / row["tempo_bpm"] <= 1.05
+    }
+    assert 0 < len(expected) < 12
+    found = {r["clip_id"]: (r["semitones"], r["tempo_ratio"]) for r in table.iter_rows(named=True)}
+    assert found == expected
+    assert table["score"].to_list() == sorted(table["score"].to_list(), reverse=True)
+
+
+def test_candidates_start_on_the_querys_downbeat(tiny_database: MashupDB, vocal: Path) -> None:
+    target = target_of(
+        {"vocal": vocal}, tempo_bpm=104.0, key=Key(2, "major"), first_downbeat_s=1.5
+    )
+    assert target.duration_s == pytest.approx(8.0)
+    candidates = candidates_for(
+        target,
+        tiny_database,
+        ("harmonic", "percussion"),
+        max_semitones=3,
+        tempo_range=(0.8, 1.2),
+    )
+    for candidate in candidates[:4]:
+        wave = candidate.group["percussion"].waveform(22050)
+        assert len(wave) == 8 * 22050
+        beat = round(1.5 * 22050)
+        before, after = (
+            np.abs(part).max()
+            for part in (wave[beat - 2000 : beat - 250], wave[beat - 250 : beat + 1500])
+        )
+        assert after > 3 * before  # the noise burst begins where the target's downbeat lies
+
+
+def test_nothing_within_reach_gives_an_empty_table(tiny_database: MashupDB, vocal: Path) -> None:
+    table = Model(LikesLength()).rank(
+        query={"vocal": vocal},
+        library=tiny_database.root,
+        tempo_bpm=200.0,
+        key="C",
+        first_downbeat_s=0.0,
+    )
+    assert table.is_empty()
+    assert table.columns[:2] == ["score", "clip_id"]
+
+
+def test_what_cannot_be_ranked_is_refused(tiny_database: MashupDB, vocal: Path) -> None:
+    model = Model(LikesLength())
+    with pytest.raises(DatabaseError, match="is not a MashupDB"):
+        model.rank(query={"vocal": vocal}, library=vocal.parent / "nowhere")
+    with pytest.raises(ConfigError, match="one or two of the roles"):
+        model.rank(query={"voice": vocal}, library=tiny_database.root)
+    with pytest.raises(ConfigError, match="'H major' is not a key"):
+        model.rank(query={"vocal": vocal}, library=tiny_database.root, key="H major")
+
+
+def test_a_missing_role_is_named(vocal: Path) -> None:
+    with pytest.raises(ConfigError, match="missing: harmonic, percussion"):
+        Model(LikesLength()).score(vocal=vocal)
+    with pytest.raises(ConfigError, match="Did you mean 'vocal'"):
+        Model(LikesLength()).score(vocals=vocal)
+
+
+def test_importing_mashnet_is_cheap() -> None:
+    assert callable(mashnet.load)
