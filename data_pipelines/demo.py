@@ -60,13 +60,15 @@ def make(config: DictConfig) -> MashupDB:
     if missing:
         done |= _make_songs(root, config.seed, missing, generator, config.workers or _num_cores())
     database = MashupDB(root)
-    complete = _write_tables(database, config, generator, [done[i] for i in range(config.count)])
+    _write_tables(database, config, generator, [done[i] for i in range(config.count)])
     if missing:
         took_s = time.perf_counter() - started_s
         size_mb = sum(p.stat().st_size for p in root.rglob("*.flac")) / 1e6
-        kept = f", {config.count - len(missing)} were there already" if complete else ""
+        kept = config.count - len(missing)
         print(
-            f"{root}: made {len(missing)} songs in {took_s:.0f} s{kept}; {size_mb:.0f} MB of FLAC"
+            f"{root}: made {len(missing)} songs in {took_s:.0f} s"
+            + (f", {kept} were there already" if kept else "")
+            + f"; {size_mb:.0f} MB of FLAC"
         )
     else:
         print(f"{root}: all {config.count} songs are there already, nothing to do")
@@ -202,8 +204,8 @@ def _activity(song: Song, name: str) -> dict[str, float]:
 
 def _write_tables(
     database: MashupDB, config: DictConfig, generator: str, songs: list[dict[str, Any]]
-) -> bool:
-    """Write tables and manifest; return whether there was a manifest before."""
+) -> None:
+    """Write tables and manifest, unless they say all this already."""
     existed = (database.root / "manifest.json").is_file()
     clips = [song["clip"] for song in songs]
     stems = [stem for song in songs for stem in song["stems"]]
@@ -219,12 +221,11 @@ def _write_tables(
         "tools": {**database.manifest.get("tools", {}), **versions} if existed else versions,
     }
     if existed and all(database.manifest.get(k) == v for k, v in entries.items()):
-        return True
+        return
     database.write_table("clips", clips)
     database.write_table("stems", stems)
     database.write_table("rejects", [])
     database.update_manifest(**entries)
-    return existed
 
 
 @entry_point("demo", CONFIG_DIR)

@@ -93,9 +93,10 @@ def _melodies(
                 lead += write_phrase(plan, motif, bar, centre=74, span=9, velocity=level, bars=bars)
     final = plan.chord_at(plan.num_beats - 1)
     if vocals and plan.sections[-1].label in SUNG:
-        vocals = [n for n in vocals if n.start_beats < plan.num_beats - meter]
+        last_bar = (plan.num_bars - 1) * meter
+        vocals = [n for n in vocals if n.start_beats + n.length_beats <= last_bar]
         pitch = nearest_pitch(vocal_centre, (final.root, final.pitch_classes[1]))
-        vocals.append(Note(plan.num_beats - meter, meter - 1, pitch, 0.9))
+        vocals.append(Note(last_bar, plan.num_beats - last_bar, pitch, 0.9))
     return vocals, lead
 
 
@@ -125,7 +126,7 @@ def _chords(plan: Plan, rng: np.random.Generator) -> list[Note]:
         section = plan.section_at(bar)
         pattern = chorus if section.label == "chorus" else verse
         if bar == plan.num_bars - 1:
-            pattern = ((0.0, meter - 0.5, 1.0),)
+            pattern = ((0.0, plan.num_beats - bar * meter, 1.0),)
         for onset, length, velocity in pattern:
             at = bar * meter + onset
             chord = plan.chord_at(at)
@@ -153,7 +154,7 @@ def _bass(plan: Plan, rng: np.random.Generator) -> list[Note]:
             continue
         pattern = chorus if section.label == "chorus" else verse
         if bar == plan.num_bars - 1:
-            pattern = ((0.0, meter - 0.5, "R"),)
+            pattern = ((0.0, plan.num_beats - bar * meter, "R"),)
         for onset, length, kind in pattern:
             at = bar * meter + onset
             pitch = _bass_pitch(plan, at, bar, kind)

@@ -30,12 +30,12 @@ class Kit:
 
 
 KITS = {
-    "electronic": Kit(50, 0.22, 190, 0.12, 0.6, 0.04, (6000, 10000)),
-    "vintage": Kit(58, 0.18, 175, 0.14, 0.7, 0.035, (4500, 8000)),
-    "rock": Kit(62, 0.16, 200, 0.16, 0.65, 0.045, (5000, 9000)),
-    "latin": Kit(65, 0.14, 220, 0.10, 0.5, 0.03, (5000, 9000)),
-    "breakbeat": Kit(60, 0.12, 230, 0.11, 0.7, 0.03, (5000, 9000)),
-    "jazz": Kit(70, 0.14, 210, 0.12, 0.75, 0.03, (4500, 8500)),
+    "electronic": Kit(50, 0.22, 190, 0.12, 0.6, 0.04, (6000, 7500)),
+    "vintage": Kit(58, 0.18, 175, 0.14, 0.7, 0.035, (5000, 6500)),
+    "rock": Kit(62, 0.16, 200, 0.16, 0.65, 0.045, (5500, 7000)),
+    "latin": Kit(65, 0.14, 220, 0.10, 0.5, 0.025, (5500, 7000)),
+    "breakbeat": Kit(60, 0.12, 230, 0.11, 0.7, 0.02, (5500, 7000)),
+    "jazz": Kit(70, 0.14, 210, 0.12, 0.75, 0.03, (5000, 6500)),
 }
 
 
@@ -76,38 +76,38 @@ def drum_sound(piece: str, kit: Kit, rng: np.random.Generator) -> np.ndarray:
         ValueError: if there is no such piece.
     """
     if piece == "kick":
-        n = _samples(3 * kit.kick_s)
+        n = _samples(2 * kit.kick_s)
         click = lowpass(_noise(n, 300, 3000, 0.004, rng), 4000)
         body = _sweep(kit.kick_hz, 4 * kit.kick_hz, 0.025, kit.kick_s, n)
-        sound = 1.2 * body + 0.25 * click
+        sound = 1.1 * body + 0.25 * click
     elif piece == "snare":
-        n = _samples(2.5 * kit.snare_s)
+        n = _samples(1.6 * kit.snare_s)
         skin = _sweep(kit.snare_hz, 1.5 * kit.snare_hz, 0.02, 0.6 * kit.snare_s, n)
-        wires = _noise(n, 900, 5500, 0.5 * kit.snare_s, rng)
-        sound = 0.6 * skin + kit.snare_noise * wires
+        wires = _noise(n, 800, 3500, 0.5 * kit.snare_s, rng)
+        sound = 0.7 * skin + kit.snare_noise * wires
     elif piece == "clap":
-        n = _samples(0.22)
-        burst = _noise(n, 800, 3500, 0.05, rng)
+        n = _samples(0.16)
+        burst = _noise(n, 800, 2800, 0.05, rng)
         time_s = clock_s(n)
         hands = sum((np.exp(-((time_s - d) % 1.0) / 0.006) for d in (0, 0.011, 0.022)), np.zeros(n))
-        sound = 0.9 * burst * np.clip(hands + np.exp(-time_s / 0.05), 0, 1)
+        sound = 1.3 * burst * np.clip(hands + np.exp(-time_s / 0.04), 0, 1)
     elif piece == "hat":
-        n = _samples(4 * kit.hat_s)
+        n = _samples(2.5 * kit.hat_s)
         sound = 0.34 * _noise(n, *kit.hat_hz, kit.hat_s, rng)
     elif piece == "pedal_hat":
         sound = 0.3 * _noise(_samples(0.1), *kit.hat_hz, 0.02, rng)
     elif piece == "shaker":
-        n = _samples(0.09)
+        n = _samples(0.07)
         swell = np.sin(np.pi * np.arange(n) / n)
-        sound = 0.3 * _noise(n, 4500, 8500, 0.06, rng) * swell
+        sound = 0.3 * _noise(n, 4500, 6000, 0.05, rng) * swell
     elif piece == "ride":
-        n = _samples(0.45)
-        ring = _metal(n, (2370, 3140, 3890, 4730, 5560, 6410), 0.14, rng)
-        sound = 0.35 * ring + 0.15 * _noise(n, 4000, 8000, 0.03, rng)
+        n = _samples(0.25)
+        ring = _metal(n, (3140, 3890, 4730, 5560), 0.09, rng)
+        sound = 0.35 * ring + 0.12 * _noise(n, 4000, 7000, 0.02, rng)
     elif piece == "crash":
-        n = _samples(1.1)
-        ring = _metal(n, (1890, 2530, 3370, 4210, 4990, 5830, 6700), 0.3, rng)
-        sound = 0.4 * ring + 0.3 * _noise(n, 2500, 7500, 0.22, rng)
+        n = _samples(0.8)
+        ring = _metal(n, (1890, 2530, 3370, 4210, 4990), 0.22, rng)
+        sound = 0.4 * ring + 0.3 * _noise(n, 2500, 5000, 0.12, rng)
     elif piece == "rim":
         n = _samples(0.08)
         sound = 0.8 * _metal(n, (820, 1710), 0.012, rng) + 0.2 * _noise(n, 1500, 5000, 0.004, rng)

@@ -7,9 +7,12 @@ from scipy.signal import oaconvolve
 
 from data_pipelines.synth.tones import SAMPLE_RATE, bandpass, clock_s, highpass
 
-# FLAC spends about one bit a sample on each 6 dB of noise floor. Samples are kept to multiples of
-# 2**k steps of 16 bits, the coarsest whose rounding noise stays this far below the part itself.
-_NOISE_BELOW_PART_DB = 40.0
+# FLAC spends about one bit a sample on each 6 dB above the rounding noise, so a corpus of this size
+# keeps no more resolution than is heard: rounding noise stays this far below the part as a whole
+# and below the sound of the moment, which hides it. What is quieter than that is exactly silent.
+_NOISE_BELOW_PART_DB = 36.0
+_NOISE_BELOW_MOMENT_DB = 28.0
+_BLOCK_SAMPLES = 4096  # of libFLAC, which drops low bits that are zero throughout a block
 
 
 def faded(audio: np.ndarray, attack_s: float, release_s: float) -> np.ndarray:
@@ -51,13 +54,19 @@ def levelled(audio: np.ndarray, loudness_db: float) -> np.ndarray:
 def rounded(audio: np.ndarray) -> np.ndarray:
     """Return 16-bit samples (int16) of no more resolution than the part needs.
 
-    Quiet tails come out as exact zeros, and the low bits that are always zero cost FLAC nothing.
+    In each block the samples are multiples of a power of two, chosen by the level of the part and
+    of the block: quiet tails come out as exact zeros, and bits that are always zero cost nothing.
     """
     sounding = audio[np.abs(audio) > 1e-4]
-    rms = np.sqrt(np.mean(sounding**2)) if sounding.size else 0.0
-    allowed_noise = rms * 10 ** (-_NOISE_BELOW_PART_DB / 20) * 32767
-    step = 1
-    while 2 * step / np.sqrt(12) <= allowed_noise and step < 256:
-        step *= 2
-    top = 32767 // step
-    return (np.clip(np.round(audio * (32767 / step)), -top, top) * step).astype(np.int16)
+    part_rms = np.sqrt(np.mean(sounding**2)) if sounding.size else 0.0
+    blocks = np.pad(audio, (0, -audio.size % _BLOCK_SAMPLES)).reshape(-1, _BLOCK_SAMPLES) * 32767
+    block_rms = np.sqrt((blocks**2).mean(axis=1, keepdims=True))
+    noise = np.maximum(
+        part_rms * 32767 * 10 ** (-_NOISE_BELOW_PART_DB / 20),
+        block_rms * 10 ** (-_NOISE_BELOW_MOMENT_DB / 20),
+    )
+    # Rounding to multiples of a step makes noise of step / √12.
+    step = 2.0 ** np.clip(np.floor(np.log2(np.maximum(noise * np.sqrt(12), 1))), 0, 9)
+    top = np.floor(32767 / step)
+    kept = np.clip(np.round(blocks / step), -top, top) * step
+    return kept.ravel()[: audio.size].astype(np.int16)

@@ -79,12 +79,13 @@ def _reese_bass(frequency_hz: float, n: int, rng: np.random.Generator) -> np.nda
 
 
 def _upright_bass(frequency_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    string = plucked_string(frequency_hz, n, rng, damping=0.994, brightness_hz=700)
-    return string * _decay(n, 0.7)
+    string = plucked_string(frequency_hz, n, rng, damping=0.994, brightness_hz=500)
+    return lowpass(string, 900) * _decay(n, 0.5)
 
 
 def _picked_bass(frequency_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    return plucked_string(frequency_hz, n, rng, damping=0.996, brightness_hz=1600) * _decay(n, 1.0)
+    string = plucked_string(frequency_hz, n, rng, damping=0.995, brightness_hz=900)
+    return lowpass(string, 1600) * _decay(n, 0.7)
 
 
 def _organ(frequency_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -114,12 +115,13 @@ def _clean_guitar(frequency_hz: float, n: int, rng: np.random.Generator) -> np.n
 
 
 def _nylon_guitar(frequency_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    string = plucked_string(frequency_hz, n, rng, damping=0.995, brightness_hz=1800)
-    return string * _decay(n, 0.9)
+    string = plucked_string(frequency_hz, n, rng, damping=0.995, brightness_hz=1500)
+    return string * _decay(n, 0.6)
 
 
 def _distorted_guitar(frequency_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    return plucked_string(frequency_hz, n, rng, damping=0.998, brightness_hz=1500)
+    string = plucked_string(frequency_hz, n, rng, damping=0.998, brightness_hz=1500)
+    return string * _decay(n, 0.8)
 
 
 def _vibrato(frequency_hz: float, n: int, *, depth_cents: float, rate_hz: float) -> np.ndarray:
@@ -174,7 +176,7 @@ INSTRUMENTS: dict[str, Instrument] = {
     "pad": Instrument(_pad, 0.25, struck=False, attack_s=0.12),
     "clean_guitar": Instrument(_clean_guitar, 0.04, struck=True),
     "nylon_guitar": Instrument(_nylon_guitar, 0.08, struck=True),
-    "distorted_guitar": Instrument(_distorted_guitar, 0.04, struck=True, drive=2.5),
+    "distorted_guitar": Instrument(_distorted_guitar, 0.04, struck=True, drive=1.2),
     "lead_guitar": Instrument(_lead_guitar, 0.05, struck=False, drive=1.5),
     "flute": Instrument(_flute, 0.06, struck=False, attack_s=0.04),
     "brass": Instrument(_brass, 0.06, struck=False, attack_s=0.03),
@@ -232,5 +234,6 @@ def play(
         )
     if instrument.drive:
         peak = np.abs(audio).max() or 1.0
-        audio = lowpass(np.tanh(instrument.drive * 2 * audio / peak), 4000)
+        audio = np.tanh(instrument.drive * 2 * audio / peak)
+        audio = lowpass(lowpass(audio, 3000), 3000)  # the loudspeaker of the amplifier
     return audio

@@ -88,7 +88,7 @@ def write_phrase(
     meter = plan.style.beats_per_bar
     start, end = start_bar * meter, (start_bar + bars) * meter
     kept = [(t, c) for t, c in zip(motif.onsets, motif.contour, strict=True) if start + t < end]
-    phrase_end = min(end, start + motif.onsets[-1] + 2) - _MIN_REST_BEATS * (bars > 1)
+    phrase_end = min(end, start + motif.onsets[-1] + 3) - _MIN_REST_BEATS * (bars > 1)
     notes: list[Note] = []
     previous = centre
     for i, (onset, step) in enumerate(kept):

@@ -11,7 +11,7 @@ from data_pipelines.synth.harmony import Chord, chord
 from data_pipelines.synth.styles import STYLES, Form, Style
 from mashnet.music.keys import MODES, Key
 
-SHORTEST_S = 25.6  # from the first downbeat to the end of the last bar: mixes last at least 25 s
+SHORTEST_S = 25.2  # from the first downbeat to the last beat's end: mixes last at least 25 s
 LEVELS = {"intro": 0.75, "verse": 0.85, "chorus": 1.0, "bridge": 0.8, "outro": 0.8}
 PHRASE_BARS = 2
 
@@ -49,6 +49,7 @@ class Plan:
     swing: float
     lead_in_s: float  # when the first downbeat falls
     pickup_beats: int  # beats that the band plays before it
+    num_beats: int  # from the first downbeat on; the last bar may stop short
     sections: tuple[Section, ...]
     chords: tuple[ChordSpan, ...]
 
@@ -63,13 +64,8 @@ class Plan:
         return self.sections[-1].end_bar
 
     @property
-    def num_beats(self) -> int:
-        """Beats from the first downbeat on."""
-        return self.num_bars * self.style.beats_per_bar
-
-    @property
     def end_s(self) -> float:
-        """When the last bar ends."""
+        """When the last beat ends."""
         return self.lead_in_s + self.num_beats * 60 / self.tempo_bpm
 
     def seconds(self, beats: float) -> float:
@@ -124,9 +120,11 @@ def plan_song(seed: int, index: int) -> Plan:
 
     tempo_bpm = round(float(rng.uniform(*style.tempo_bpm)), 1)
     beat_s = 60 / tempo_bpm
-    num_bars = math.ceil(SHORTEST_S / (beat_s * style.beats_per_bar))
+    num_beats = math.ceil(SHORTEST_S / beat_s)
+    if num_beats % style.beats_per_bar == 1:
+        num_beats += 1  # the last chord rings for two beats at least
     form = style.forms[rng.integers(len(style.forms))]
-    sections = _sections(form, num_bars)
+    sections = _sections(form, math.ceil(num_beats / style.beats_per_bar))
 
     pickup_beats, silence_s = 0, 0.0
     start = rng.random()
@@ -142,8 +140,9 @@ def plan_song(seed: int, index: int) -> Plan:
         swing=round(float(rng.uniform(*style.swing)), 3),
         lead_in_s=round(silence_s + pickup_beats * beat_s, 6),
         pickup_beats=pickup_beats,
+        num_beats=num_beats,
         sections=sections,
-        chords=_chords(style, key, sections, rng),
+        chords=_chords(style, key, sections, num_beats, rng),
     )
 
 
@@ -170,7 +169,11 @@ def _sections(form: Form, num_bars: int) -> tuple[Section, ...]:
 
 
 def _chords(
-    style: Style, key: Key, sections: tuple[Section, ...], rng: np.random.Generator
+    style: Style,
+    key: Key,
+    sections: tuple[Section, ...],
+    num_beats: int,
+    rng: np.random.Generator,
 ) -> tuple[ChordSpan, ...]:
     """Give verse, chorus and bridge a progression each; the song ends on its tonic."""
     pool = style.major if key.mode == "major" else style.minor
@@ -193,5 +196,5 @@ def _chords(
             length = meter / len(numerals)
             for i, numeral in enumerate(numerals):
                 start = bar * meter + i * length
-                spans.append(ChordSpan(chord(numeral, key), start, start + length))
+                spans.append(ChordSpan(chord(numeral, key), start, min(start + length, num_beats)))
     return tuple(spans)

@@ -129,7 +129,14 @@ def sing(
     pulse = wavetable(tuple(float(k**-voice.tilt) for k in range(1, harmonics + 1)))
     source = oscillator(pulse, frequency_hz, num_samples) * uniform_filter1d(loudness, 600)
     moving = uniform_filter1d(formants, 13, axis=1, mode="nearest") * voice.formant_scale
-    return _throat(source, moving) + breath
+    return _evened(_throat(source, moving)) + breath
+
+
+def _evened(voice: np.ndarray) -> np.ndarray:
+    """Halve (in dB) how far notes stand out whose harmonics meet a formant, as singers do."""
+    level = np.sqrt(np.maximum(uniform_filter1d(voice**2, 4410), 1e-18))
+    usual = np.median(level[level > 0.05 * level.max()])
+    return voice * np.clip(level / usual, 0.1, None) ** -0.5 * (level > 1e-3 * usual)
 
 
 def _add_consonant(
@@ -170,5 +177,4 @@ def _throat(source: np.ndarray, formants: np.ndarray) -> np.ndarray:
     result = np.zeros(source.size)
     count = min(source.size, voice.size)
     result[:count] = voice[:count]
-    # Frames spread a little sound over the rests; a rest is silent.
     return result

@@ -24,7 +24,7 @@ ROLES = {
 }
 # RMS level of each part where it sounds, and how much of the room it gets.
 _LEVELS_DB = {"vocals": -20.0, "lead": -24.0, "chords": -25.0, "bass": -21.0, "drums": -20.0}
-_WET = {"vocals": 0.16, "lead": 0.16, "chords": 0.1, "bass": 0.0, "drums": 0.05}
+_WET = {"vocals": 0.16, "lead": 0.16, "chords": 0.0, "bass": 0.0, "drums": 0.0}
 _TAIL_S = 0.4
 _PEAK = 0.89  # of the mix
 

@@ -48,18 +48,18 @@ STYLES: dict[str, Style] = {
         swing=(0.5, 0.53),
         swing_pair_beats=0.5,
         major=(
-            ("vi7", "IVmaj7", "I", "V"),
-            ("IVmaj7", "V", "iii7", "vi7"),
+            ("I", "IVmaj7", "vi7", "V"),
+            ("IVmaj7", "V", "I", "vi7"),
             ("I", "vi7", "IVmaj7", "V"),
         ),
         minor=(
-            ("i7", "bVImaj7", "bIII", "bVII"),
-            ("i7", "i7", "iv7", "v7"),
+            ("i7", "bVImaj7", "iv7", "V7"),
+            ("i7", "i7", "iv7", "V7"),
             ("i7", "bVII", "bVImaj7", "V7"),
         ),
         forms=(
             (("intro", 2), ("verse", 4), ("chorus", 4), ("bridge", 2), ("chorus", 2)),
-            (("intro", 2), ("verse", 4), ("chorus", 4), ("outro", 2)),
+            (("intro", 2), ("verse", 4), ("chorus", 6), ("outro", 2)),
         ),
         kit="electronic",
         grooves=(
@@ -133,13 +133,13 @@ STYLES: dict[str, Style] = {
             ("vi", "IV", "I", "V"),
         ),
         minor=(
-            ("i", "bVI", "bIII", "bVII"),
+            ("i", "bVI", "iv", "V"),
             ("i", "bVII", "bVI", "V"),
-            ("i", "iv", "bVI", "bVII"),
+            ("i", "iv", "bVII", "i"),
         ),
         forms=(
             (("intro", 2), ("verse", 4), ("chorus", 4), ("bridge", 4), ("chorus", 2)),
-            (("intro", 4), ("verse", 4), ("chorus", 4), ("outro", 2)),
+            (("intro", 2), ("verse", 4), ("chorus", 6), ("outro", 2)),
         ),
         kit="rock",
         grooves=(
@@ -167,10 +167,10 @@ STYLES: dict[str, Style] = {
         swing=(0.53, 0.6),
         swing_pair_beats=0.5,
         major=(("I", "IV", "I", "V"), ("I", "ii", "IV", "I"), ("I", "vi", "ii", "V")),
-        minor=(("i", "iv", "i", "bVII"), ("i", "bVII", "bVI", "bVII"), ("i", "iv", "v", "i")),
+        minor=(("i", "iv", "i", "v"), ("i", "bVII", "bVI", "V"), ("i", "iv", "v", "i")),
         forms=(
             (("intro", 1), ("verse", 4), ("chorus", 4)),
-            (("intro", 2), ("chorus", 4), ("bridge", 2), ("outro", 1)),
+            (("intro", 1), ("chorus", 4), ("bridge", 2), ("chorus", 2)),
         ),
         kit="rock",
         grooves=(
@@ -214,7 +214,7 @@ STYLES: dict[str, Style] = {
         kit="latin",
         grooves=(
             {"kick": "x.....xox.....xo", "rim": "x.....x.....x...", "shaker": "x.o.x.o.x.o.x.o."},
-            {"kick": "x.....x.x.....x.", "rim": "x..x...x..x.x...", "shaker": "xooxxooxxooxxoox"},
+            {"kick": "x.....x.x.....x.", "rim": "x..x...x..x.x...", "shaker": "x.x.xoo.x.x.xoo."},
             {"kick": "X.....x.X.....x.", "rim": "....x.....x.....", "shaker": "X.o.x.o.X.o.x.o."},
         ),
         bass=("upright_bass", "bass/upright bass"),
@@ -241,9 +241,9 @@ STYLES: dict[str, Style] = {
             ("Iadd9", "vi7", "IVmaj7", "Vsus4 V"),
         ),
         minor=(
-            ("i", "bVI", "bIII", "bVII"),
+            ("i", "bVI", "iv", "V"),
             ("i", "iv", "bVI", "V"),
-            ("bVI", "bVII", "i", "bIII"),
+            ("i", "v", "bVI", "iv"),
         ),
         forms=(
             (("intro", 1), ("verse", 4), ("chorus", 4)),
@@ -271,20 +271,20 @@ STYLES: dict[str, Style] = {
         beats_per_bar=4,
         swing=(0.5, 0.52),
         swing_pair_beats=0.5,
-        major=(("vi7", "IVmaj7", "I", "V"), ("IVmaj7", "I", "vi7", "V")),
+        major=(("I", "IVmaj7", "vi7", "V"), ("IVmaj7", "I", "ii7", "V"), ("I", "V", "ii7", "IV")),
         minor=(
-            ("i7", "bVImaj7", "bIII", "bVII"),
-            ("i9", "i9", "bVImaj7", "v7"),
-            ("i7", "iv7", "bVImaj7", "bVII"),
+            ("i", "bVImaj7", "iv7", "V7"),
+            ("i9", "i9", "bVImaj7", "V7"),
+            ("i", "iv7", "bVImaj7", "V"),
         ),
         forms=(
-            (("intro", 4), ("verse", 4), ("chorus", 8), ("outro", 2)),
+            (("intro", 4), ("verse", 6), ("chorus", 8), ("outro", 2)),
             (("intro", 2), ("verse", 6), ("bridge", 2), ("chorus", 8)),
         ),
         kit="breakbeat",
         grooves=(
             {"kick": "X.......X.x.....", "snare": "....X..o....X...", "hat": "x.x.x.x.x.x.x.x."},
-            {"kick": "X.x.......X.....", "snare": "....X..o.o..X..o", "ride": "x.x.x.x.x.x.x.x."},
+            {"kick": "X.x.......X.....", "snare": "....X..o.o..X..o", "ride": "x...x...x...x..."},
             {"kick": "X.......x.X.....", "snare": "....X.......X.o.", "hat": "X.o.X.o.X.o.X.o."},
         ),
         bass=("reese_bass", "bass/synth bass"),
@@ -310,7 +310,7 @@ STYLES: dict[str, Style] = {
         minor=(
             ("i7", "iv7", "iim7b5", "V7"),
             ("i7", "bVImaj7", "iim7b5", "V7"),
-            ("i9", "iv9", "bVII", "bIII", "bVImaj7", "iim7b5", "V7", "i7"),
+            ("i6", "iv7", "bVII", "bIII", "bVImaj7", "iim7b5", "V7", "i6"),
         ),
         forms=(
             (("intro", 4), ("verse", 8), ("bridge", 4), ("chorus", 4)),
