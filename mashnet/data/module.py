@@ -12,9 +12,9 @@ from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mix_view import EpochSampler, EvenWindows, MixItem, RandomWindows, label_of
+from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe
-from mashnet.data.rendering import PartStore
 from mashnet.errors import DatabaseError
 
 
@@ -87,7 +87,7 @@ class MixData(lightning.LightningDataModule):
             features = {}
             for name in self.inputs:
                 roles = ROLES if name == "mix" else (name,)
-                parts = [self.parts.part(recipe, role) for role in roles]
+                parts: list[Part] = [self.parts.part(recipe, role) for role in roles]
                 features[name] = self.store.feature_id(parts)
                 wanted[features[name]] = parts
             items.append(MixItem(features=features, label=label_of(recipe.condition)))

@@ -1,44 +1,44 @@
-"""Recipes as sound: a pure function per role, and a store that renders each part once.
+"""Recipes as sound: what one role of a mix is, and how it is rendered.
 
-Time runs in seconds of the vocal's clip. A moment t of a stem whose first downbeat lies at d
-sounds, before the common move, at d_vocal + (t - d) / ratio + offset; what comes before zero is cut.
+Two time lines: stem time, from the beginning of the stems' clip, and mix time, from the beginning
+of the mix (`LEAD_IN_S` after the vocal's first downbeat), after the common move. Where one ratio
+applies, stem time t sounds at mix time t / tempo_ratio + place_s.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from multiprocessing import get_context
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import soxr
-from tqdm import tqdm
 
-from mashnet.audio.io import read_audio, write_flac
-from mashnet.audio.stretch import ENGINES, stretch
+from mashnet.audio.io import read_audio
+from mashnet.audio.stretch import DEFAULT_ENGINE, ENGINES, require_beatwise, stretch
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import Part
-from mashnet.data.recipes import Recipe, Role
+from mashnet.data.recipes import IN_TIME, LEAD_IN_S, Recipe
 from mashnet.errors import DatabaseError, require_one_of
-from mashnet.files import content_id, remove_leftovers
+from mashnet.files import content_id
 
-RENDER_VERSION = (
-    1  # part of every id: raise it when rendering changes, so that nothing stale is read
-)
-STORED_GAIN = 0.5  # FLAC ends at ±1; sums of stems and stretched peaks reach beyond
+# Part of every id: raise it when rendering changes, so that nothing stale is read.
+RENDER_VERSION = 2
+# The engine is given this much more of the stems on either side, so that it never starts cold.
+_CONTEXT_S = 0.25
 
 
 @dataclass(frozen=True)
 class Displacement:
-    """A move of one role on top of its recipe, about the first downbeat (for sensitivity)."""
+    """A move of one role on top of its recipe, about the beginning of the mix."""
 
     semitones: float = 0.0
     tempo_ratio: float = 1.0  # above 1 is faster
     offset_s: float = 0.0  # positive is later
+
+
+UNMOVED = Displacement()
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class RenderedPart:
         stem_ids: what sounds, added up.
         paths: where it lies.
         semitones: shift of these stems, the common one included.
-        tempo_ratio: output tempo / stem tempo, the common ratio included.
-        shift_s: where the stretched stems begin in the output; negative cuts their beginning.
-        keyframes_s: pairs (stem time, output time) for beatwise stretching; empty for one ratio.
-        duration_s: length of the output.
+        tempo_ratio: mix tempo over stem tempo, the common ratio included.
+        place_s: mix time of the stems' beginning; mostly negative.
+        keyframes_s: pairs (stem time, mix time) in place of ratio and place; empty for one ratio.
+        duration_s: length of the mix.
         force: pass the stretch engine even if nothing changes.
         engine: of `mashnet.audio.stretch`.
     """
@@ -61,7 +61,7 @@ class RenderedPart:
     paths: tuple[Path, ...]
     semitones: float
     tempo_ratio: float
-    shift_s: float
+    place_s: float
     keyframes_s: tuple[tuple[float, float], ...]
     duration_s: float
     force: bool
@@ -76,36 +76,70 @@ class RenderedPart:
             RENDER_VERSION,
             sorted(self.stem_ids),
             self.semitones,
-            self.tempo_ratio,
-            round(self.shift_s, 9),
-            [[round(i, 9), round(o, 9)] for i, o in self.keyframes_s],
-            self.duration_s,
+            round(self.tempo_ratio, 9),
+            round(self.place_s, 9),
+            [[round(stem_s, 9), round(mix_s, 9)] for stem_s, mix_s in self.keyframes_s],
+            round(self.duration_s, 9),
             self.engine if stretched else "",
         )
 
     def waveform(self, sample_rate: int) -> np.ndarray:
         """Render at `sample_rate`, mono float32, (round(duration_s · sample_rate),)."""
-        stems = _mono_sum(self.paths, sample_rate)[None]
-        keyframes = None
-        if self.keyframes_s:
-            keyframes = [
-                (round(i * sample_rate), round(o * sample_rate)) for i, o in self.keyframes_s
-            ]
+        stems = _mono_sum(self.paths, sample_rate)
+        length = round(self.duration_s * sample_rate)
+        mix = np.zeros(length, np.float32)
+        needed = np.array([-_CONTEXT_S, self.duration_s + _CONTEXT_S])
+        first, last = np.clip(
+            np.round(self._stem_time(needed) * sample_rate).astype(int), 0, len(stems)
+        )
+        if first >= last:  # moved out of the mix altogether
+            return mix
+        keyframes = self._keyframes(int(first), int(last), sample_rate)
         moved = stretch(
-            stems,
+            stems[None, first:last],
             sample_rate,
-            tempo_ratio=self.tempo_ratio,
+            tempo_ratio=1.0 if keyframes else self.tempo_ratio,
             semitones=self.semitones,
             keyframes=keyframes,
             engine=self.engine,
             force=self.force,
         )[0]
-        length = round(self.duration_s * sample_rate)
-        shift = round(self.shift_s * sample_rate)
-        placed = np.zeros(length, np.float32)
-        source = moved[max(0, -shift) : max(0, length - shift)]
-        placed[max(0, shift) : max(0, shift) + len(source)] = source
-        return placed
+        begin = round(float(self._mix_time(np.array(first / sample_rate))) * sample_rate)
+        heard = moved[max(0, -begin) : max(0, length - begin)]
+        mix[max(0, begin) : max(0, begin) + len(heard)] = heard
+        return mix
+
+    def _mix_time(self, stem_s: np.ndarray) -> np.ndarray:
+        if not self.keyframes_s:
+            return stem_s / self.tempo_ratio + self.place_s
+        return _follow(stem_s, self.keyframes_s)
+
+    def _stem_time(self, mix_s: np.ndarray) -> np.ndarray:
+        if not self.keyframes_s:
+            return (mix_s - self.place_s) * self.tempo_ratio
+        return _follow(mix_s, [(mix, stem) for stem, mix in self.keyframes_s])
+
+    def _keyframes(
+        self, first: int, last: int, sample_rate: int
+    ) -> list[tuple[float, float]] | None:
+        """Return the key frames of a stretch of the stems, in samples from its beginning."""
+        if not self.keyframes_s:
+            return None
+        # Not next to an end, which is rounded to a whole sample.
+        inside = [s for s, _ in self.keyframes_s if first + 16 < s * sample_rate < last - 16]
+        stem_s = np.array([first / sample_rate, *inside, last / sample_rate])
+        samples = np.stack([stem_s, self._mix_time(stem_s)], axis=1) * sample_rate
+        samples -= samples[0]
+        samples[-1] = last - first, round(samples[-1, 1])
+        return [(float(before), float(after)) for before, after in samples]
+
+
+def _follow(times: np.ndarray, pairs: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Map times piecewise linearly; beyond the ends the outermost pieces go on."""
+    before, after = np.asarray(pairs, dtype=np.float64).T
+    slopes = np.diff(after) / np.diff(before)
+    piece = np.clip(np.searchsorted(before, times, side="right") - 1, 0, len(slopes) - 1)
+    return after[piece] + (times - before[piece]) * slopes[piece]
 
 
 @lru_cache(maxsize=24)
@@ -122,10 +156,10 @@ def _mono_sum(paths: tuple[Path, ...], sample_rate: int) -> np.ndarray:
 def rendered_part(
     database: MashupDB,
     recipe: Recipe,
-    role: Role,
+    role: str,
     *,
-    engine: str = "pylibrb",
-    displacement: Displacement = Displacement(),
+    engine: str = DEFAULT_ENGINE,
+    displacement: Displacement = UNMOVED,
     force: bool = False,
 ) -> RenderedPart:
     """Return one role of a recipe as a part.
@@ -140,43 +174,52 @@ def rendered_part(
 
     Raises:
         DatabaseError: if a stem or its clip is unknown, or the clip has no downbeat.
+        ConfigError: if the engine is unknown, or cannot follow beats where it should.
     """
     require_one_of("engine", engine, ENGINES)
     ids = recipe.stem_ids(role)
-    clip, vocal_clip = _clip_of(database, ids[0]), _clip_of(database, recipe.vocal[0])
-    first_s, vocal_first_s = _first_downbeat_s(clip), _first_downbeat_s(vocal_clip)
-    ratio = {"vocal": 1.0, "harmonic": recipe.ratio_h, "percussion": recipe.ratio_p}[role]
-    offset_s = displacement.offset_s + (recipe.offset_s if role == recipe.offset_role else 0.0)
-    common = recipe.common_ratio
-    keyframes: tuple[tuple[float, float], ...] = ()
-    if recipe.stretch == "beatwise" and role != "vocal":
-        stem_beats = [b for b in clip["beats"] if b >= first_s - 1e-6]
-        vocal_beats = [b for b in vocal_clip["beats"] if b >= vocal_first_s - 1e-6]
-        keyframes = tuple(
-            (s, (vocal_first_s + (v - vocal_first_s) / displacement.tempo_ratio) / common)
-            for s, v in zip(stem_beats, vocal_beats, strict=False)
-        )
-        shift_s = offset_s / common
-    if len(keyframes) < 2:  # one ratio also where there are too few beats to follow
-        keyframes = ()
-        ratio *= displacement.tempo_ratio
-        shift_s = (vocal_first_s + offset_s - first_s / ratio) / common
+    clip, vocal = _clip_of(database, ids[0]), _clip_of(database, recipe.vocal[0])
+    first_s, vocal_first_s = _first_downbeat_s(clip), _first_downbeat_s(vocal)
+    offset_s = recipe.offset_s if role == recipe.offset_role else 0.0
+    ratio, common = recipe.tempo_ratio(role), recipe.common_ratio
+
+    def displaced(mix_s: float) -> float:
+        return (mix_s / displacement.tempo_ratio + displacement.offset_s) / common
+
+    force = force or recipe.artefact_control
+    place_s = offset_s - LEAD_IN_S - first_s / ratio
+    keyframes: list[tuple[float, float]] = []
+    if recipe.stretch == "beatwise":
+        own = clip["clip_id"] == vocal["clip_id"]
+        if recipe.condition in IN_TIME and not own:
+            keyframes = [
+                (stem_s, displaced(vocal_s - vocal_first_s - LEAD_IN_S))
+                for stem_s, vocal_s in zip(
+                    _beats_from(clip, first_s), _beats_from(vocal, vocal_first_s), strict=False
+                )
+            ]
+        # Where all stems pass the engine they pass it in the same way, in one straight piece.
+        if len(keyframes) < 2 and force:
+            end_s = clip["duration_s"]
+            keyframes = [(0.0, displaced(place_s)), (end_s, displaced(place_s + end_s / ratio))]
+        if keyframes:
+            require_beatwise(engine)
     return RenderedPart(
         stem_ids=ids,
         paths=tuple(database.audio_path(stem_id) for stem_id in ids),
         semitones=(recipe.semitones if role == "harmonic" else 0)
         + recipe.common_semitones
         + displacement.semitones,
-        tempo_ratio=ratio * common,
-        shift_s=shift_s,
-        keyframes_s=keyframes,
+        tempo_ratio=ratio * displacement.tempo_ratio * common,
+        place_s=displaced(place_s),
+        keyframes_s=tuple(keyframes),
         duration_s=recipe.duration_s / common,
-        force=force or recipe.artefact_control,
+        force=force,
         engine=engine,
     )
 
 
-def _clip_of(database: MashupDB, stem_id: str) -> dict:
+def _clip_of(database: MashupDB, stem_id: str) -> dict[str, Any]:
     row = database.stem_rows.get(stem_id)
     clip = database.clip_rows.get(row["clip_id"]) if row else None
     if clip is None:
@@ -184,14 +227,18 @@ def _clip_of(database: MashupDB, stem_id: str) -> dict:
     return clip
 
 
-def _first_downbeat_s(clip: dict) -> float:
+def _first_downbeat_s(clip: dict[str, Any]) -> float:
     if not clip["downbeats"]:
         raise DatabaseError(f"clip {clip['clip_id']} has no downbeat to align by")
     return float(clip["downbeats"][0])
 
 
+def _beats_from(clip: dict[str, Any], first_s: float) -> list[float]:
+    return [beat_s for beat_s in clip["beats"] if beat_s >= first_s - 1e-6]
+
+
 def render_recipe(
-    database: MashupDB, recipe: Recipe, sample_rate: int, *, engine: str = "pylibrb"
+    database: MashupDB, recipe: Recipe, sample_rate: int, *, engine: str = DEFAULT_ENGINE
 ) -> dict[str, np.ndarray]:
     """Render all roles of a recipe: role → mono float32, all (round(duration · sample_rate),)."""
     return {
@@ -201,85 +248,20 @@ def render_recipe(
 
 
 @dataclass(frozen=True)
-class StoredPart:
-    """A part that is rendered once and read from disk from then on."""
+class Downmix:
+    """The sum of some parts, as a part."""
 
-    part: RenderedPart
-    path: Path
-    store_rate: int
+    parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def part_id(self) -> str:
-        """The rendered part's id."""
-        return self.part.part_id
+        """Hash of the ids of what is summed, in any order."""
+        return content_id("downmix", sorted(part.part_id for part in self.parts))
 
     def waveform(self, sample_rate: int) -> np.ndarray:
-        """Return mono float32 samples at `sample_rate`, rendering them first if need be."""
-        render_to(self)
-        audio, _ = read_audio(self.path)
-        samples = audio[0] / STORED_GAIN
-        if sample_rate != self.store_rate:
-            samples = soxr.resample(samples, self.store_rate, sample_rate)
-        return samples.astype(np.float32, copy=False)
-
-
-def render_to(stored: StoredPart) -> None:
-    """Render a stored part to its place unless it is there."""
-    if not stored.path.is_file():
-        samples = stored.part.waveform(stored.store_rate)
-        write_flac(stored.path, samples[None] * STORED_GAIN, stored.store_rate)
-
-
-class PartStore:
-    """Rendered parts of one MashupDB, under audio/mixes, one FLAC each."""
-
-    def __init__(self, database: MashupDB) -> None:
-        """Take the rate and the engine that `data_pipelines.mixes` wrote into the manifest."""
-        self.database = database
-        settings = database.manifest.get("mixes", {})
-        self.sample_rate = int(settings.get("sample_rate", 22050))  # Hz
-        self.engine = require_one_of("engine", settings.get("engine", "pylibrb"), ENGINES)
-        self.folder = database.root / "audio" / "mixes" / str(self.sample_rate)
-
-    def part(
-        self,
-        recipe: Recipe,
-        role: Role,
-        *,
-        displacement: Displacement = Displacement(),
-        force: bool = False,
-    ) -> StoredPart:
-        """Return one role of a recipe; see `rendered_part`. Nothing is rendered yet."""
-        rendered = rendered_part(
-            self.database,
-            recipe,
-            role,
-            engine=self.engine,
-            displacement=displacement,
-            force=force,
-        )
-        part_id = rendered.part_id
-        return StoredPart(rendered, self.folder / part_id[:2] / f"{part_id}.flac", self.sample_rate)
-
-    def render_all(self, parts: Iterable[Part], *, workers: int | None = None) -> int:
-        """Render what is not on disk yet, on all cores; return how many that were.
-
-        A run that is killed is continued by calling it again.
-        """
-        unique = {p.part_id: p for p in parts if isinstance(p, StoredPart)}
-        absent = [p for p in unique.values() if not p.path.is_file()]
-        # Parts of the same stems beside each other find them decoded.
-        absent.sort(key=lambda p: (p.part.stem_ids, p.part_id))
-        if not absent:
-            return 0
-        remove_leftovers(self.folder)
-        workers = workers or len(os.sched_getaffinity(0))
-        bar = partial(tqdm, total=len(absent), desc="rendering", unit="part", disable=None)
-        if workers == 1 or len(absent) < 4:
-            for part in bar(absent):
-                render_to(part)
-            return len(absent)
-        with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-            for _ in bar(pool.map(render_to, absent, chunksize=4)):
-                pass
-        return len(absent)
+        """Return the sum, mono float32; shorter parts end in silence."""
+        waves = [part.waveform(sample_rate) for part in self.parts]
+        total = np.zeros(max(map(len, waves)), np.float32)
+        for wave in waves:
+            total[: len(wave)] += wave
+        return total

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from mashnet.data.mashupdb import SPLITS, MashupDB
+from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Group, Part
 from mashnet.data.recipes import Recipe, Role
-from mashnet.data.rendering import Displacement, PartStore
+from mashnet.data.rendering import Displacement
 from mashnet.errors import DatabaseError, require_one_of
 from mashnet.evaluation.moves import Move
 
