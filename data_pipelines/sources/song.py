@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,3 +61,13 @@ class Reject:
 def printable(text: object) -> str:
     """Return text that any file can hold: bytes of a name that are not UTF-8 become escapes."""
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def kind_of(name: str, kinds: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the first kind one of whose patterns matches a stem's name; None for no match."""
+    whole = " ".join(re.findall(r"[^\W\d_]+", name.lower()))
+    for kind, patterns in kinds.items():
+        for pattern in patterns:
+            if any(fnmatch.fnmatchcase(word, pattern) for word in (whole, *whole.split())):
+                return kind
+    return None

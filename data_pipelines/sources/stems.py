@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import require_folder, walk
-from data_pipelines.sources.song import Known, RawSong, RawStem, Reject, printable
+from data_pipelines.sources.song import Known, RawSong, RawStem, Reject, kind_of, printable
 from mashnet.music.key_names import parse_key
 
 
@@ -42,16 +40,6 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
             yield from _song(folder, files, kinds, source)
         elif not folders and not problems:
             yield Reject(input=printable(folder), stage="source", reason="has no audio files in it")
-
-
-def kind_of(name: str, kinds: Mapping[str, Sequence[str]]) -> str | None:
-    """Return the first kind one of whose patterns matches a stem's name; None for no match."""
-    whole = " ".join(re.findall(r"[^\W\d_]+", name.lower()))
-    for kind, patterns in kinds.items():
-        for pattern in patterns:
-            if any(fnmatch.fnmatchcase(word, pattern) for word in (whole, *whole.split())):
-                return kind
-    return None
 
 
 def _song(

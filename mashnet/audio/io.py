@@ -210,3 +210,50 @@ def _decode_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tupl
     samples = np.frombuffer(done.stdout, dtype=">f4", offset=offset)
     whole = samples[: samples.size - samples.size % channels]
     return whole.reshape(-1, channels).T.astype(np.float32), rate
+
+
+def read_blocks(
+    path: Path, *, sample_rate: int, block_s: float, overlap_s: float = 0.0
+) -> Iterator[np.ndarray]:
+    """Decode a file block by block, so that its length does not matter to memory.
+
+    Args:
+        path: the file.
+        sample_rate: every block is resampled to this rate.
+        block_s: length of a block in seconds; whole seconds keep blocks on exact samples.
+        overlap_s: how much of a block's end is read again as the next one's beginning.
+
+    Yields:
+        Blocks of shape (channels, samples); the last may be shorter than the others.
+
+    Raises:
+        AudioError: as `read_audio`, when the block in question is reached.
+    """
+    path = Path(path)
+    _check_readable(path)
+    start_s = 0.0
+    while True:
+        block, rate = _decode(path, start_s, block_s)
+        if block.shape[1] == 0 and start_s > 0:
+            return
+        if block.shape[1] == 0:
+            raise AudioError(f"{path}: has no samples")
+        if not np.isfinite(block).all():
+            raise AudioError(f"{path}: has samples that are not finite (NaN or infinity)")
+        last = block.shape[1] < round(block_s * rate)
+        if rate != sample_rate:
+            block = soxr.resample(block.T, rate, sample_rate).T.astype(np.float32)
+        yield np.ascontiguousarray(block)
+        if last:
+            return
+        start_s += block_s - overlap_s
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """Return title, artist and license as the file itself names them; what it lacks is absent."""
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            tags = file.copy_metadata()
+    except (OSError, RuntimeError):
+        return {}
+    return {name: tags[name] for name in ("title", "artist", "license") if tags.get(name)}

@@ -1,0 +1,61 @@
+"""source=songs: any folder of recordings, however nested; Demucs makes the stems (docs/data.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig
+from tqdm import tqdm
+
+from data_pipelines.separate import STORED_GAIN, Separator
+from data_pipelines.song_clips import MAX_SONG_S
+from data_pipelines.sources.folders import require_folder, walk
+from data_pipelines.sources.song import RawSong, RawStem, Reject, kind_of, printable
+from mashnet.audio.io import read_tags
+from mashnet.errors import AudioError
+
+
+def find(config: DictConfig) -> Iterator[RawSong | Reject]:
+    """Yield the recordings under `source.root`, separated.
+
+    A song's group, which decides its split, is its artist if the file names one, else the
+    folder it lies in, else (directly in the root) its own name.
+
+    Raises:
+        MashnetError: if the root is not a folder, or there are no weights.
+        OSError: if the database cannot be written to.
+    """
+    root = require_folder(Path(config.source.root))
+    repo = config.separate.repo
+    separator = Separator(config.separate.model, Path(repo) if repo else None)
+    kinds = {str(kind): list(patterns) for kind, patterns in config.source.roles.items()}
+    cache = Path(config.out) / "cache" / "separated"
+    paths: list[Path] = []
+    for _, files, _, problems in walk(root):
+        yield from problems
+        paths += files
+    for path in tqdm(paths, desc="separation", unit="song", disable=None):
+        try:
+            stems = separator.separate(
+                path, cache, min_s=float(config.clip.min_s), max_s=MAX_SONG_S
+            )
+        except AudioError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            yield Reject(input=printable(path), stage="separate", reason=printable(reason))
+            continue
+        tags = read_tags(path)
+        folder = path.parent.relative_to(root).as_posix()
+        yield RawSong(
+            origin=printable(path),
+            title=printable(tags.get("title") or path.stem),
+            artist=printable(tags.get("artist") or ""),
+            source="songs",
+            license=printable(tags.get("license") or ""),
+            group=printable(tags.get("artist") or (folder if folder != "." else path.stem)),
+            stems=tuple(
+                RawStem(path=stem, kind=kind_of(name, kinds) or "", label=name)
+                for name, stem in stems.items()
+            ),
+            gain=1 / STORED_GAIN,
+        )
