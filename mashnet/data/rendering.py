@@ -2,7 +2,7 @@
 
 Two time lines: stem time, from the beginning of the stems' clip, and mix time, from the beginning
 of the mix (`LEAD_IN_S` after the vocal's first downbeat), after the common move. Where one ratio
-applies, stem time t sounds at mix time t / tempo_ratio + shift_s.
+applies, stem time t sounds at mix time t / tempo_ratio + place_s.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class RenderedPart:
         paths: where it lies.
         semitones: shift of these stems, the common one included.
         tempo_ratio: mix tempo over stem tempo, the common ratio included.
-        shift_s: mix time of the stems' beginning; mostly negative.
+        place_s: mix time of the stems' beginning; mostly negative.
         keyframes_s: pairs (stem time, mix time) in place of ratio and place; empty for one ratio.
         duration_s: length of the mix.
         force: pass the stretch engine even if nothing changes.
@@ -61,7 +61,7 @@ class RenderedPart:
     paths: tuple[Path, ...]
     semitones: float
     tempo_ratio: float
-    shift_s: float
+    place_s: float
     keyframes_s: tuple[tuple[float, float], ...]
     duration_s: float
     force: bool
@@ -77,7 +77,7 @@ class RenderedPart:
             sorted(self.stem_ids),
             self.semitones,
             round(self.tempo_ratio, 9),
-            round(self.shift_s, 9),
+            round(self.place_s, 9),
             [[round(stem_s, 9), round(mix_s, 9)] for stem_s, mix_s in self.keyframes_s],
             round(self.duration_s, 9),
             self.engine if stretched else "",
@@ -111,12 +111,12 @@ class RenderedPart:
 
     def _mix_time(self, stem_s: np.ndarray) -> np.ndarray:
         if not self.keyframes_s:
-            return stem_s / self.tempo_ratio + self.shift_s
+            return stem_s / self.tempo_ratio + self.place_s
         return _follow(stem_s, self.keyframes_s)
 
     def _stem_time(self, mix_s: np.ndarray) -> np.ndarray:
         if not self.keyframes_s:
-            return (mix_s - self.shift_s) * self.tempo_ratio
+            return (mix_s - self.place_s) * self.tempo_ratio
         return _follow(mix_s, [(mix, stem) for stem, mix in self.keyframes_s])
 
     def _keyframes(
@@ -187,7 +187,7 @@ def rendered_part(
         return (mix_s / displacement.tempo_ratio + displacement.offset_s) / common
 
     force = force or recipe.artefact_control
-    shift_s = offset_s - LEAD_IN_S - first_s / ratio
+    place_s = offset_s - LEAD_IN_S - first_s / ratio
     keyframes: list[tuple[float, float]] = []
     if recipe.stretch == "beatwise":
         own = clip["clip_id"] == vocal["clip_id"]
@@ -201,7 +201,7 @@ def rendered_part(
         # Where all stems pass the engine they pass it in the same way, in one straight piece.
         if len(keyframes) < 2 and force:
             end_s = clip["duration_s"]
-            keyframes = [(0.0, displaced(shift_s)), (end_s, displaced(shift_s + end_s / ratio))]
+            keyframes = [(0.0, displaced(place_s)), (end_s, displaced(place_s + end_s / ratio))]
         if keyframes:
             require_beatwise(engine)
     return RenderedPart(
@@ -211,7 +211,7 @@ def rendered_part(
         + recipe.common_semitones
         + displacement.semitones,
         tempo_ratio=ratio * displacement.tempo_ratio * common,
-        shift_s=displaced(shift_s),
+        place_s=displaced(place_s),
         keyframes_s=tuple(keyframes),
         duration_s=recipe.duration_s / common,
         force=force,
