@@ -27,7 +27,7 @@ demo: setup
 	$(RUN) -m mashnet.export checkpoint=runs/demo out=runs/demo/bundle
 	@echo
 	@echo "corpus:   data/demo (MashupDB; listen to audio/)"
-	@echo "training: runs/demo (config.yaml, checkpoints/, log/metrics.csv, curves.png)"
+	@echo "training: runs/demo (config.yaml, checkpoints/, log/, curves.png)"
 	@echo "results:  runs/demo/evaluation/*/report.html"
 	@echo "bundle:   runs/demo/bundle"
 

@@ -108,7 +108,7 @@ class EvenWindows(Dataset[dict[str, torch.Tensor]]):
         return len(self.items) * self.windows
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        """Return {input: (window_frames, mels), "label": (), "mix": ()}."""
+        """Return {input: (window_frames, mels), "label": (), "mix_index": ()}."""
         mix, window = divmod(index, self.windows)
         item = self.items[mix]
         mels = {name: self.store.open(feature) for name, feature in item.features.items()}
@@ -117,7 +117,7 @@ class EvenWindows(Dataset[dict[str, torch.Tensor]]):
         start = round(longest_start * (window + 0.5) / self.windows)
         example = {name: _window(mel, start, length) for name, mel in mels.items()}
         example["label"] = torch.tensor(item.label)
-        example["mix"] = torch.tensor(mix)
+        example["mix_index"] = torch.tensor(mix)
         return example
 
 

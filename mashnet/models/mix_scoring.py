@@ -41,6 +41,8 @@ def complete(query: Group, candidate: Group) -> dict[str, Part]:
 class MixScorer(ABC):
     """What both networks need: a network in evaluation mode beside its frontend."""
 
+    is_probability = True  # scores are posteriors: 0.5 is the published threshold
+
     def __init__(self, network: nn.Module, frontend: MixFrontend, *, name: str) -> None:
         """Take a trained network and the frontend it was trained with."""
         self.network = network.eval()

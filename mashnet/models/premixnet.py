@@ -35,7 +35,9 @@ class PreMixNet(nn.Module):
     ) -> None:
         """Set the sizes; the defaults are the paper's (scale=paper)."""
         super().__init__()
-        self.source_nets = nn.ModuleDict({r: SourceNet((source_filters[0], source_filters[1])) for r in ROLES})
+        self.source_nets = nn.ModuleDict(
+            {r: SourceNet((source_filters[0], source_filters[1])) for r in ROLES}
+        )
         self.head = JointHead(
             sources=len(ROLES),
             source_filters=source_filters[1],

@@ -142,7 +142,9 @@ def choose_accelerator(accelerator: str, precision: str) -> tuple[Any, Any]:
 
 def loggers(run: Path, settings: dict[str, Any]) -> list[Logger]:
     """Return the CSV log, always, and wandb beside it on request."""
-    chosen: list[Logger] = [CSVLogger(run, name="log", version="")]
+    # Each session of a run logs beside the ones before it: CSVLogger would delete theirs.
+    session = len(list((run / "log").glob("*")))
+    chosen: list[Logger] = [CSVLogger(run, name="log", version=f"{session:03d}")]
     if settings["name"] == "wandb":
         try:
             from pytorch_lightning.loggers import WandbLogger
@@ -198,22 +200,29 @@ def provenance() -> dict[str, str]:
     return {**found, "commit": commit or "unknown"}
 
 
+def read_log(run: Path) -> dict[int, dict[str, float]]:
+    """Return what was logged, by epoch; of an epoch that was begun twice, the later."""
+    by_epoch: dict[int, dict[str, float]] = {}
+    for path in sorted((run / "log").glob("*/metrics.csv")):
+        with path.open() as file:
+            for row in csv.DictReader(file):
+                values = {k: float(v) for k, v in row.items() if v and k not in ("epoch", "step")}
+                by_epoch.setdefault(int(row["epoch"]), {}).update(values)
+    return by_epoch
+
+
 def draw_curves(run: Path) -> None:
-    """Draw run/curves.png from the CSV log: losses and the monitored average rank by epoch."""
-    with (run / "log" / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    """Draw run/curves.png from the log: losses, accuracies and the monitored rank by epoch."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    log = sorted(read_log(run).items())
     figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
-    for axis, names in zip(
-        axes,
-        (("train/loss", "val/loss"), ("train/accuracy", "val/accuracy"), (MONITOR,)),
-        strict=True,
-    ):
+    panels = (("train/loss", "val/loss"), ("train/accuracy", "val/accuracy"), (MONITOR,))
+    for axis, names in zip(axes, panels, strict=True):
         for name in names:
-            points = [(int(r["epoch"]), float(r[name])) for r in rows if r.get(name)]
-            axis.plot(*zip(*points, strict=True), marker=".", label=name)
+            points = [(epoch, values[name]) for epoch, values in log if name in values]
+            axis.plot([e for e, _ in points], [v for _, v in points], marker=".", label=name)
         axis.set_xlabel("epoch")
         axis.legend(frameon=False)
     figure.savefig(run / "curves.png", dpi=120)

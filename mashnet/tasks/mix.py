@@ -52,6 +52,9 @@ class MixTask(pl.LightningModule):
         self.learning_rate = learning_rate
         # channels_last makes narrow convolutions more than twice as fast on CPU.
         self.network = scorer.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # A Scorer holds its network in evaluation mode, and Lightning would leave it there: batch
+        # normalisation would never normalise.
+        self.network.train()
         self._validation: list[tuple[torch.Tensor, ...]] = []
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -75,7 +78,7 @@ class MixTask(pl.LightningModule):
     def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:
         """Collect the posteriors of a batch of windows."""
         posterior = self(batch).float().softmax(-1)[:, 1]
-        self._validation.append((batch["mix"].cpu(), batch["label"].cpu(), posterior.cpu()))
+        self._validation.append((batch["mix_index"].cpu(), batch["label"].cpu(), posterior.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Log what `validation_figures` makes of the whole validation set."""

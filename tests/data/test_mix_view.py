@@ -95,7 +95,7 @@ def test_validation_windows_are_spread_over_the_mix(stored) -> None:
     store, items = stored
     dataset = EvenWindows(items, store, windows=3)
     assert len(dataset) == 9
-    assert [int(dataset[i]["mix"]) for i in range(9)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [int(dataset[i]["mix_index"]) for i in range(9)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert not torch.equal(dataset[6]["vocal"], dataset[8]["vocal"])
 
 

@@ -1,0 +1,119 @@
+"""Dependencies point one way; heavy things are imported only where they belong."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# A module may import from its own layer and from those before it (DESIGN, layout).
+LAYERS = [
+    {"mashnet.errors", "mashnet.files"},
+    {"mashnet.music"},
+    {"mashnet.audio"},
+    {"mashnet.data"},
+    {"mashnet.models"},
+    {"mashnet.tasks"},
+    {"mashnet.evaluation", "mashnet.rendering", "mashnet.export"},
+    {"mashnet.scoring", "mashnet.score", "mashnet.doctor", "mashnet.cli", "mashnet"},
+    {"data_pipelines"},
+    {"train", "evaluate", "benchmarks"},
+]
+# Who may import what, by the first name of the imported module.
+ONLY_IN = {
+    "hydra": {"mashnet.cli"},
+    "pytorch_lightning": {"mashnet.tasks", "mashnet.data.module", "train"},
+    "soundfile": {"mashnet.audio.io"},
+    "pylibrb": {"mashnet.audio.stretch"},
+    "pyrubberband": {"mashnet.audio.stretch"},
+    "madmom": {"mashnet.audio.annotate"},
+}
+
+
+def sources() -> list[Path]:
+    folders = [ROOT / name for name in ("mashnet", "data_pipelines", "benchmarks")]
+    return [ROOT / "train.py", ROOT / "evaluate.py"] + [p for f in folders for p in f.rglob("*.py")]
+
+
+def module_name(path: Path) -> str:
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def layer_of(name: str) -> int | None:
+    best = None
+    for index, layer in enumerate(LAYERS):
+        for prefix in layer:
+            if (name == prefix or name.startswith(prefix + ".")) and (
+                best is None or len(prefix) > len(best[1])
+            ):
+                best = (index, prefix)
+    return best[0] if best else None
+
+
+def is_entry_point(path: Path) -> bool:
+    return path.name == "__main__.py" or '__name__ == "__main__"' in path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", sources(), ids=module_name)
+def test_dependencies_point_one_way(path: Path) -> None:
+    name = module_name(path)
+    own = layer_of(name)
+    assert own is not None, f"{name} is in no layer"
+    for imported in imports(path):
+        if imported.split(".")[0] not in ("mashnet", "data_pipelines", "train", "evaluate"):
+            continue
+        if imported == "mashnet.cli" or imported.startswith("mashnet.cli."):
+            # Only a program that a user starts may read command lines.
+            assert is_entry_point(path) or own >= layer_of("data_pipelines"), (name, imported)
+            continue
+        if is_entry_point(path) and imported.startswith("mashnet."):
+            continue
+        theirs = layer_of(imported)
+        assert theirs is None or theirs <= own, f"{name} must not import {imported}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=module_name)
+def test_heavy_packages_are_imported_only_where_they_belong(path: Path) -> None:
+    name = module_name(path)
+    for imported in imports(path):
+        allowed = ONLY_IN.get(imported.split(".")[0])
+        if allowed is not None:
+            assert any(name == a or name.startswith(a + ".") for a in allowed), (name, imported)
+
+
+def test_mashnet_never_imports_the_pipelines() -> None:
+    for path in (ROOT / "mashnet").rglob("*.py"):
+        assert not any(i.split(".")[0] == "data_pipelines" for i in imports(path)), path
+
+
+def test_scoring_needs_neither_lightning_nor_hydra() -> None:
+    program = (
+        "import sys, mashnet, mashnet.scoring, mashnet.models.loading as l; l.networks();"
+        "print([m for m in ('pytorch_lightning', 'hydra', 'madmom') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_every_module_can_be_imported() -> None:
+    names = [module_name(p) for p in sources() if p.name != "__main__.py"]
+    program = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert result.returncode == 0, result.stderr
