@@ -193,12 +193,11 @@ def _decode_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tupl
     if program is None:
         raise _NotUnderstood("ffmpeg is not installed")
     command = [program, "-nostdin", "-v", "error"]
-    if start_s:
-        command += ["-ss", repr(start_s)]
-    if duration_s is not None:
-        command += ["-t", repr(duration_s)]
     # Only this file: playlists must not open others. AU tells rate and channels in a stream.
     command += ["-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+    # Decoded and discarded by counting samples: seeking, and the time stamps, are not exact.
+    trim = f"atrim=start={start_s!r}" + ("" if duration_s is None else f":duration={duration_s!r}")
+    command += ["-af", f"asetpts=N/SR/TB,{trim}"]
     command += ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
