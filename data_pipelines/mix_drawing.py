@@ -22,7 +22,7 @@ OFF_BEAT_S = 0.05  # an offset nearer to a beat than this could still sound in t
 COMMON_SEMITONES = (-3, -2, -1, 1, 2, 3)
 COMMON_RATIOS = (0.9, 1.1)  # drawn uniformly in between
 # Partners that leave this share of the vocal's length are preferred to shorter ones.
-_LONG = 0.8
+_LONG = 0.9
 _MOST_PAIRS = 256  # of a harmonic and a percussion clip, tried for one condition
 
 
