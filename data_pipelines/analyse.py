@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +28,20 @@ def analysis_id(mix: np.ndarray, sample_rate: int) -> str:
     return content_id("analysis", ANALYSIS_VERSION, sample_rate, quantised.tobytes())
 
 
-def cached_annotation(
-    cache: Path,
-    mix: np.ndarray,
-    sample_rate: int,
-    estimate: Callable[[np.ndarray, int], Annotation] = annotate,
-) -> Annotation:
+def cached_annotation(cache: Path, mix: np.ndarray, sample_rate: int) -> Annotation:
     """Return the estimates for a mix, from `cache` if it was analysed before.
 
     Args:
         cache: folder of analyses, one JSON file per mix.
         mix: shape (channels, samples).
         sample_rate: in Hz.
-        estimate: the tracker.
     """
     path = cache / f"{analysis_id(mix, sample_rate)}.json"
     try:
         return _from_json(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         pass  # absent, or not what this version writes: analysed anew
-    found = estimate(mix, sample_rate)
+    found = annotate(mix, sample_rate)
     write_json(path, _to_json(found))
     return found
 

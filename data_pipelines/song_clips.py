@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ SAMPLE_RATE_HZ = 44100
 CLIPS_VERSION = 1
 LENGTH_TOLERANCE_S = 1.0  # stems of one song may differ by this much; they are padded or cut
 MAX_SONG_S = 1800.0  # all stems of a song are in memory at once: about 1.5 GB for half an hour
+ANALYSES = Path("cache") / "analysis"  # in the database's folder
 _PEAK = 0.99  # what too loud a song is brought down to
 
 
@@ -106,15 +108,14 @@ def _finished(task: Task) -> dict[str, Any] | None:
 
 def _fill(task: Task, rows: dict[str, Any]) -> None:
     song = task.song
-    stems, audio = _read_stems(task, rows["rejects"])
+    stems, audio = read_stems(song, task.digests, rows["rejects"])
     duration_s = audio[0].shape[1] / SAMPLE_RATE_HZ
     if duration_s < task.min_s:
         raise _UnusableError(
             "clips", f"lasts {duration_s:.1f} s, less than clip.min_s={task.min_s:g}"
         )
-    mix = sum(part.mean(axis=0, keepdims=True) for part in audio)
-    assert isinstance(mix, np.ndarray)
-    estimated = cached_annotation(task.out / "cache" / "analysis", mix, SAMPLE_RATE_HZ)
+    mix = mono_mix(audio)
+    estimated = cached_annotation(task.out / ANALYSES, mix, SAMPLE_RATE_HZ)
     annotation = with_known(estimated, song.known, duration_s)
     rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
     borders = cut_points(duration_s, annotation.downbeats, min_s=task.min_s, max_s=task.max_s)
@@ -124,12 +125,21 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
         raise _UnusableError("clips", "no stem sounds in any of its clips")
 
 
-def _read_stems(
-    task: Task, rejects: list[dict[str, str]]
+def read_stems(
+    song: RawSong, digests: Sequence[str], rejects: list[dict[str, str]]
 ) -> tuple[list[tuple[RawStem, str]], list[np.ndarray]]:
-    """Return the usable stems with their digests, and their audio: one length, one gain."""
+    """Read a song's usable stems, brought to one rate and length and, if too loud, down.
+
+    Args:
+        song: the song.
+        digests: one per stem, handed through.
+        rejects: rows for the stems that cannot be used are added here.
+
+    Returns:
+        The stems with their digests, and their audio, each (1 or 2, samples) at 44.1 kHz.
+    """
     found: list[tuple[RawStem, str, np.ndarray]] = []
-    for stem, digest in zip(task.song.stems, task.digests, strict=True):
+    for stem, digest in zip(song.stems, digests, strict=True):
         try:
             audio, _ = read_audio(stem.path, sample_rate=SAMPLE_RATE_HZ)
         except AudioError as error:
@@ -144,7 +154,7 @@ def _read_stems(
             reason = f"silent: never above {ACTIVE_ABOVE_DB:g} dBFS"
             rejects.append(reject_row(stem.path, "stems", reason))
         else:
-            found.append((stem, digest, mono_or_stereo(audio) * np.float32(task.song.gain)))
+            found.append((stem, digest, mono_or_stereo(audio) * np.float32(song.gain)))
     if not found:
         raise _UnusableError("stems", "has no usable stem")
     samples = _common_length([audio.shape[1] for _, _, audio in found])
@@ -163,6 +173,14 @@ def _read_stems(
     if peak > 1.0:
         parts = [part * np.float32(_PEAK / peak) for part in parts]
     return stems, parts
+
+
+def mono_mix(stems: list[np.ndarray]) -> np.ndarray:
+    """Return the sum of stems of shape (channels, samples) as (1, samples): what is analysed."""
+    mix = np.zeros((1, stems[0].shape[1]), np.float32)
+    for stem in stems:
+        mix += stem.mean(axis=0, keepdims=True)
+    return mix
 
 
 def _common_length(lengths: list[int]) -> int:

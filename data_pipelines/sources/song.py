@@ -60,7 +60,11 @@ class Reject:
 
 def printable(text: object) -> str:
     """Return text that any file can hold: bytes of a name that are not UTF-8 become escapes."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    try:
+        encoded = str(text).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character that no file name gives, but JSON can
+        encoded = str(text).encode("utf-8", "backslashreplace")
+    return encoded.decode("utf-8", "backslashreplace")
 
 
 def kind_of(name: str, kinds: Mapping[str, Sequence[str]]) -> str | None:

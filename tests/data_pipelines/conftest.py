@@ -1,0 +1,71 @@
+"""Folders of music for the pipeline, and a tracker that needs no time."""
+
+import functools
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+from omegaconf import DictConfig, OmegaConf
+
+from mashnet.audio.annotate import Annotation
+from mashnet.cli import CONFIGS, compose
+from mashnet.music.keys import Key
+
+RATE_HZ = 22050
+
+
+@pytest.fixture
+def quick_tracker(monkeypatch) -> list[int]:
+    """Replace the tracker by 120 bpm in C major; return the list of lengths it was asked for."""
+    calls: list[int] = []
+
+    def annotate(audio: np.ndarray, sample_rate: int) -> Annotation:
+        calls.append(audio.shape[1])
+        beats = tuple(np.arange(0.25, audio.shape[1] / sample_rate, 0.5).tolist())
+        return Annotation(
+            tempo_bpm=120.0,
+            beats=beats,
+            downbeats=beats[::4],
+            beats_per_bar=4,
+            key=Key(0, "major"),
+            key_confidence=0.5,
+        )
+
+    monkeypatch.setattr("data_pipelines.analyse.annotate", annotate)
+    return calls
+
+
+def sound(seed: int, duration_s: float = 12.0, channels: int = 1, rate: int = RATE_HZ):
+    """Return noise of shape (samples, channels), as soundfile writes it."""
+    noise = np.random.default_rng(seed).standard_normal((round(duration_s * rate), channels))
+    return 0.05 * noise
+
+
+def write_song(folder: Path, seed: int = 0, names=("vocals", "bass", "drums"), **kwargs) -> Path:
+    """Write a song folder with one WAV per name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, name in enumerate(names):
+        path = folder / (name if "." in name else f"{name}.wav")
+        soundfile.write(path, sound(100 * seed + index, **kwargs), kwargs.get("rate", RATE_HZ))
+    return folder
+
+
+@functools.cache
+def composed(source: str) -> DictConfig:
+    return compose("mashupdb", [f"source={source}", "workers=1"], CONFIGS / "pipeline")
+
+
+def pipeline(root: Path, out: Path, *settings: str, source: str = "stems") -> DictConfig:
+    """Return the configuration that the command line would give, for this process alone."""
+    config = OmegaConf.merge(composed(source), OmegaConf.from_dotlist(list(settings)))
+    assert isinstance(config, DictConfig)
+    config.source.root, config.out = str(root), str(out)
+    return config
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """Return the functions above; test modules cannot import each other."""
+    return SimpleNamespace(sound=sound, song=write_song, pipeline=pipeline)
