@@ -2,6 +2,7 @@
 
 One JSON line per engine, rate and move: seconds of audio per second of one core, and the timing
 error of a 30 s track of clicks (matched by the correlation of their envelopes, in milliseconds).
+Then, per engine, how many cents struck notes come out off pitch.
 """
 
 from __future__ import annotations
@@ -48,6 +49,33 @@ def timing_errors_ms(
         exact = (source - target) * sample_rate - (at - there)
         errors.append((int(match.argmax()) - reach + exact) / sample_rate * 1e3)
     return np.array(errors)
+
+
+def tuning_errors_cents(engine: str, *, pitched: bool, sample_rate: int = 22050) -> np.ndarray:
+    """Return how far struck notes are off after each of `MOVES`, shape (notes · moves,)."""
+    time_s = np.arange(sample_rate) / sample_rate
+    errors = []
+    for hertz in 110.0 * 2 ** (np.arange(0, 24, 5) / 12):
+        partials = sum(np.sin(2 * np.pi * hertz * k * time_s) / k for k in range(1, 9))
+        note = 0.2 * partials * np.minimum(1, time_s / 0.01) * np.exp(-1.5 * time_s)
+        notes = np.tile(note, 3).astype(np.float32)[None]
+        for tempo_ratio, semitones in MOVES:
+            moved = stretch(
+                notes,
+                sample_rate,
+                tempo_ratio=tempo_ratio,
+                semitones=semitones,
+                engine=engine,
+                pitched=pitched,
+            )
+            begin, end = (round(t / tempo_ratio * sample_rate) for t in (1.1, 1.9))
+            middle = moved[0, begin:end] * np.hanning(end - begin)
+            spectrum = np.abs(np.fft.rfft(middle, 1 << 19))
+            found = np.fft.rfftfreq(1 << 19, 1 / sample_rate)
+            wanted = hertz * 2 ** (semitones / 12)
+            near = np.abs(np.log2(np.maximum(found, 1) / wanted)) < 1 / 12
+            errors.append(1200 * np.log2(found[near][spectrum[near].argmax()] / wanted))
+    return np.abs(errors)
 
 
 def _measure(
@@ -114,6 +142,11 @@ def main() -> None:
                 if engine in BEATWISE_ENGINES:
                     for semitones in (0, 3):
                         print(json.dumps(_measure_beatwise(engine, sample_rate, semitones)))
+            for pitched in (True, False):
+                cents = tuning_errors_cents(engine, pitched=pitched)
+                middle, most = (round(float(f(cents)), 1) for f in (np.median, np.max))
+                line = {"engine": engine, "pitched": pitched}
+                print(json.dumps({**line, "median_cents": middle, "max_cents": most}))
         except ConfigError as error:
             print(json.dumps({"engine": engine, "error": str(error)}))
 

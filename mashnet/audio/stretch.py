@@ -10,10 +10,11 @@ output of n samples has round(n / tempo_ratio) of them. A shift is in semitones,
 | pedalboard   | the faster engine as pedalboard wraps it    | no         |
 | rubberband   | the finer engine of the rubberband program  | no         |
 
-The faster engine keeps time as well, but resets phases on steady tones: pure ones come out up to
-3 % off pitch. pedalboard's own default (its finer engine in real-time mode) drifts by more than a
-millisecond per second and is not offered; the program's time map goes astray by tens of
-milliseconds and is not used. `python -m benchmarks.stretch` measures speed and timing of them all.
+The faster engine resets phases at onsets, which keeps drums crisp but puts notes off pitch, by up
+to half a semitone; where there is pitch it is told not to, and onsets soften. pedalboard's own
+default (its finer engine in real-time mode) drifts by more than a millisecond per second and is not
+offered; the program's time map goes astray by tens of milliseconds and is not used. `python -m
+benchmarks.stretch` measures speed, timing and tuning of them all.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from mashnet.errors import AudioError, ConfigError, require_one_of
 
 ENGINES = ("pylibrb", "pylibrb_r2", "pedalboard", "rubberband")
 BEATWISE_ENGINES = ("pylibrb",)  # those that follow key frames
+UNPITCHED_ENGINES = ("pylibrb_r2", "pedalboard")  # those that treat drums in another way
 DEFAULT_ENGINE = "pylibrb"
 
 KeyFrames = Sequence[tuple[float, float]]
@@ -42,7 +44,7 @@ _BLOCK = 1024  # samples handed over at once
 _KEYFRAME_BLOCK = 256  # samples between two settings of the ratio
 _PULL_S = 0.3  # time in which an error against the key frames is taken back
 _LEAST_SAMPLES = 4096  # shorter input is filled up with silence: engines emit nothing for a few
-# The faster engine starts a sound anew in the frame whose window it enters, half a window (23 ms)
+# The faster engine renders an onset with the frame whose window it enters, half a window (23 ms)
 # before the frame's centre, and keeps that distance unstretched: onsets come early by 23 ms times
 # (effective stretch - 1). Measured on clicks, and the same at 22.05 and 44.1 kHz.
 _R2_ONSET_LEAD_S = 0.023
@@ -56,6 +58,7 @@ def stretch(
     semitones: float = 0.0,
     keyframes: KeyFrames | None = None,
     engine: str = DEFAULT_ENGINE,
+    pitched: bool = True,
     force: bool = False,
 ) -> np.ndarray:
     """Change tempo and pitch independently, in one pass.
@@ -69,6 +72,7 @@ def stretch(
             (input length, output length); the tempo is constant between two of them. They stand
             in place of `tempo_ratio`.
         engine: one of `ENGINES`.
+        pitched: False for drums; only `UNPITCHED_ENGINES` care.
         force: run the engine even where nothing would change, so that its traces are there.
 
     Returns:
@@ -115,9 +119,11 @@ def stretch(
         # the result faster; that is what it does inside, too.
         slowed = tempo_ratio / pitch_scale
         if engine == "pylibrb_r2":
-            stretched = _offline(padded, sample_rate, 1 / slowed, 1.0, Option.ENGINE_FASTER)
+            onsets = Option.TRANSIENTS_SMOOTH if pitched else Option.TRANSIENTS_CRISP
+            faster = Option.ENGINE_FASTER | onsets
+            stretched = _offline(padded, sample_rate, 1 / slowed, 1.0, faster)
         else:
-            stretched = _pedalboard(padded, sample_rate, slowed)
+            stretched = _pedalboard(padded, sample_rate, slowed, pitched)
         lead_s = _R2_ONSET_LEAD_S * (1 / slowed - 1)
         stretched = _delayed(stretched, round(lead_s * sample_rate))
         if pitch_scale != 1.0:
@@ -226,12 +232,15 @@ def _finer_by_keyframes(
     return np.concatenate(out, axis=1)[:, delay:]
 
 
-def _pedalboard(audio: np.ndarray, sample_rate: int, tempo_ratio: float) -> np.ndarray:
+def _pedalboard(
+    audio: np.ndarray, sample_rate: int, tempo_ratio: float, pitched: bool
+) -> np.ndarray:
     return pedalboard.time_stretch(
         audio,
         float(sample_rate),
         stretch_factor=tempo_ratio,
         high_quality=False,
+        transient_mode="smooth" if pitched else "crisp",
         preserve_formants=False,
     )
 

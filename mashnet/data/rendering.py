@@ -16,7 +16,13 @@ from typing import Any
 import numpy as np
 
 from mashnet.audio.io import read_audio
-from mashnet.audio.stretch import DEFAULT_ENGINE, ENGINES, require_beatwise, stretch
+from mashnet.audio.stretch import (
+    DEFAULT_ENGINE,
+    ENGINES,
+    UNPITCHED_ENGINES,
+    require_beatwise,
+    stretch,
+)
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import Part
 from mashnet.data.recipes import IN_TIME, LEAD_IN_S, Recipe
@@ -24,7 +30,7 @@ from mashnet.errors import DatabaseError, require_one_of
 from mashnet.files import content_id
 
 # Part of every id: raise it when rendering changes, so that nothing stale is read.
-RENDER_VERSION = 2
+RENDER_VERSION = 3
 # The engine is given this much more of the stems on either side, so that it never starts cold.
 _CONTEXT_S = 0.25
 
@@ -55,6 +61,7 @@ class RenderedPart:
         duration_s: length of the mix.
         force: pass the stretch engine even if nothing changes.
         engine: of `mashnet.audio.stretch`.
+        pitched: whether the stems have a pitch to keep; False for percussion.
     """
 
     stem_ids: tuple[str, ...]
@@ -66,6 +73,7 @@ class RenderedPart:
     duration_s: float
     force: bool
     engine: str
+    pitched: bool = True
 
     @cached_property
     def part_id(self) -> str:
@@ -81,6 +89,7 @@ class RenderedPart:
             [[round(stem_s, 9), round(mix_s, 9)] for stem_s, mix_s in self.keyframes_s],
             round(self.duration_s, 9),
             self.engine if stretched else "",
+            self.pitched or not stretched or self.engine not in UNPITCHED_ENGINES,
         )
 
     def waveform(self, sample_rate: int) -> np.ndarray:
@@ -102,6 +111,7 @@ class RenderedPart:
             semitones=self.semitones,
             keyframes=keyframes,
             engine=self.engine,
+            pitched=self.pitched,
             force=self.force,
         )[0]
         begin = round(float(self._mix_time(np.array(first / sample_rate))) * sample_rate)
@@ -216,6 +226,7 @@ def rendered_part(
         duration_s=recipe.duration_s / common,
         force=force,
         engine=engine,
+        pitched=role != "percussion",
     )
 
 
