@@ -31,8 +31,9 @@ demo: setup
 	@echo "results:  runs/demo/evaluation/*/report.html"
 	@echo "bundle:   runs/demo/bundle"
 
+test: export OMP_NUM_THREADS := 1
 test: setup
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto
 
 lint: setup
 	$(VENV)/bin/ruff check .

@@ -59,9 +59,7 @@ def test_rank_moves_candidates_to_the_query_and_sorts_them(
 
 
 def test_candidates_start_on_the_querys_downbeat(tiny_database: MashupDB, vocal: Path) -> None:
-    target = target_of(
-        {"vocal": vocal}, tempo_bpm=104.0, key=Key(2, "major"), first_downbeat_s=1.5
-    )
+    target = target_of({"vocal": vocal}, tempo_bpm=104.0, key=Key(2, "major"), first_downbeat_s=1.5)
     assert target.duration_s == pytest.approx(8.0)
     candidates = candidates_for(
         target,

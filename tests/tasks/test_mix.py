@@ -76,9 +76,7 @@ def test_a_handful_of_examples_can_be_overfitted() -> None:
     task.network.train()
     for _ in range(60):
         logits = task(batch)
-        loss = torch.nn.functional.cross_entropy(
-            logits, targets_of(batch["label"], "none", logits)
-        )
+        loss = torch.nn.functional.cross_entropy(logits, targets_of(batch["label"], "none", logits))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
