@@ -73,6 +73,7 @@ def _round(
 ) -> list[int]:
     """Run some items in a fresh pool; return those that were lost because a process died."""
     lost = []
+    others = multiprocessing.active_children()
     # Fresh processes: a fork would copy the locks of other threads. Ctrl-C is the parent's.
     with ProcessPoolExecutor(
         workers,
@@ -91,6 +92,10 @@ def _round(
                     lost.append(index)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # Nothing that is half done is worth waiting for: files are renamed into place.
+            for process in multiprocessing.active_children():
+                if process not in others:
+                    process.terminate()
             raise
     return lost
 

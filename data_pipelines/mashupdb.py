@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
 from data_pipelines.executor import run_all
@@ -61,6 +62,9 @@ def build(config: DictConfig) -> MashupDB:
         database = _write(config, tasks, results, rejects)
     except OSError as error:
         raise MashnetError(f"{error.filename or out}: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:  # how polars reports a full disk
+        reason = " ".join(str(error).split())
+        raise MashnetError(f"{out}: its tables cannot be written: {reason}") from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
     return database
 

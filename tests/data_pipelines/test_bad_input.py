@@ -250,14 +250,20 @@ def test_no_space_left_is_one_line_that_names_the_path(make, root, tmp_path, mon
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_disk_that_is_really_full(make, root, tmp_path, quick_tracker):
+@pytest.mark.parametrize("fills_up_at", ["audio", "tables"])
+def test_a_disk_that_is_really_full(make, root, tmp_path, quick_tracker, fills_up_at):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        with pytest.raises(MashnetError, match=rf"{disk}/.*: No space left on device"):
+        if fills_up_at == "tables":
+            make.song(root / "good", 1, duration_s=2.0)  # too short to leave any audio
+            for number in range(600):  # folders without audio: a row of rejects each
+                (root / f"empty {number} {os.urandom(60).hex()}").mkdir()
+            (disk / "ballast").write_bytes(bytes(590 * 1024))
+        with pytest.raises(MashnetError, match=rf"{disk}/.*: .*No space left on device"):
             build(make.pipeline(root, disk / "db"))
         assert not list(disk.rglob("*.partial*"))
     finally:

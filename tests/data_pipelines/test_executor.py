@@ -28,6 +28,13 @@ def full_at_two(number: int) -> int:
     return number
 
 
+def slow_or_full(number: int) -> int:
+    if number == 0:
+        raise OSError(28, "No space left on device", "somewhere")
+    time.sleep(60)
+    return number
+
+
 def minus(number: int) -> int:
     return -number
 
@@ -60,3 +67,10 @@ def test_processes_use_one_thread_each_and_this_one_keeps_its_own(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert run(one_thread, range(2), 2) == ["1", "1"]
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_work_that_has_begun_is_not_waited_for_after_an_error():
+    began = time.monotonic()
+    with pytest.raises(OSError, match="No space left"):
+        run(slow_or_full, range(4), 2)
+    assert time.monotonic() - began < 30
