@@ -100,7 +100,7 @@ def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert checkpoint.is_file()
-    # What was logged before the kill may be lost with the process; what the checkpoint holds is not.
+    # What was logged before the kill may be lost; what the checkpoint holds is not.
     fit(killed, read_run(killed))
     expected = dict((e, rest) for e, *rest in losses(undisturbed))
     found = {e: rest for e, *rest in losses(killed)}
