@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -74,12 +75,11 @@ def _round(
     """Run some items in a fresh pool; return those that were lost because a process died."""
     lost = []
     others = multiprocessing.active_children()
-    # Fresh processes: a fork would copy the locks of other threads. Ctrl-C is the parent's.
+    # Fresh processes: a fork would copy the locks of other threads.
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=_begin_process,
     ) as pool:
         try:
             futures = {index: pool.submit(function, items[index]) for index in indices}
@@ -98,6 +98,20 @@ def _round(
                     process.terminate()
             raise
     return lost
+
+
+def _begin_process() -> None:
+    """Leave Ctrl-C to the parent, and end with it, however it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        # A pool whose parent was killed would wait for work for ever: it holds its own queue open.
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def available_cores() -> int:

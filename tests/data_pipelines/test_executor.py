@@ -1,6 +1,8 @@
+import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +41,19 @@ def minus(number: int) -> int:
     return -number
 
 
+def tell_and_wait(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def running(process: str) -> bool:
+    try:
+        status = (Path("/proc") / process / "stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"  # nobody may have collected its status
+
+
 def run(function, items, workers):
     return run_all(function, items, workers=workers, label="test", died=minus)
 
@@ -74,3 +89,20 @@ def test_work_that_has_begun_is_not_waited_for_after_an_error():
     with pytest.raises(OSError, match="No space left"):
         run(slow_or_full, range(4), 2)
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_processes_end_with_a_parent_that_is_killed(tmp_path):
+    paths = [str(tmp_path / name) for name in "ab"]
+    pool = multiprocessing.get_context("spawn").Process(target=run, args=(tell_and_wait, paths, 2))
+    pool.start()
+    deadline = time.monotonic() + 60
+    while not all(Path(path).is_file() and Path(path).read_text() for path in paths):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pool.kill()
+    pool.join()
+    processes = [Path(path).read_text() for path in paths]
+    while any(map(running, processes)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(running, processes))
