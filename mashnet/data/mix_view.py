@@ -5,14 +5,16 @@ Labels: 1 original (fits), 0 unmatched (does not), -1 matched (unlabelled: nobod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from mashnet.audio.spectrogram import FLOOR_DB
 from mashnet.data.features import FeatureStore
+from mashnet.data.mashupdb import ROLES
+from mashnet.data.moved_originals import MixItem, MovedOriginals
 
 UNLABELLED = -1
 
@@ -20,14 +22,6 @@ UNLABELLED = -1
 def label_of(condition: str) -> int:
     """Return the label of a recipe's condition."""
     return {"original": 1, "matched": UNLABELLED}.get(condition, 0)
-
-
-@dataclass(frozen=True)
-class MixItem:
-    """One mix: what each input of the network is called in the feature store, and the label."""
-
-    features: Mapping[str, str]  # input name → feature_id
-    label: int
 
 
 def balanced(items: Sequence[MixItem]) -> list[MixItem]:
@@ -69,13 +63,36 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 class RandomWindows(Dataset[dict[str, torch.Tensor]]):
-    """One random window per mix and epoch, cut at the same place from all inputs."""
+    """One random window per mix and epoch, cut at the same place from all roles.
 
-    def __init__(self, items: Sequence[MixItem], store: FeatureStore, seed: int) -> None:
-        """Take items whose features the store holds."""
+    A share of the unmatched ones is replaced by originals in which one role is moved
+    (`MovedOriginals`).
+    """
+
+    def __init__(
+        self,
+        items: Sequence[MixItem],
+        store: FeatureStore,
+        *,
+        inputs: Sequence[str],
+        seed: int,
+        moved_negatives: float,
+    ) -> None:
+        """Take items whose features of all roles the store holds.
+
+        Args:
+            items: the mixes.
+            store: where their log-mels lie.
+            inputs: the network's: role names, or "mix" for the sum of all roles.
+            seed: decides the windows.
+            moved_negatives: share of unmatched examples that are moved originals, 0 to 1.
+        """
         self.items = balanced(items)
         self.store = store
+        self.inputs = tuple(inputs)
         self.seed = seed
+        self.moved_negatives = moved_negatives
+        self.moved = MovedOriginals([item for item in items if item.label == 1])
 
     def __len__(self) -> int:
         """Return the number of items after balancing."""
@@ -85,13 +102,32 @@ class RandomWindows(Dataset[dict[str, torch.Tensor]]):
         """Return {input: (window_frames, mels), "label": ()} for an (epoch, index) pair."""
         epoch, index = key
         item = self.items[index]
-        mels = {name: self.store.open(feature) for name, feature in item.features.items()}
+        random = np.random.default_rng([self.seed, epoch, index])
         length = self.store.frontend.window_frames
-        longest_start = max(0, min(mel.shape[0] for mel in mels.values()) - length)
-        start = np.random.default_rng([self.seed, epoch, index]).integers(longest_start + 1)
-        example = {name: _window(mel, int(start), length) for name, mel in mels.items()}
-        example["label"] = torch.tensor(item.label)
-        return example
+        if item.label == 0 and self.moved and random.random() < self.moved_negatives:
+            cuts = self.moved.draw(random, self.store, length)
+        else:
+            mels = {role: self.store.open(item.features[role]) for role in ROLES}
+            longest_start = max(0, min(mel.shape[0] for mel in mels.values()) - length)
+            start = int(random.integers(longest_start + 1))
+            cuts = {role: (mel, start) for role, mel in mels.items()}
+        windows = {role: _window(mel, start, length) for role, (mel, start) in cuts.items()}
+        if self.inputs == ("mix",):
+            windows = {"mix": summed(list(windows.values()))}
+        return {**windows, "label": torch.tensor(item.label)}
+
+
+def summed(mels: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return about what the log-mel of the sum of some parts would be, (frames, mels).
+
+    Powers are added, which leaves out how phases meet; the level is brought back to that of one
+    part, as `MixFrontend.log_mel_of` does. A downmix that is put together from roles can be moved
+    role by role in training; validation and scoring hear the real one.
+    """
+    power = sum(10.0 ** ((mel - 1.0) * -FLOOR_DB / 10) for mel in mels)
+    silence = 10.0 ** (FLOOR_DB / 10)
+    level_db = 10.0 * torch.log10((torch.as_tensor(power) / len(mels)).clamp_min(silence))
+    return (1.0 - level_db / FLOOR_DB).clamp(0.0, 1.0)
 
 
 class EvenWindows(Dataset[dict[str, torch.Tensor]]):

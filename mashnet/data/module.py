@@ -29,6 +29,7 @@ class MixData(lightning.LightningDataModule):
         inputs: tuple[str, ...],
         frontend: MixFrontend,
         with_unlabelled: bool,
+        moved_negatives: float,
         batch_size: int,
         validation_windows: int,
         seed: int,
@@ -43,6 +44,7 @@ class MixData(lightning.LightningDataModule):
             inputs: the network's inputs: role names, or "mix" for the sum of all roles.
             frontend: makes the log-mels.
             with_unlabelled: whether matched mixes are trained on.
+            moved_negatives: share of unmatched examples that are moved originals.
             batch_size: windows per step.
             validation_windows: windows per mix in validation.
             seed: decides order and windows.
@@ -55,6 +57,7 @@ class MixData(lightning.LightningDataModule):
         self.artefact_control = artefact_control
         self.inputs = inputs
         self.with_unlabelled = with_unlabelled
+        self.moved_negatives = moved_negatives
         self.batch_size = batch_size
         self.validation_windows = validation_windows
         self.seed = seed
@@ -83,14 +86,27 @@ class MixData(lightning.LightningDataModule):
 
     def _items(self, recipes: list[Recipe]) -> tuple[list[MixItem], dict[str, list[Part]]]:
         items, wanted = [], {}
+        log_mel = self.store.frontend.log_mel
+        frames_per_s = log_mel.sample_rate / log_mel.hop_length
         for recipe in recipes:
             features = {}
-            for name in self.inputs:
+            # Training puts downmixes together from roles; only validation reads real ones.
+            for name in ROLES if recipe.split == "train" else self.inputs:
                 roles = ROLES if name == "mix" else (name,)
                 parts: list[Part] = [self.parts.part(recipe, role) for role in roles]
                 features[name] = self.store.feature_id(parts)
                 wanted[features[name]] = parts
-            items.append(MixItem(features=features, label=label_of(recipe.condition)))
+            clip_id = self.database.stem_rows[recipe.vocal[0]]["clip_id"]
+            clip = self.database.clip_rows[clip_id]
+            beat_s = 60.0 / clip["tempo_bpm"] / recipe.common_ratio
+            items.append(
+                MixItem(
+                    features=features,
+                    label=label_of(recipe.condition),
+                    song=clip["song_id"],
+                    beat_frames=beat_s * frames_per_s,
+                )
+            )
         return items, wanted
 
     def setup(self, stage: str) -> None:
@@ -106,7 +122,13 @@ class MixData(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Return one random window per mix and epoch, labels balanced."""
-        dataset = RandomWindows(self.train_items, self.store, self.seed)
+        dataset = RandomWindows(
+            self.train_items,
+            self.store,
+            inputs=self.inputs,
+            seed=self.seed,
+            moved_negatives=self.moved_negatives,
+        )
         return DataLoader(
             dataset,
             batch_size=self.batch_size,

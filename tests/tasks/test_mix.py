@@ -38,9 +38,11 @@ def test_validation_figures_by_hand() -> None:
     labels = torch.tensor([1, 1, 1, -1, -1, -1, 0, 0])
     posteriors = torch.tensor([0.5, 1.0, 0.375, 0.625, 0.75, 0.125, 0.4375, 0.875])
     figures = validation_figures(mixes, labels, posteriors)
-    # 0.75 ties with one of three: (1 + 2) / 2; 0.375 stands behind two: 3.
-    assert float(figures["average_rank"]) == pytest.approx((1.5 + 3) / 2)
-    assert float(figures["average_rank_share"]) == pytest.approx((2.25 - 1) / 3)
+    # Among matched: 0.75 ties with one of three, (1 + 2) / 2; 0.375 stands behind two, 3.
+    assert float(figures["matched_rank_share"]) == pytest.approx(((1.5 + 3) / 2 - 1) / 3)
+    # Among all five others: 0.75 behind 0.875 and level with one, (2 + 3) / 2; 0.375 behind four.
+    assert float(figures["average_rank"]) == pytest.approx((2.5 + 5) / 2)
+    assert float(figures["average_rank_share"]) == pytest.approx((3.75 - 1) / 5)
     assert float(figures["accuracy"]) == pytest.approx(2 / 4)
     expected = -torch.log(torch.tensor([0.75, 0.375, 1 - 0.4375, 1 - 0.875])).mean()
     assert float(figures["loss"]) == pytest.approx(float(expected))
