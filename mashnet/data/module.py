@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import polars as pl
 import pytorch_lightning as lightning
 from torch.utils.data import DataLoader
 
@@ -14,7 +13,7 @@ from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mix_view import EpochSampler, EvenWindows, MixItem, RandomWindows, label_of
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
-from mashnet.data.recipes import Recipe
+from mashnet.data.recipes import Recipe, recipes_of
 from mashnet.errors import DatabaseError
 
 
@@ -72,17 +71,15 @@ class MixData(lightning.LightningDataModule):
         Raises:
             DatabaseError: if there are none, with the command that makes them.
         """
-        mixes = self.database.mixes.filter(
-            (pl.col("split") == split) & (pl.col("artefact_control") == self.artefact_control)
-        )
-        if mixes.is_empty():
+        recipes = recipes_of(self.database, split, artefact_control=self.artefact_control)
+        if not recipes:
             raise DatabaseError(
                 f"{self.database.root} has no mixes in the split '{split}' with artefact_control="
                 f"{str(self.artefact_control).lower()}. Make them with: python -m "
                 f"data_pipelines.mixes db={self.database.root} "
                 f"artefact_control={str(self.artefact_control).lower()}"
             )
-        return [Recipe.from_row(row) for row in mixes.iter_rows(named=True)]
+        return recipes
 
     def _items(self, recipes: list[Recipe]) -> tuple[list[MixItem], dict[str, list[Part]]]:
         items, wanted = [], {}

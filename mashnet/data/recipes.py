@@ -28,6 +28,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import polars as pl
+
+from mashnet.data.mashupdb import MashupDB
+
 Role = Literal["vocal", "harmonic", "percussion"]
 Stretch = Literal["global", "beatwise"]
 
@@ -79,3 +83,11 @@ class Recipe:
     def stem_ids(self, role: str) -> tuple[str, ...]:
         """Return the stems that sound in a role."""
         return {"vocal": self.vocal, "harmonic": self.harmonic, "percussion": self.percussion}[role]
+
+
+def recipes_of(database: MashupDB, split: str, *, artefact_control: bool) -> list[Recipe]:
+    """Return the recipes of a split ("all": of every one) with one kind of artefact control."""
+    rows = database.mixes.filter(pl.col("artefact_control") == artefact_control)
+    if split != "all":
+        rows = rows.filter(pl.col("split") == split)
+    return [Recipe.from_row(row) for row in rows.iter_rows(named=True)]

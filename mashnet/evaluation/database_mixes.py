@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Group, Part
-from mashnet.data.recipes import Recipe, Role
+from mashnet.data.recipes import Recipe, Role, recipes_of
 from mashnet.data.rendering import Displacement
 from mashnet.errors import DatabaseError, require_one_of
 from mashnet.evaluation.moves import Move
@@ -42,11 +40,9 @@ class DatabaseMixes:
 
     def recipes(self, split: str | None = None) -> list[Recipe]:
         """Return the recipes of a split; None: of the split that is evaluated."""
-        split = split or self.split
-        rows = self.database.mixes.filter(pl.col("artefact_control") == self.artefact_control)
-        if split != "all":
-            rows = rows.filter(pl.col("split") == split)
-        return [Recipe.from_row(row) for row in rows.iter_rows(named=True)]
+        return recipes_of(
+            self.database, split or self.split, artefact_control=self.artefact_control
+        )
 
     def song_of(self, recipe: Recipe) -> str:
         """Return the song_id of the vocal."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from mashnet.errors import CheckpointError, ConfigError
+from mashnet.errors import ConfigError
 from mashnet.evaluation import baselines, protocols
 from mashnet.evaluation.database_mixes import DatabaseMixes
 from mashnet.evaluation.report import write_report
 from mashnet.evaluation.results import Outcome, console_table, write_outcome
 from mashnet.evaluation.statistics import Bootstrap
-from mashnet.models.loading import load_scorer, read_config
+from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.scorer import Scorer
 
 
@@ -85,24 +85,8 @@ def _baseline(settings: Mapping[str, Any]) -> Scorer:
 
 def _trained_on(checkpoint: Path) -> dict[str, Any]:
     """Return the `data` block of a run's or bundle's config.yaml."""
-    load_from = run_of(checkpoint)
-    block = read_config(load_from).get("data")
+    block = read_config(folder_of(checkpoint)).get("data")
     return block if isinstance(block, dict) else {}
-
-
-def run_of(checkpoint: Path) -> Path:
-    """Return the run or bundle folder of a checkpoint, which may be a file inside it.
-
-    Raises:
-        CheckpointError: if there is nothing at that path.
-    """
-    if not checkpoint.exists():
-        load_scorer(checkpoint)  # says what is wrong, with the nearest name
-        raise CheckpointError(f"there is no checkpoint {checkpoint}")
-    if checkpoint.is_dir():
-        return checkpoint
-    parent = checkpoint.parent
-    return parent.parent if parent.name == "checkpoints" else parent
 
 
 def _agreed(setting: str, given: Any, of_checkpoints: Sequence[Any]) -> Any:
@@ -133,7 +117,7 @@ def _flag(value: Any) -> bool:
 def _folder(checkpoints: Sequence[Path], scorers: Sequence[Scorer], protocol: str) -> Path:
     """Return the default result folder; a bundle is left as it is, so its results lie outside."""
     if len(checkpoints) == 1:
-        run = run_of(checkpoints[0])
+        run = folder_of(checkpoints[0])
         if not (run / "model.safetensors").is_file():
             return run / "evaluation" / protocol
         return Path("results") / run.name / protocol

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from mashnet.errors import ConfigError
 from mashnet.export.card import model_card
 from mashnet.files import write_json, written_atomically
-from mashnet.models.loading import load_scorer, read_config
+from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.selfcheck import make_selfcheck
 
 BUNDLE_SCHEMA_VERSION = 1
@@ -39,7 +39,7 @@ def export_bundle(checkpoint: Path, out: Path) -> Path:
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not _is_bundle(out):
         raise ConfigError(f"out={out} exists and is not a bundle; choose a new folder")
     scorer = load_scorer(checkpoint)
-    run = checkpoint if checkpoint.is_dir() else checkpoint.parent.parent
+    run = folder_of(checkpoint)
     config = read_config(run)
     bundled = {
         "schema_version": BUNDLE_SCHEMA_VERSION,

@@ -97,6 +97,24 @@ def checkpoint_of(run: Path) -> Path:
     )
 
 
+def folder_of(checkpoint: Path) -> Path:
+    """Return the run or bundle folder of a checkpoint, which may be a file inside it.
+
+    Raises:
+        CheckpointError: if there is nothing at that path, naming the nearest that there is.
+    """
+    if not checkpoint.exists():
+        parent = checkpoint.parent
+        beside = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+        raise CheckpointError(
+            f"there is no checkpoint {checkpoint}.{near_miss(checkpoint.name, beside)}"
+        )
+    if checkpoint.is_dir():
+        return checkpoint
+    parent = checkpoint.parent
+    return parent.parent if parent.name == "checkpoints" else parent
+
+
 def load_scorer(path: str | Path) -> MixScorer:
     """Load a trained Scorer from a run folder, a .ckpt file inside one, or a bundle folder.
 
@@ -105,23 +123,14 @@ def load_scorer(path: str | Path) -> MixScorer:
             another network than config.yaml names.
     """
     path = Path(path)
-    if not path.exists():
-        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise CheckpointError(f"there is no checkpoint {path}.{near_miss(path.name, beside)}")
-    if path.is_file():
-        folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-        weights = path
-    else:
-        folder = path
-        bundled = path / "model.safetensors"
-        weights = bundled if bundled.is_file() else path / "checkpoints"
-    check = check_files(folder) if weights.suffix == ".safetensors" else None
+    folder = folder_of(path)
     config = read_config(folder)
-    state = (
-        _read_safetensors(weights)
-        if weights.suffix == ".safetensors"
-        else _read_checkpoint(weights if weights.is_file() else checkpoint_of(folder))
-    )
+    weights = path
+    if path.is_dir():
+        bundled = path / "model.safetensors"
+        weights = bundled if bundled.is_file() else checkpoint_of(folder)
+    check = check_files(folder) if weights.suffix == ".safetensors" else None
+    state = _read_checkpoint(weights) if check is None else _read_safetensors(weights)
     try:
         scorer = build_scorer(config["model"], name=str(config.get("name", folder.name)))
         scorer.network.load_state_dict(state)

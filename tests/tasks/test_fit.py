@@ -1,6 +1,7 @@
 """Training runs: every model config trains, and a killed run goes on as if nothing had happened."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -130,6 +131,21 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
     assert process.returncode == 130, output
     assert f"interrupted; go on with: python train.py resume={run}" in output
     assert 0 <= float(load_scorer(run).network.head.dense[0].bias.abs().sum()) < 1e3
+
+
+def test_wandb_works_without_an_account(database: MashupDB, tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "train.py", "data=mashupdb", f"data.root={database.root}"),
+        *("logger=wandb", "trainer.max_epochs=1", "scale.mix.frontend.window_s=2.0"),
+        *("scale.mix.sizes.source_filters=[2,4]", f"runs={tmp_path}", "run=logged"),
+    ]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert list((tmp_path / "logged" / "wandb").glob("offline-run-*"))
+    assert read_log(tmp_path / "logged")  # the CSV log is written all the same
 
 
 def test_what_cannot_be_trained_on_is_refused(database: MashupDB, tmp_path: Path) -> None:
