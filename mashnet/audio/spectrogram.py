@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torchaudio
 from torch import nn
@@ -31,6 +33,8 @@ class LogMel(nn.Module):
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.n_mels = n_mels
+        self.f_min_hz = f_min_hz
+        self.f_max_hz = f_max_hz
         self.mel = torchaudio.transforms.MelSpectrogram(
             sample_rate=sample_rate,
             n_fft=n_fft,
@@ -52,6 +56,19 @@ class LogMel(nn.Module):
         power = self.mel(waveform) / self.reference_power
         level_db = 10.0 * torch.log10(power.clamp_min(10.0 ** (FLOOR_DB / 10)))
         return (1.0 - level_db / FLOOR_DB).clamp(0.0, 1.0).transpose(-1, -2)
+
+
+def log_mel_of_sum(log_mels: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return about what the log-mel of the sum of some signals would be, (..., frames, mels).
+
+    Powers are added, which leaves out how phases meet; the level is brought back to that of one
+    signal, as `to_common_level` of the sum would. A downmix that is put together from log-mels
+    can be moved role by role while training.
+    """
+    power = sum(10.0 ** ((log_mel - 1.0) * -FLOOR_DB / 10) for log_mel in log_mels)
+    silence = 10.0 ** (FLOOR_DB / 10)
+    level_db = 10.0 * torch.log10((torch.as_tensor(power) / len(log_mels)).clamp_min(silence))
+    return (1.0 - level_db / FLOOR_DB).clamp(0.0, 1.0)
 
 
 def to_common_level(waveform: torch.Tensor, target_rms_db: float = -20.0) -> torch.Tensor:

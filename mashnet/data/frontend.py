@@ -29,7 +29,8 @@ class MixFrontend:
         """
         self.settings: dict[str, Any] = {"window_s": float(window_s), **log_mel}
         self.log_mel = LogMel(**log_mel).eval()
-        self.window_frames = round(window_s * self.log_mel.sample_rate / self.log_mel.hop_length)
+        self.frames_per_s = self.log_mel.sample_rate / self.log_mel.hop_length
+        self.window_frames = round(window_s * self.frames_per_s)
         if self.window_frames < 8:
             raise ConfigError(f"window_s={window_s} is shorter than eight frames")
 

@@ -195,6 +195,21 @@ class MashupDB:
         """Clip rows by clip_id."""
         return {row["clip_id"]: row for row in self.clips.iter_rows(named=True)}
 
+    def clip_of(self, stem_id: str) -> dict[str, Any]:
+        """Return the row of the clip that a stem belongs to.
+
+        Raises:
+            DatabaseError: if the stem or its clip is unknown.
+        """
+        row = self.stem_rows.get(stem_id)
+        clip = self.clip_rows.get(row["clip_id"]) if row else None
+        if clip is None:
+            raise DatabaseError(
+                f"{self.root}: there is no stem {stem_id}. If the database was rebuilt since its "
+                f"mixes were made, make them anew: python -m data_pipelines.mixes db={self.root}"
+            )
+        return clip
+
     def audio_path(self, stem_id: str) -> Path:
         """Return where a stem's audio lies.
 

@@ -1,39 +1,53 @@
 """The mixes view: recipes as windows of log-mel with a label, for training and validation.
 
 Labels: 1 original (fits), 0 unmatched (does not), -1 matched (unlabelled: nobody knows).
+
+A training batch holds windows of every role once and says which of them are heard together:
+
+    {role: (windows, frames, mels), "mixes": (mixes, 3), "label": (mixes,),
+     "semitones": (windows,), "top_hz": (3, windows)}
+
+`mixes` holds the window of each role in the order of ROLES. The last two, by how much a window is
+to be transposed and where it ends at the top, are there only with moved negatives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from mashnet.audio.spectrogram import FLOOR_DB
 from mashnet.data.features import FeatureStore
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.moved_originals import MixItem, MovedOriginals
+from mashnet.data.moved_windows import (
+    TOP_SHARE,
+    Move,
+    draw_common_semitones,
+    draw_mixes,
+    draw_moves,
+)
+from mashnet.errors import DatabaseError
 
 UNLABELLED = -1
+
+Example = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class MixItem:
+    """One mix: what each input of the network is called in the feature store, and the label."""
+
+    features: Mapping[str, str]  # input or role name → feature_id
+    label: int
+    beat_frames: float = 0.0  # of the vocal, in the mix
 
 
 def label_of(condition: str) -> int:
     """Return the label of a recipe's condition."""
     return {"original": 1, "matched": UNLABELLED}.get(condition, 0)
-
-
-def balanced(items: Sequence[MixItem]) -> list[MixItem]:
-    """Repeat the items of rarer labels until all labels are equally frequent (the paper's thirds).
-
-    Every item occurs at least once; the repeats of a label differ by at most one.
-    """
-    by_label: dict[int, list[MixItem]] = {}
-    for item in items:
-        by_label.setdefault(item.label, []).append(item)
-    most = max(map(len, by_label.values()), default=0)
-    return [group[i % len(group)] for group in by_label.values() for i in range(most)]
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -62,75 +76,111 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.size
 
 
-class RandomWindows(Dataset[dict[str, torch.Tensor]]):
-    """One random window per mix and epoch, cut at the same place from all roles.
+class RandomGroups(Dataset[Example]):
+    """One mix of every label per group (the paper's halves or thirds), at a random place each.
 
-    A share of the unmatched ones is replaced by originals in which one role is moved
-    (`MovedOriginals`).
+    Every mix occurs in every epoch: labels that have fewer mixes than others repeat theirs.
     """
 
     def __init__(
-        self,
-        items: Sequence[MixItem],
-        store: FeatureStore,
-        *,
-        inputs: Sequence[str],
-        seed: int,
-        moved_negatives: float,
+        self, items: Sequence[MixItem], store: FeatureStore, *, seed: int, moved_negatives: bool
     ) -> None:
         """Take items whose features of all roles the store holds.
 
         Args:
             items: the mixes.
             store: where their log-mels lie.
-            inputs: the network's: role names, or "mix" for the sum of all roles.
             seed: decides the windows.
-            moved_negatives: share of unmatched examples that are moved originals, 0 to 1.
+            moved_negatives: whether originals are heard at two places and pitches, and mixed from
+                both (`mashnet.data.moved_windows`).
+
+        Raises:
+            DatabaseError: if there is no original.
         """
-        self.items = balanced(items)
+        self.by_label: dict[int, list[MixItem]] = {}
+        for item in items:
+            self.by_label.setdefault(item.label, []).append(item)
+        if 1 not in self.by_label:
+            raise DatabaseError(
+                "there is no original to learn from: at least one song of the training split must "
+                "have a vocal, a harmonic and a percussion stem"
+            )
         self.store = store
-        self.inputs = tuple(inputs)
         self.seed = seed
         self.moved_negatives = moved_negatives
-        self.moved = MovedOriginals([item for item in items if item.label == 1])
 
     def __len__(self) -> int:
-        """Return the number of items after balancing."""
-        return len(self.items)
+        """Return the number of mixes of the most frequent label."""
+        return max(map(len, self.by_label.values()))
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """Return {input: (window_frames, mels), "label": ()} for an (epoch, index) pair."""
+    def __getitem__(self, key: tuple[int, int]) -> Example:
+        """Return the group of an (epoch, index) pair, a small batch as the module describes it."""
         epoch, index = key
-        item = self.items[index]
         random = np.random.default_rng([self.seed, epoch, index])
+        examples = []
+        for label, items in sorted(self.by_label.items(), reverse=True):
+            item = items[index % len(items)]
+            moved = label == 1 and self.moved_negatives
+            examples.append(self._moved(item, random) if moved else self._plain(item, random))
+        return joined(examples)
+
+    def _plain(self, item: MixItem, random: np.random.Generator) -> Example:
+        mels = {role: self.store.open(item.features[role]) for role in ROLES}
+        longest_start = max(0, min(map(len, mels.values())) - self.store.frontend.window_frames)
+        move = Move(int(random.integers(longest_start + 1)), draw_common_semitones(random))
+        mixes, labels = np.zeros((1, len(ROLES)), int), np.array([item.label])
+        return self._example(mels, [move], mixes, labels, random)
+
+    def _moved(self, item: MixItem, random: np.random.Generator) -> Example:
+        mels = {role: self.store.open(item.features[role]) for role in ROLES}
+        frontend = self.store.frontend
+        moves = draw_moves(
+            random,
+            frames=min(map(len, mels.values())),
+            window_frames=frontend.window_frames,
+            frames_per_s=frontend.frames_per_s,
+            beat_frames=item.beat_frames,
+        )
+        return self._example(mels, moves, *draw_mixes(random), random)
+
+    def _example(
+        self,
+        mels: Mapping[str, np.ndarray],
+        moves: Sequence[Move],
+        mixes: np.ndarray,
+        labels: np.ndarray,
+        random: np.random.Generator,
+    ) -> Example:
         length = self.store.frontend.window_frames
-        if item.label == 0 and self.moved and random.random() < self.moved_negatives:
-            cuts = self.moved.draw(random, self.store, length)
-        else:
-            mels = {role: self.store.open(item.features[role]) for role in ROLES}
-            longest_start = max(0, min(mel.shape[0] for mel in mels.values()) - length)
-            start = int(random.integers(longest_start + 1))
-            cuts = {role: (mel, start) for role, mel in mels.items()}
-        windows = {role: _window(mel, start, length) for role, (mel, start) in cuts.items()}
-        if self.inputs == ("mix",):
-            windows = {"mix": summed(list(windows.values()))}
-        return {**windows, "label": torch.tensor(item.label)}
+        example = {
+            role: torch.stack([_window(mel, move.start, length) for move in moves])
+            for role, mel in mels.items()
+        }
+        example |= {"mixes": torch.from_numpy(mixes), "label": torch.from_numpy(labels)}
+        if self.moved_negatives:
+            semitones = np.array([move.semitones for move in moves], np.float32)
+            top_share = random.uniform(*TOP_SHARE, (len(ROLES), len(moves))).astype(np.float32)
+            example |= {
+                "semitones": torch.from_numpy(semitones),
+                "top_hz": torch.from_numpy(top_share) * self.store.frontend.log_mel.f_max_hz,
+            }
+        return example
 
 
-def summed(mels: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return about what the log-mel of the sum of some parts would be, (frames, mels).
+def joined(examples: Sequence[Example]) -> Example:
+    """Join small batches into one; the rows that `mixes` names move along."""
+    first_windows = np.cumsum([0] + [len(example[ROLES[0]]) for example in examples[:-1]])
+    batch = {
+        name: torch.cat([example[name] for example in examples], -1 if name == "top_hz" else 0)
+        for name in examples[0]
+    }
+    batch["mixes"] = torch.cat(
+        [e["mixes"] + int(first) for e, first in zip(examples, first_windows, strict=True)]
+    )
+    return batch
 
-    Powers are added, which leaves out how phases meet; the level is brought back to that of one
-    part, as `MixFrontend.log_mel_of` does. A downmix that is put together from roles can be moved
-    role by role in training; validation and scoring hear the real one.
-    """
-    power = sum(10.0 ** ((mel - 1.0) * -FLOOR_DB / 10) for mel in mels)
-    silence = 10.0 ** (FLOOR_DB / 10)
-    level_db = 10.0 * torch.log10((torch.as_tensor(power) / len(mels)).clamp_min(silence))
-    return (1.0 - level_db / FLOOR_DB).clamp(0.0, 1.0)
 
-
-class EvenWindows(Dataset[dict[str, torch.Tensor]]):
+class EvenWindows(Dataset[Example]):
     """A fixed number of evenly spaced windows per mix, for validation."""
 
     def __init__(self, items: Sequence[MixItem], store: FeatureStore, windows: int) -> None:
@@ -143,7 +193,7 @@ class EvenWindows(Dataset[dict[str, torch.Tensor]]):
         """Return mixes × windows."""
         return len(self.items) * self.windows
 
-    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+    def __getitem__(self, index: int) -> Example:
         """Return {input: (window_frames, mels), "label": (), "mix_index": ()}."""
         mix, window = divmod(index, self.windows)
         item = self.items[mix]

@@ -10,11 +10,20 @@ from torch.utils.data import DataLoader
 from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import ROLES, MashupDB
-from mashnet.data.mix_view import EpochSampler, EvenWindows, MixItem, RandomWindows, label_of
+from mashnet.data.mix_view import (
+    EpochSampler,
+    EvenWindows,
+    MixItem,
+    RandomGroups,
+    joined,
+    label_of,
+)
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe, recipes_of
 from mashnet.errors import DatabaseError
+
+VALIDATION_BATCH = 32  # windows
 
 
 class MixData(lightning.LightningDataModule):
@@ -28,7 +37,7 @@ class MixData(lightning.LightningDataModule):
         inputs: tuple[str, ...],
         frontend: MixFrontend,
         with_unlabelled: bool,
-        moved_negatives: float,
+        moved_negatives: bool,
         batch_size: int,
         validation_windows: int,
         seed: int,
@@ -43,8 +52,8 @@ class MixData(lightning.LightningDataModule):
             inputs: the network's inputs: role names, or "mix" for the sum of all roles.
             frontend: makes the log-mels.
             with_unlabelled: whether matched mixes are trained on.
-            moved_negatives: share of unmatched examples that are moved originals.
-            batch_size: windows per step.
+            moved_negatives: whether originals are also mixed from two places and pitches.
+            batch_size: mixes of each label per step.
             validation_windows: windows per mix in validation.
             seed: decides order and windows.
             num_workers: processes that read windows; 0 reads in the training process, which
@@ -83,8 +92,6 @@ class MixData(lightning.LightningDataModule):
 
     def _items(self, recipes: list[Recipe]) -> tuple[list[MixItem], dict[str, list[Part]]]:
         items, wanted = [], {}
-        log_mel = self.store.frontend.log_mel
-        frames_per_s = log_mel.sample_rate / log_mel.hop_length
         for recipe in recipes:
             features = {}
             # Training puts downmixes together from roles; only validation reads real ones.
@@ -93,15 +100,13 @@ class MixData(lightning.LightningDataModule):
                 parts: list[Part] = [self.parts.part(recipe, role) for role in roles]
                 features[name] = self.store.feature_id(parts)
                 wanted[features[name]] = parts
-            clip_id = self.database.stem_rows[recipe.vocal[0]]["clip_id"]
-            clip = self.database.clip_rows[clip_id]
+            clip = self.database.clip_of(recipe.vocal[0])
             beat_s = 60.0 / clip["tempo_bpm"] / recipe.common_ratio
             items.append(
                 MixItem(
                     features=features,
                     label=label_of(recipe.condition),
-                    song=clip["song_id"],
-                    beat_frames=beat_s * frames_per_s,
+                    beat_frames=beat_s * self.store.frontend.frames_per_s,
                 )
             )
         return items, wanted
@@ -118,18 +123,15 @@ class MixData(lightning.LightningDataModule):
         self.store.build(wanted, self.device)
 
     def train_dataloader(self) -> DataLoader:
-        """Return one random window per mix and epoch, labels balanced."""
-        dataset = RandomWindows(
-            self.train_items,
-            self.store,
-            inputs=self.inputs,
-            seed=self.seed,
-            moved_negatives=self.moved_negatives,
+        """Return groups of random windows, a mix of every label in each."""
+        dataset = RandomGroups(
+            self.train_items, self.store, seed=self.seed, moved_negatives=self.moved_negatives
         )
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
             sampler=EpochSampler(len(dataset), self.seed),
+            collate_fn=joined,
             num_workers=self.num_workers,
             drop_last=len(dataset) > self.batch_size,  # batch normalisation suffers from tiny ones
         )
@@ -137,4 +139,4 @@ class MixData(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Return evenly spaced windows of every validation mix."""
         dataset = EvenWindows(self.val_items, self.store, self.validation_windows)
-        return DataLoader(dataset, batch_size=2 * self.batch_size, num_workers=self.num_workers)
+        return DataLoader(dataset, batch_size=VALIDATION_BATCH, num_workers=self.num_workers)

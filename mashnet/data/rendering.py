@@ -188,7 +188,7 @@ def rendered_part(
     """
     require_one_of("engine", engine, ENGINES)
     ids = recipe.stem_ids(role)
-    clip, vocal = _clip_of(database, ids[0]), _clip_of(database, recipe.vocal[0])
+    clip, vocal = database.clip_of(ids[0]), database.clip_of(recipe.vocal[0])
     first_s, vocal_first_s = _first_downbeat_s(clip), _first_downbeat_s(vocal)
     offset_s = recipe.offset_s if role == recipe.offset_role else 0.0
     ratio, common = recipe.tempo_ratio(role), recipe.common_ratio
@@ -228,14 +228,6 @@ def rendered_part(
         engine=engine,
         pitched=role != "percussion",
     )
-
-
-def _clip_of(database: MashupDB, stem_id: str) -> dict[str, Any]:
-    row = database.stem_rows.get(stem_id)
-    clip = database.clip_rows.get(row["clip_id"]) if row else None
-    if clip is None:
-        raise DatabaseError(f"{database.root}: there is no stem {stem_id}")
-    return clip
 
 
 def _first_downbeat_s(clip: dict[str, Any]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.data.part_store import PartStore
@@ -46,7 +45,7 @@ class DatabaseMixes:
 
     def song_of(self, recipe: Recipe) -> str:
         """Return the song_id of the vocal."""
-        return self._vocal_clip(recipe)["song_id"]
+        return str(self.database.clip_of(recipe.vocal[0])["song_id"])
 
     def groups(self, recipes: Sequence[Recipe]) -> list[tuple[Group, Group]]:
         """Render what is not on disk yet; return vocal and accompaniment of each recipe."""
@@ -91,16 +90,9 @@ class DatabaseMixes:
         )
 
     def _beat_s(self, recipe: Recipe) -> float:
-        clip = self._vocal_clip(recipe)
+        clip = self.database.clip_of(recipe.vocal[0])
         if not clip["tempo_bpm"]:
             raise DatabaseError(
                 f"{self.name}: clip {clip['clip_id']} has no tempo, so it cannot be moved by beats"
             )
         return 60 / clip["tempo_bpm"]
-
-    def _vocal_clip(self, recipe: Recipe) -> dict[str, Any]:
-        stem = self.database.stem_rows.get(recipe.vocal[0])
-        clip = self.database.clip_rows.get(stem["clip_id"]) if stem else None
-        if clip is None:
-            raise DatabaseError(f"{self.name}: mix {recipe.mix_id} names a stem that is not there")
-        return clip

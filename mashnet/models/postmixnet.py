@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from mashnet.audio.spectrogram import log_mel_of_sum
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import Group
 from mashnet.models.mix_layers import JointHead, SourceNet
@@ -44,6 +45,16 @@ class PostMixNet(nn.Module):
         """Return logits (batch, 2) for the downmix's log-mel (batch, frames, n_mels)."""
         maps = self.source_net(mels["mix"].unsqueeze(1))
         return self.head(self.head.spanning(maps).squeeze(-1))
+
+    def judge(self, windows: Mapping[str, torch.Tensor], mixes: torch.Tensor) -> torch.Tensor:
+        """Return logits (mixes, 2) of mixes of windows, as `PreMixNet.judge` does.
+
+        Args:
+            windows: role → log-mel (windows, frames, n_mels).
+            mixes: the window of each role, in the order of ROLES, (mixes, 3).
+        """
+        heard = [windows[role][mixes[:, i]] for i, role in enumerate(ROLES)]
+        return self({"mix": log_mel_of_sum(heard)})
 
 
 class PostMixScorer(MixScorer):

@@ -51,6 +51,16 @@ class PreMixNet(nn.Module):
         maps = [self.source_nets[role](mels[role].unsqueeze(1)) for role in ROLES]
         return self.head(self.head.spanning(torch.cat(maps, dim=1)).squeeze(-1))
 
+    def judge(self, windows: Mapping[str, torch.Tensor], mixes: torch.Tensor) -> torch.Tensor:
+        """Return logits (mixes, 2) of mixes of windows; each window is encoded once.
+
+        Args:
+            windows: role → log-mel (windows, frames, n_mels).
+            mixes: the window of each role, in the order of ROLES, (mixes, 3).
+        """
+        shares = [self.encode(role, windows[role])[mixes[:, i]] for i, role in enumerate(ROLES)]
+        return self.head(torch.stack(shares).sum(0))
+
     def encode(self, role: str, mel: torch.Tensor) -> torch.Tensor:
         """Map one role's log-mel (batch, frames, mels) to its share (batch, filters, frames / 4).
 

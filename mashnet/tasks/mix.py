@@ -9,6 +9,8 @@ import torch
 from scipy.stats import rankdata
 from torch.nn import functional
 
+from mashnet.audio.transposition import MelTransposition
+from mashnet.data.mashupdb import ROLES
 from mashnet.data.mix_view import UNLABELLED
 from mashnet.errors import require_one_of
 from mashnet.models.mix_scoring import MixScorer
@@ -42,6 +44,12 @@ def targets_of(labels: torch.Tensor, unlabelled: str, logits: torch.Tensor) -> t
     return known
 
 
+def balancing_weights(labels: torch.Tensor) -> torch.Tensor:
+    """Return a weight per example, (n,): they add up to 1, equally much for every label."""
+    _, which, counts = labels.unique(return_inverse=True, return_counts=True)
+    return 1.0 / (len(counts) * counts[which])
+
+
 class MixTask(pl.LightningModule):
     """Trains PreMixNet or PostMixNet with Adam and cross-entropy (Huang et al., section 4.3)."""
 
@@ -55,6 +63,10 @@ class MixTask(pl.LightningModule):
         # A Scorer holds its network in evaluation mode, and Lightning would leave it there: batch
         # normalisation would never normalise.
         self.network.train()
+        scale = scorer.frontend.log_mel
+        self.transposition = MelTransposition(
+            n_mels=scale.n_mels, f_min_hz=scale.f_min_hz, f_max_hz=scale.f_max_hz
+        )
         self._validation: list[tuple[torch.Tensor, ...]] = []
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -62,14 +74,20 @@ class MixTask(pl.LightningModule):
         return self.network({name: batch[name] for name in self.network.inputs})  # type: ignore[union-attr, misc]
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
-        """Return the cross-entropy of a batch of windows."""
-        logits = self(batch).float()
+        """Return the cross-entropy of a batch of mixes, every label counting the same."""
+        windows = {role: batch[role] for role in ROLES}
+        if "semitones" in batch:
+            windows = {
+                role: self.transposition(windows[role], batch["semitones"], batch["top_hz"][i])
+                for i, role in enumerate(ROLES)
+            }
+        logits = self.network.judge(windows, batch["mixes"]).float()  # type: ignore[operator]
         labels = batch["label"]
-        loss = functional.cross_entropy(logits, targets_of(labels, self.unlabelled, logits))
-        labelled = labels != UNLABELLED
-        accuracy = (logits.argmax(-1) == labels)[labelled].float().sum() / labelled.sum().clamp_min(
-            1
-        )
+        targets = targets_of(labels, self.unlabelled, logits)
+        weights = balancing_weights(labels)
+        loss = (functional.cross_entropy(logits, targets, reduction="none") * weights).sum()
+        known = weights * (labels != UNLABELLED)
+        accuracy = ((logits.argmax(-1) == labels) * known).sum() / known.sum()
         size = labels.shape[0]
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
         self.log("train/accuracy", accuracy, on_step=False, on_epoch=True, batch_size=size)

@@ -1,11 +1,8 @@
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
@@ -14,13 +11,12 @@ from mashnet.data.mix_view import (
     EpochSampler,
     EvenWindows,
     MixItem,
-    RandomWindows,
-    balanced,
+    RandomGroups,
+    joined,
     label_of,
-    summed,
 )
-from mashnet.data.moved_originals import MovedOriginals
 from mashnet.data.parts import ArrayPart
+from mashnet.errors import DatabaseError
 
 
 def test_labels() -> None:
@@ -30,22 +26,6 @@ def test_labels() -> None:
         0,
         0,
     ]
-
-
-@given(st.dictionaries(st.sampled_from([1, 0, -1]), st.integers(1, 12), min_size=1))
-def test_balancing_keeps_every_item_and_evens_the_labels(counts: dict[int, int]) -> None:
-    items = [
-        MixItem(features={"mix": f"{label}/{i}"}, label=label)
-        for label, count in counts.items()
-        for i in range(count)
-    ]
-    repeated = balanced(items)
-    assert set(Counter(item.label for item in repeated).values()) == {max(counts.values())}
-    assert {i.features["mix"] for i in repeated} == {i.features["mix"] for i in items}
-    by_item = Counter(item.features["mix"] for item in repeated)
-    for label in counts:
-        own = [n for name, n in by_item.items() if name.startswith(f"{label}/")]
-        assert max(own) - min(own) <= 1
 
 
 def test_sampler_is_a_new_permutation_each_epoch_and_the_same_after_a_restart() -> None:
@@ -58,122 +38,130 @@ def test_sampler_is_a_new_permutation_each_epoch_and_the_same_after_a_restart() 
     assert list(sampler) == list(again)
 
 
+ROLE_FRAMES = 300
+
+
 @pytest.fixture
 def stored(tmp_path: Path) -> tuple[FeatureStore, list[MixItem]]:
-    frontend = MixFrontend(window_s=0.5)
-    store = FeatureStore(tmp_path, frontend)
+    """Return two originals, three unmatched and one matched mix of noise, each role its own."""
+    store = FeatureStore(tmp_path, MixFrontend(window_s=0.5))
     wanted, items = {}, []
-    for i in range(3):
-        noise = np.random.default_rng(i).standard_normal(22050 * (1 + i)).astype(np.float32)
-        parts = [ArrayPart(noise, 22050)]
-        feature = store.feature_id(parts)
-        wanted[feature] = parts
-        items.append(MixItem(features=dict.fromkeys(ROLES, feature), label=i - 1, song=str(i)))
-    assert store.build(wanted) == 3
+    for number, label in enumerate([1, 1, 0, 0, 0, -1]):
+        features = {}
+        for role_number, role in enumerate(ROLES):
+            random = np.random.default_rng([number, role_number])
+            noise = random.standard_normal((ROLE_FRAMES - 1) * 512).astype(np.float32)
+            parts = [ArrayPart(noise, 22050)]
+            features[role] = store.feature_id(parts)
+            wanted[features[role]] = parts
+        items.append(MixItem(features=features, label=label, beat_frames=10.0))
+    assert store.build(wanted) == 18
     assert store.build(wanted) == 0  # a rerun redoes nothing
     return store, items
 
 
-def windows(items, store, **settings) -> RandomWindows:
-    return RandomWindows(
-        items, store, **{"inputs": ROLES, "seed": 0, "moved_negatives": 0.0, **settings}
-    )
-
-
-def test_windows_are_cut_at_the_same_place_from_all_inputs(stored) -> None:
+def groups(stored, *, moved_negatives: bool = False) -> RandomGroups:
     store, items = stored
-    dataset = windows(items, store)
+    return RandomGroups(items, store, seed=0, moved_negatives=moved_negatives)
+
+
+def place_of(store: FeatureStore, items: list[MixItem], role: str, window: torch.Tensor):
+    """Return which item and which frame a window of a role begins at."""
+    for number, item in enumerate(items):
+        whole = np.array(store.open(item.features[role]), dtype=np.float32)
+        hits = np.flatnonzero((whole == window[0].numpy()).all(1))
+        if hits.size:
+            return number, int(hits[0])
+    raise AssertionError("a window from nowhere")
+
+
+def test_a_group_has_a_mix_of_every_label_cut_at_one_place(stored) -> None:
+    store, items = stored
+    dataset = groups(stored)
+    assert len(dataset) == 3
+    seen = set()
     for index in range(len(dataset)):
-        example = dataset[(5, index)]
-        assert example["vocal"].shape == (store.frontend.window_frames, 128)
-        assert torch.equal(example["vocal"], example["harmonic"])
-        whole = np.array(store.open(items[index].features["vocal"]), dtype=np.float32)
-        first = example["vocal"][0].numpy()
-        assert any(np.array_equal(first, row) for row in whole)
+        group = dataset[(5, index)]
+        assert group["label"].tolist() == [1, 0, -1]
+        assert group["mixes"].tolist() == [[0] * 3, [1] * 3, [2] * 3]
+        assert "semitones" not in group  # the paper's way
+        for row, label in enumerate(group["label"].tolist()):
+            assert group["vocal"][row].shape == (store.frontend.window_frames, 128)
+            places = {place_of(store, items, role, group[role][row]) for role in ROLES}
+            ((item, _),) = places
+            assert items[item].label == label
+            seen.add(item)
+    assert seen == set(range(6))  # every mix in every epoch
 
 
 def test_windows_move_with_the_epoch_and_repeat_with_it(stored) -> None:
+    dataset = groups(stored, moved_negatives=True)
+    once, again, later = (dataset[(epoch, 2)] for epoch in (0, 0, 1))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    assert not torch.equal(once["vocal"], later["vocal"])
+
+
+def test_moved_originals_fit_as_they_are_and_not_mixed(stored) -> None:
     store, items = stored
-    dataset = windows(items, store)
-    once, again, later = (dataset[(epoch, 2)]["vocal"] for epoch in (0, 0, 1))
-    assert torch.equal(once, again)
-    assert not torch.equal(once, later)
+    for index in range(40):
+        group = groups(stored, moved_negatives=True)[(index, index % 3)]
+        assert group["vocal"].shape[0] == group["semitones"].shape[0] == 4 + 1 + 1
+        assert group["top_hz"].shape == (3, 6)
+        semitones = group["semitones"].tolist()
+        starts = []
+        for window in range(4):
+            ((item, start),) = {place_of(store, items, r, group[r][window]) for r in ROLES}
+            assert items[item].label == 1
+            starts.append(start)
+        assert starts[0] == starts[2] and starts[1] == starts[3]
+        offset = abs(starts[1] - starts[0])
+        assert 4 <= offset <= 43 and abs(offset - round(offset / 10) * 10) >= 4  # off the beat
+        assert semitones[0] == semitones[1] and semitones[2] == semitones[3]
+        apart = abs(semitones[2] - semitones[0])
+        assert apart == pytest.approx(round(apart), abs=1e-5) and 1 <= round(apart) <= 6
+        assert max(map(abs, semitones)) <= 6
+        for mix, label in zip(group["mixes"].tolist(), group["label"].tolist(), strict=True):
+            odd = [role for role, row in zip(ROLES, mix, strict=True) if mix.count(row) == 1]
+            assert len(odd) == (0 if label else 1) or label == -1 or mix[0] >= 4
+            if odd:
+                here, there = max(mix, key=mix.count), mix[ROLES.index(odd[0])]
+                # Percussion has no key: it is never moved in pitch alone.
+                assert starts[here] != starts[there] or odd != ["percussion"]
+
+
+def test_joining_keeps_which_windows_are_heard_together(stored) -> None:
+    dataset = groups(stored, moved_negatives=True)
+    parts = [dataset[(0, index)] for index in range(3)]
+    batch = joined(parts)
+    first_window = first_mix = 0
+    for part in parts:
+        mixes = slice(first_mix, first_mix + len(part["mixes"]))
+        for number, role in enumerate(ROLES):
+            heard = batch[role][batch["mixes"][mixes, number]]
+            assert torch.equal(heard, part[role][part["mixes"][:, number]])
+        windows = slice(first_window, first_window + len(part["vocal"]))
+        assert torch.equal(batch["top_hz"][:, windows], part["top_hz"])
+        first_mix, first_window = mixes.stop, windows.stop
+
+
+def test_without_an_original_there_is_nothing_to_learn_from(stored) -> None:
+    store, items = stored
+    with pytest.raises(DatabaseError, match="no original"):
+        groups((store, items[2:]))
 
 
 def test_validation_windows_are_spread_over_the_mix(stored) -> None:
     store, items = stored
     dataset = EvenWindows(items, store, windows=3)
-    assert len(dataset) == 9
-    assert [int(dataset[i]["mix_index"]) for i in range(9)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert not torch.equal(dataset[6]["vocal"], dataset[8]["vocal"])
+    assert len(dataset) == 18
+    assert [int(dataset[i]["mix_index"]) for i in range(6)] == [0, 0, 0, 1, 1, 1]
+    starts = [place_of(store, items, "vocal", dataset[i]["vocal"])[1] for i in range(3)]
+    room = ROLE_FRAMES - store.frontend.window_frames
+    assert starts == [round(room / 6), round(room / 2), round(room * 5 / 6)]
 
 
 def test_cached_features_equal_computed_ones(stored) -> None:
     store, items = stored
-    noise = np.random.default_rng(1).standard_normal(22050 * 2).astype(np.float32)
-    computed = store.frontend.log_mel_of([ArrayPart(noise, 22050)]).numpy()
+    noise = np.random.default_rng([1, 0]).standard_normal((ROLE_FRAMES - 1) * 512)
+    computed = store.frontend.log_mel_of([ArrayPart(noise.astype(np.float32), 22050)]).numpy()
     assert np.abs(store.open(items[1].features["vocal"]) - computed).max() < 1e-3
-
-
-def test_a_downmix_of_roles_is_about_the_log_mel_of_their_sum(stored) -> None:
-    frontend = stored[0].frontend
-    waves = [np.random.default_rng(i).standard_normal(44100).astype(np.float32) for i in range(3)]
-    parts = [ArrayPart(wave, 22050) for wave in waves]
-    real = frontend.log_mel_of(parts)
-    from_roles = summed([frontend.log_mel_of([part]) for part in parts])
-    # Phases meet at random: a few decibels in a single bin, next to nothing on average.
-    assert float((real - from_roles).mean().abs()) * 80 < 0.5
-    assert float((real - from_roles).abs().mean()) * 80 < 4
-
-
-def test_a_downmix_network_is_given_one_input(stored) -> None:
-    store, items = stored
-    example = windows(items, store, inputs=("mix",))[(0, 0)]
-    assert set(example) == {"mix", "label"}
-
-
-def test_moved_originals_differ_from_the_original_in_one_role(stored) -> None:
-    store, _ = stored
-    frames = 300
-    wanted, items = {}, []
-    for song in range(2):
-        for version in range(2):
-            features = {}
-            for number, role in enumerate(ROLES):
-                noise = np.random.default_rng([song, version, number]).standard_normal(frames * 512)
-                part = [ArrayPart(noise.astype(np.float32), 22050)]
-                features[role] = store.feature_id(part)
-                wanted[features[role]] = part
-            items.append(MixItem(features=features, label=1, song=str(song), beat_frames=10.0))
-    store.build(wanted)
-    moved = MovedOriginals(items)
-    random = np.random.default_rng(0)
-    offsets = []
-    for _ in range(60):
-        cuts = moved.draw(random, store, store.frontend.window_frames)
-        places = {}
-        for role, (mel, start) in cuts.items():
-            assert 0 <= start <= mel.shape[0] - store.frontend.window_frames
-            (owner,) = (
-                index
-                for index, item in enumerate(items)
-                if np.array_equal(store.open(item.features[role])[:5], mel[:5])
-            )
-            places[role] = (owner, start)
-        assert len(set(places.values())) == 2  # two roles together, one elsewhere
-        if len({owner for owner, _ in places.values()}) == 1:
-            low, high = sorted({start for _, start in places.values()})
-            offsets.append(high - low)
-    assert offsets
-    for offset in offsets:
-        assert offset <= 22
-        assert abs(offset - round(offset / 10) * 10) > 2  # never near a beat
-
-
-def test_without_moved_negatives_the_papers_examples_are_used(stored) -> None:
-    store, items = stored
-    none, all_moved = windows(items, store), windows(items, store, moved_negatives=1.0)
-    unmatched = next(i for i, item in enumerate(none.items) if item.label == 0)
-    plain = none[(0, unmatched)]
-    assert torch.equal(plain["vocal"], plain["harmonic"])
-    assert int(all_moved[(0, unmatched)]["label"]) == 0

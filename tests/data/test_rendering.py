@@ -29,7 +29,7 @@ def recipe_of(vocal: str, harmonic: str = "", percussion: str = "", **moves) -> 
 
 def downbeats_s(database: MashupDB, recipe: Recipe) -> list[float]:
     """Return when the vocal's downbeats are to be heard in the mix, its margins left out."""
-    clip = database.clip_rows[database.stem_rows[recipe.vocal[0]]["clip_id"]]
+    clip = database.clip_of(recipe.vocal[0])
     begin_s = clip["downbeats"][0] + LEAD_IN_S
     times = [(d - begin_s) / recipe.common_ratio for d in clip["downbeats"]]
     return [t for t in times if 0.1 < t < recipe.duration_s / recipe.common_ratio - 0.1]

@@ -10,29 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from mashnet.data.parts import ArrayPart
 from mashnet.data.recipes import Recipe
 from mashnet.evaluation.moves import Move
-
-RATE = 16_000
+from tests.triads import triads
 
 
 @functools.cache
 def played(bpm: float, tonic: int | None, *, seconds: float = 10.0, late_s: float = 0.0):
-    """Decaying major chords on every beat; noise bursts where `tonic` is None."""
-    times = np.arange(round(seconds * RATE)) / RATE
-    out = np.zeros_like(times)
-    noise = np.random.default_rng(0).standard_normal(len(times))
-    for onset in np.arange(late_s % (60 / bpm), seconds, 60 / bpm):
-        since = times - onset
-        envelope = np.where(since >= 0, np.exp(-8 * np.maximum(since, 0)), 0)
-        if tonic is None:
-            out += envelope * noise
-        else:
-            for step in (0, 4, 7):
-                hertz = 261.63 * 2 ** ((tonic + step) / 12)
-                out += envelope * np.sin(2 * np.pi * hertz * times)
-    return ArrayPart((0.1 * out).astype(np.float32), RATE)
+    """A chord, or a noise burst, on every beat."""
+    onsets_s = np.arange(late_s % (60 / bpm), seconds, 60 / bpm)
+    return triads(onsets_s, tonic, seconds=seconds)
 
 
 @dataclasses.dataclass

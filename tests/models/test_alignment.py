@@ -10,24 +10,7 @@ from mashnet.audio.descriptors import SAMPLE_RATE
 from mashnet.data.parts import ArrayPart
 from mashnet.models.alignment import WEIGHTS, AlignmentScorer
 from mashnet.scoring import EmbeddingScorer
-
-
-def notes(onsets_s, tonic, seconds=10.0):
-    """Decaying triads at the given times; noise where `tonic` is None."""
-    times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    noise = np.random.default_rng(0).standard_normal(len(times))
-    out = np.zeros_like(times)
-    for onset in onsets_s:
-        since = times - onset
-        envelope = np.where(since >= 0, np.exp(-10 * np.maximum(since, 0)), 0)
-        if tonic is None:
-            out += envelope * noise
-        else:
-            for step in (0, 4, 7):
-                hertz = 261.63 * 2 ** ((tonic + step) / 12)
-                out += envelope * np.sin(2 * np.pi * hertz * times)
-    return ArrayPart((0.1 * out).astype(np.float32), SAMPLE_RATE)
-
+from tests.triads import triads
 
 BEATS = np.arange(0.25, 10, 0.5)
 SYNCOPATED = np.sort(np.random.default_rng(1).uniform(0.1, 9.9, 20))
@@ -40,7 +23,7 @@ def scorer():
 
 @pytest.fixture(scope="module")
 def query():
-    return {"vocal": notes(BEATS, 0)}
+    return {"vocal": triads(BEATS, 0)}
 
 
 def test_the_same_sound_scores_one(scorer, query):
@@ -51,11 +34,11 @@ def test_each_way_of_not_fitting_costs(scorer, query):
     fits, late, other_tempo, other_key, other_rhythm = scorer.score(
         query,
         [
-            {"harmonic": notes(BEATS, 0), "percussion": notes(BEATS, None)},
-            {"harmonic": notes(BEATS + 0.13, 0), "percussion": notes(BEATS + 0.13, None)},
-            {"harmonic": notes(BEATS * 0.87, 0), "percussion": notes(BEATS * 0.87, None)},
-            {"harmonic": notes(BEATS, 6), "percussion": notes(BEATS, None)},
-            {"harmonic": notes(SYNCOPATED, 0), "percussion": notes(SYNCOPATED, None)},
+            {"harmonic": triads(BEATS, 0), "percussion": triads(BEATS, None)},
+            {"harmonic": triads(BEATS + 0.13, 0), "percussion": triads(BEATS + 0.13, None)},
+            {"harmonic": triads(BEATS * 0.87, 0), "percussion": triads(BEATS * 0.87, None)},
+            {"harmonic": triads(BEATS, 6), "percussion": triads(BEATS, None)},
+            {"harmonic": triads(SYNCOPATED, 0), "percussion": triads(SYNCOPATED, None)},
         ],
     ).tolist()
     assert fits > 0.9
@@ -73,7 +56,7 @@ def test_percussion_alone_brings_no_pitch(scorer, query):
 
 def test_scores_do_not_depend_on_the_batch(scorer, query):
     candidates = [
-        {"harmonic": notes(BEATS, tonic, seconds)}
+        {"harmonic": triads(BEATS, tonic, seconds)}
         for tonic, seconds in ((0, 10), (3, 27.3), (7, 4))
     ]
     together = scorer.score(query, candidates)
@@ -82,8 +65,8 @@ def test_scores_do_not_depend_on_the_batch(scorer, query):
 
 
 def test_all_pairs_are_one_product(scorer):
-    groups = [{"harmonic": notes(BEATS, tonic, 12)} for tonic in (0, 2, 5)]
-    queries = [{"vocal": notes(SYNCOPATED, tonic, 17)} for tonic in (1, 4)]
+    groups = [{"harmonic": triads(BEATS, tonic, 12)} for tonic in (0, 2, 5)]
+    queries = [{"vocal": triads(SYNCOPATED, tonic, 17)} for tonic in (1, 4)]
     pairs = scorer.similarity(scorer.embed_query(queries), scorer.embed_candidate(groups))
     assert pairs.shape == (2, 3)
     for row, query in enumerate(queries):
@@ -94,26 +77,26 @@ def test_all_pairs_are_one_product(scorer):
 def test_the_whole_input_is_heard(scorer):
     """A change in the third window of the accompaniment is still noticed."""
     late = np.concatenate([BEATS, BEATS + 20])
-    query = {"vocal": notes(late, 0, 30)}
+    query = {"vocal": triads(late, 0, 30)}
     moved = np.concatenate([BEATS, BEATS + 20.13])
     good, bad = scorer.score(
-        query, [{"harmonic": notes(late, 0, 30)}, {"harmonic": notes(moved, 0, 30)}]
+        query, [{"harmonic": triads(late, 0, 30)}, {"harmonic": triads(moved, 0, 30)}]
     ).tolist()
     assert good > bad + 0.1
 
 
 def test_windows_in_which_one_side_is_silent_say_nothing(scorer):
-    query = {"vocal": notes(BEATS, 0, 30)}  # sounds in the first window only
+    query = {"vocal": triads(BEATS, 0, 30)}  # sounds in the first window only
     busy = np.concatenate([BEATS, SYNCOPATED + 10, SYNCOPATED + 20])
-    score = scorer.score(query, [{"harmonic": notes(busy, 0, 30)}]).item()
+    score = scorer.score(query, [{"harmonic": triads(busy, 0, 30)}]).item()
     assert score == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_short_last_window_weighs_by_its_length():
     """10 s that fit and 1 s that does not: a little below the score of the first ten."""
     scorer = AlignmentScorer()
-    query = {"vocal": notes(np.append(BEATS, 10.2), 0, 11)}
-    wrong_end = {"harmonic": notes(np.append(BEATS, 10.7), 0, 11)}
+    query = {"vocal": triads(np.append(BEATS, 10.2), 0, 11)}
+    wrong_end = {"harmonic": triads(np.append(BEATS, 10.7), 0, 11)}
     score = scorer.score(query, [wrong_end]).item()
     assert 1 - 2 * 1 / 11 < score < 1 - 0.2 * 1 / 11
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from mashnet.audio.spectrogram import log_mel_of_sum
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.parts import ArrayPart
 from mashnet.models.postmixnet import PostMixNet, PostMixScorer
@@ -67,6 +68,20 @@ def test_summed_shares_equal_the_forward_pass(frames: int) -> None:
         plain = network(mels)
         shares = sum(network.encode(role, mels[role]) for role in ROLES)
         assert torch.allclose(network.head(shares), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("network_class", [PreMixNet, PostMixNet])
+def test_windows_judged_together_are_judged_as_mixes_one_by_one(network_class) -> None:
+    network = randomised(network_class(**SMALL))
+    windows = {role: torch.rand(4, 24, 32) for role in ROLES}
+    mixes = torch.tensor([[0, 0, 0], [3, 1, 2], [2, 2, 0], [1, 1, 1], [0, 3, 3]])
+    with torch.inference_mode():
+        together = network.judge(windows, mixes)
+        for mix, logits in zip(mixes.tolist(), together, strict=True):
+            heard = {r: windows[r][row][None] for r, row in zip(ROLES, mix, strict=True)}
+            if network_class is PostMixNet:
+                heard = {"mix": log_mel_of_sum(list(heard.values()))}
+            assert torch.allclose(network(heard)[0], logits, atol=1e-5)
 
 
 def test_factorised_scores_equal_plain_scores_for_parts_of_any_length() -> None:

@@ -4,7 +4,7 @@ import torch
 from mashnet.data.frontend import MixFrontend
 from mashnet.errors import ConfigError
 from mashnet.models.premixnet import ROLES, PreMixNet, PreMixScorer
-from mashnet.tasks.mix import MixTask, targets_of, validation_figures
+from mashnet.tasks.mix import MixTask, balancing_weights, targets_of, validation_figures
 
 LABELS = torch.tensor([1, 0, -1])
 LOGITS = torch.tensor([[0.0, 0.0], [0.0, 0.0], [2.0, 1.0]])
@@ -29,6 +29,11 @@ def test_without_unlabelled_examples_there_must_be_none() -> None:
     assert targets_of(LABELS[:2], "none", LOGITS[:2]).tolist() == [[0, 1], [1, 0]]
     with pytest.raises(ValueError, match="unlabelled"):
         targets_of(LABELS, "none", LOGITS)
+
+
+def test_every_label_counts_the_same() -> None:
+    weights = balancing_weights(torch.tensor([0, 0, 0, 1, -1, -1]))
+    assert weights.tolist() == pytest.approx([1 / 9] * 3 + [1 / 3] + [1 / 6] * 2)
 
 
 def test_validation_figures_by_hand() -> None:
