@@ -4,11 +4,9 @@ Labels: 1 original (fits), 0 unmatched (does not), -1 matched (unlabelled: nobod
 
 A training batch holds windows of every role once and says which of them are heard together:
 
-    {role: (windows, frames, mels), "mixes": (mixes, 3), "label": (mixes,),
-     "semitones": (windows,), "top_hz": (3, windows)}
+    {role: (windows, frames, mels), "mixes": (mixes, 3), "label": (mixes,)}
 
-`mixes` holds the window of each role in the order of ROLES. The last two, by how much a window is
-to be transposed and where it ends at the top, are there only with moved negatives.
+`mixes` holds the window of each role in the order of ROLES.
 """
 
 from __future__ import annotations
@@ -22,13 +20,7 @@ from torch.utils.data import Dataset, Sampler
 
 from mashnet.data.features import FeatureStore
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.moved_windows import (
-    TOP_SHARE,
-    Move,
-    draw_common_semitones,
-    draw_mixes,
-    draw_moves,
-)
+from mashnet.data.moved_windows import draw_mixes, draw_places
 from mashnet.errors import DatabaseError
 
 UNLABELLED = -1
@@ -42,6 +34,7 @@ class MixItem:
 
     features: Mapping[str, str]  # input or role name → feature_id
     label: int
+    song: str = ""  # of the vocal: originals that share it are versions of the same music
     beat_frames: float = 0.0  # of the vocal, in the mix
 
 
@@ -91,8 +84,8 @@ class RandomGroups(Dataset[Example]):
             items: the mixes.
             store: where their log-mels lie.
             seed: decides the windows.
-            moved_negatives: whether originals are heard at two places and pitches, and mixed from
-                both (`mashnet.data.moved_windows`).
+            moved_negatives: whether originals are heard beside another song's, each at several
+                places, and mixed from all of them (`mashnet.data.moved_windows`).
 
         Raises:
             DatabaseError: if there is no original.
@@ -105,6 +98,9 @@ class RandomGroups(Dataset[Example]):
                 "there is no original to learn from: at least one song of the training split must "
                 "have a vocal, a harmonic and a percussion stem"
             )
+        self.originals_of: dict[str, list[MixItem]] = {}
+        for item in self.by_label[1]:
+            self.originals_of.setdefault(item.song, []).append(item)
         self.store = store
         self.seed = seed
         self.moved_negatives = moved_negatives
@@ -127,53 +123,55 @@ class RandomGroups(Dataset[Example]):
     def _plain(self, item: MixItem, random: np.random.Generator) -> Example:
         mels = {role: self.store.open(item.features[role]) for role in ROLES}
         longest_start = max(0, min(map(len, mels.values())) - self.store.frontend.window_frames)
-        move = Move(int(random.integers(longest_start + 1)), draw_common_semitones(random))
-        mixes, labels = np.zeros((1, len(ROLES)), int), np.array([item.label])
-        return self._example(mels, [move], mixes, labels, random)
+        return {
+            **self._windows(mels, [int(random.integers(longest_start + 1))]),
+            "mixes": torch.zeros(1, len(ROLES), dtype=torch.long),
+            "label": torch.tensor([item.label]),
+        }
 
     def _moved(self, item: MixItem, random: np.random.Generator) -> Example:
-        mels = {role: self.store.open(item.features[role]) for role in ROLES}
-        frontend = self.store.frontend
-        moves = draw_moves(
-            random,
-            frames=min(map(len, mels.values())),
-            window_frames=frontend.window_frames,
-            frames_per_s=frontend.frames_per_s,
-            beat_frames=item.beat_frames,
-        )
-        return self._example(mels, moves, *draw_mixes(random), random)
+        heard = [self._versions(item, random)]
+        other_songs = [song for song in self.originals_of if song != item.song]
+        if other_songs:
+            others = self.originals_of[other_songs[random.integers(len(other_songs))]]
+            heard.append(self._versions(others[random.integers(len(others))], random))
+        drawn = draw_mixes(random, [len(windows[ROLES[0]]) for windows in heard])
+        return {
+            **{role: torch.cat([windows[role] for windows in heard]) for role in ROLES},
+            "mixes": torch.from_numpy(drawn.mixes),
+            "label": torch.from_numpy(drawn.labels),
+        }
 
-    def _example(
-        self,
-        mels: Mapping[str, np.ndarray],
-        moves: Sequence[Move],
-        mixes: np.ndarray,
-        labels: np.ndarray,
-        random: np.random.Generator,
-    ) -> Example:
+    def _versions(self, item: MixItem, random: np.random.Generator) -> Example:
+        """Return two windows of an original and two of another version of it, if there is one."""
+        frontend = self.store.frontend
+        others = [other for other in self.originals_of[item.song] if other is not item]
+        versions = [item, *([others[random.integers(len(others))]] if others else [])]
+        windows = []
+        for version in versions:
+            mels = {role: self.store.open(version.features[role]) for role in ROLES}
+            places = draw_places(
+                random,
+                frames=min(map(len, mels.values())),
+                window_frames=frontend.window_frames,
+                frames_per_s=frontend.frames_per_s,
+                beat_frames=version.beat_frames,
+            )
+            windows.append(self._windows(mels, places))
+        return {role: torch.cat([each[role] for each in windows]) for role in ROLES}
+
+    def _windows(self, mels: Mapping[str, np.ndarray], starts: Sequence[int]) -> Example:
         length = self.store.frontend.window_frames
-        example = {
-            role: torch.stack([_window(mel, move.start, length) for move in moves])
+        return {
+            role: torch.stack([_window(mel, start, length) for start in starts])
             for role, mel in mels.items()
         }
-        example |= {"mixes": torch.from_numpy(mixes), "label": torch.from_numpy(labels)}
-        if self.moved_negatives:
-            semitones = np.array([move.semitones for move in moves], np.float32)
-            top_share = random.uniform(*TOP_SHARE, (len(ROLES), len(moves))).astype(np.float32)
-            example |= {
-                "semitones": torch.from_numpy(semitones),
-                "top_hz": torch.from_numpy(top_share) * self.store.frontend.log_mel.f_max_hz,
-            }
-        return example
 
 
 def joined(examples: Sequence[Example]) -> Example:
     """Join small batches into one; the rows that `mixes` names move along."""
     first_windows = np.cumsum([0] + [len(example[ROLES[0]]) for example in examples[:-1]])
-    batch = {
-        name: torch.cat([example[name] for example in examples], -1 if name == "top_hz" else 0)
-        for name in examples[0]
-    }
+    batch = {name: torch.cat([example[name] for example in examples]) for name in examples[0]}
     batch["mixes"] = torch.cat(
         [e["mixes"] + int(first) for e, first in zip(examples, first_windows, strict=True)]
     )

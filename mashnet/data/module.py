@@ -52,7 +52,7 @@ class MixData(lightning.LightningDataModule):
             inputs: the network's inputs: role names, or "mix" for the sum of all roles.
             frontend: makes the log-mels.
             with_unlabelled: whether matched mixes are trained on.
-            moved_negatives: whether originals are also mixed from two places and pitches.
+            moved_negatives: whether originals are also mixed wrongly, see `RandomGroups`.
             batch_size: mixes of each label per step.
             validation_windows: windows per mix in validation.
             seed: decides order and windows.
@@ -106,6 +106,7 @@ class MixData(lightning.LightningDataModule):
                 MixItem(
                     features=features,
                     label=label_of(recipe.condition),
+                    song=clip["song_id"],
                     beat_frames=beat_s * self.store.frontend.frames_per_s,
                 )
             )

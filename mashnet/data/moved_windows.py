@@ -1,13 +1,17 @@
-"""An original at two places and two pitches: windows that fit, and mixes of them that do not.
+"""Windows of originals, and mixes of them that do not fit.
 
 Not in the paper, whose 33,192 clips give mixes enough. On a few hundred a network learns the songs
 by heart. Here each window of a role sounds in a mix that fits and in mixes that do not, so that
 nothing but the fit tells them apart. And a network that hears roles one by one hears each window
 once for many mixes.
 
-    window   0      1             2                 3
-    place    a      b, off beat   a                 b
-    pitch    p      p             q, another key    q
+Two songs at a time; each at two places of one version (its recipes differ in the common move, so
+in pitch and tempo), the second off the beat of the first, and at two places of another version:
+
+    window   0          1             2          3             4 … 7
+    song     A          A             A          A             B, likewise
+    version  p          p             q          q
+    place    a          b             c          d
 """
 
 from __future__ import annotations
@@ -20,84 +24,80 @@ from mashnet.data.mashupdb import ROLES
 
 MOST_S = 1.0  # largest move in time, as in the paper's unmatched_tempo
 OFF_BEAT_S = 0.09  # a move nearer to a beat than this could still sound in time
-COMMON_SEMITONES = 3.0  # every window is transposed by up to this, so that none stands out
-MOST_SEMITONES = 6  # beyond, a key is nearer from the other side
-TOP_SHARE = (0.5, 1.0)  # of the highest band: range of the cut-off, see `MelTransposition`
+NEGATIVES = 2  # mixes that do not fit, per window
+OTHER_SONG = 0.3  # share of them in which one role is of the other song
+OTHER_VERSION = 0.4  # share of the rest in which one role is of the other version, if there is one
 
-WINDOWS = 4
-_PITCHED = tuple(index for index, role in enumerate(ROLES) if role != "percussion")
+_PERCUSSION = ROLES.index("percussion")
 
 
 @dataclass(frozen=True)
-class Move:
-    """Where a window begins and how far it is transposed."""
+class Drawn:
+    """Which windows are heard together, and whether they fit."""
 
-    start: int  # frame
-    semitones: float
+    mixes: np.ndarray  # the window of each role, in the order of ROLES, (mixes, 3)
+    labels: np.ndarray  # 1: fits, 0: does not, (mixes,)
 
 
-def draw_moves(
+def draw_places(
     random: np.random.Generator,
     *,
     frames: int,
     window_frames: int,
     frames_per_s: float,
     beat_frames: float,
-) -> list[Move]:
-    """Draw the four windows of an original.
+) -> tuple[int, int]:
+    """Draw where two windows of a version begin, in frames, the second off the beat of the first.
 
     Args:
-        random: decides all.
+        random: decides.
         frames: of the mix.
         window_frames: of a window.
         frames_per_s: rate of the frames.
         beat_frames: distance of two beats; 0 where it is not known.
     """
-    most = round(MOST_S * frames_per_s)
+    most, nearest = round(MOST_S * frames_per_s), OFF_BEAT_S * frames_per_s
     start = most + int(random.integers(max(1, frames - window_frames - 2 * most)))
-    offset = _off_beat_frames(random, most, OFF_BEAT_S * frames_per_s, beat_frames)
-    semitones = draw_common_semitones(random)
-    # Another pitch that is not beyond the range; a tritone away from the octave is never reached.
-    other = semitones + int(random.choice([-1, 1])) * int(random.integers(1, MOST_SEMITONES + 1))
-    if abs(other) > MOST_SEMITONES:
-        other = 2 * semitones - other
-    return [Move(s, pitch) for pitch in (semitones, other) for s in (start, start + offset)]
+    for _ in range(100):
+        offset = int(random.integers(-most, most + 1))
+        beats = round(offset / beat_frames) if beat_frames else 0
+        if abs(offset) > nearest and abs(offset - beats * beat_frames) > nearest:
+            return start, start + offset
+    return start, start + (round(beat_frames / 2) or most // 2)
 
 
-def draw_common_semitones(random: np.random.Generator) -> float:
-    """Draw by how much a window of any mix is transposed."""
-    return float(random.uniform(-COMMON_SEMITONES, COMMON_SEMITONES))
+def draw_mixes(random: np.random.Generator, windows_of_songs: list[int]) -> Drawn:
+    """Draw mixes of the windows of one or two songs.
 
-
-def draw_mixes(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw which of the four windows are heard together.
+    Args:
+        random: decides.
+        windows_of_songs: 2 for each song of one version, 4 for one of two.
 
     Returns:
-        The window of each role, in the order of ROLES, (16, 3), and the labels, (16,): the four
-        windows themselves fit; with any one role from the other place, or with either pitched
-        role from the other pitch, they do not. A role moved both ways is left out: it is easily
-        noticed, and networks that are given such mixes learn to hear time only.
+        Every window with itself, which fits; and per window `NEGATIVES` mixes in which one role is
+        of the other place, the other version or the other song. Percussion of another version
+        may be in time at the same place of the music, so it is taken from its second place.
     """
     mixes, labels = [], []
-    for window in range(WINDOWS):
-        mixes.append([window] * len(ROLES))
-        labels.append(1)
-        out_of_time = int(random.integers(len(ROLES)))
-        for role, other in ((out_of_time, 1), *((pitched, 2) for pitched in _PITCHED)):
-            mix = [window] * len(ROLES)
-            mix[role] = window ^ other
-            mixes.append(mix)
-            labels.append(0)
-    return np.array(mixes), np.array(labels)
-
-
-def _off_beat_frames(
-    random: np.random.Generator, most: int, nearest: float, beat_frames: float
-) -> int:
-    """Return a move in time that does not land near a beat."""
-    for _ in range(100):
-        frames = int(random.integers(-most, most + 1))
-        beats = round(frames / beat_frames) if beat_frames else 0
-        if abs(frames) > nearest and abs(frames - beats * beat_frames) > nearest:
-            return frames
-    return round(beat_frames / 2) or most // 2
+    first = 0
+    total = sum(windows_of_songs)
+    for count in windows_of_songs:
+        others = [w for w in range(total) if not first <= w < first + count]
+        for own in range(count):
+            window = first + own
+            mixes.append([window] * len(ROLES))
+            labels.append(1)
+            for _ in range(NEGATIVES):
+                role = int(random.integers(len(ROLES)))
+                if others and random.random() < OTHER_SONG:
+                    other = int(random.choice(others))
+                elif count == 4 and random.random() < OTHER_VERSION:
+                    other = first + (own ^ (3 if role == _PERCUSSION else 2))
+                else:
+                    other = first + (own ^ 1)
+                mix = [window] * len(ROLES)
+                mix[role] = other
+                mixes.append(mix)
+                labels.append(0)
+        first += count
+    return Drawn(np.array(mixes), np.array(labels))

@@ -9,8 +9,6 @@ import torch
 from scipy.stats import rankdata
 from torch.nn import functional
 
-from mashnet.audio.transposition import MelTransposition
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.mix_view import UNLABELLED
 from mashnet.errors import require_one_of
 from mashnet.models.mix_scoring import MixScorer
@@ -63,10 +61,6 @@ class MixTask(pl.LightningModule):
         # A Scorer holds its network in evaluation mode, and Lightning would leave it there: batch
         # normalisation would never normalise.
         self.network.train()
-        scale = scorer.frontend.log_mel
-        self.transposition = MelTransposition(
-            n_mels=scale.n_mels, f_min_hz=scale.f_min_hz, f_max_hz=scale.f_max_hz
-        )
         self._validation: list[tuple[torch.Tensor, ...]] = []
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -75,13 +69,7 @@ class MixTask(pl.LightningModule):
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
         """Return the cross-entropy of a batch of mixes, every label counting the same."""
-        windows = {role: batch[role] for role in ROLES}
-        if "semitones" in batch:
-            windows = {
-                role: self.transposition(windows[role], batch["semitones"], batch["top_hz"][i])
-                for i, role in enumerate(ROLES)
-            }
-        logits = self.network.judge(windows, batch["mixes"]).float()  # type: ignore[operator]
+        logits = self.network.judge(batch, batch["mixes"]).float()  # type: ignore[operator]
         labels = batch["label"]
         targets = targets_of(labels, self.unlabelled, logits)
         weights = balancing_weights(labels)
@@ -109,14 +97,16 @@ class MixTask(pl.LightningModule):
             self.log_dict({f"val/{name}": value for name, value in figures.items()}, prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """Return Adam over the network; its rate falls to zero along half a cosine.
+        """Return Adam over the network; its rate rises briefly, then falls along half a cosine.
 
         The paper keeps it constant. On few songs the validation figures then swing from epoch to
         epoch, and the best checkpoint is the luckiest.
         """
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
         steps = max(1, int(self.trainer.estimated_stepping_batches))
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, steps, pct_start=0.05, cycle_momentum=False
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
