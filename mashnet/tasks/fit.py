@@ -192,7 +192,7 @@ def provenance() -> dict[str, str]:
     packages = ("torch", "pytorch-lightning", "numpy", "mashnet")
     found = {package: version(package) for package in packages}
     commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
         capture_output=True,
         text=True,
         check=False,
