@@ -13,7 +13,7 @@ BUNDLES = sorted(path.parent for path in CHECKPOINTS.glob("*/config.yaml"))
 
 
 def test_bundles_are_shipped() -> None:
-    assert "premixnet" in {bundle.name for bundle in BUNDLES}
+    assert {"premixnet", "premixnet_lsro"} <= {bundle.name for bundle in BUNDLES}
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
