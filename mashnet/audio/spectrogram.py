@@ -33,6 +33,8 @@ class LogMel(nn.Module):
         self.sample_rate = sample_rate
         self.hop_length = hop_length
         self.n_mels = n_mels
+        self.f_min_hz = f_min_hz
+        self.f_max_hz = f_max_hz
         self.mel = torchaudio.transforms.MelSpectrogram(
             sample_rate=sample_rate,
             n_fft=n_fft,

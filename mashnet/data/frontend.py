@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mashnet.audio.spectrogram import LogMel, to_common_level
+from mashnet.audio.transposition import MelTransposition
 from mashnet.data.parts import Part
 from mashnet.errors import ConfigError
 from mashnet.files import content_id
@@ -38,6 +39,23 @@ class MixFrontend:
     def frontend_id(self) -> str:
         """Hash of the settings: features of two frontends are never mixed up."""
         return content_id("mix_frontend", 1, sorted(self.settings.items()))
+
+    def transposition(self, most_semitones: float) -> MelTransposition:
+        """Return what transposes the log-mels of the `widened` frontend into this one's."""
+        log_mel = self.log_mel
+        return MelTransposition(
+            sample_rate=log_mel.sample_rate,
+            n_mels=log_mel.n_mels,
+            f_min_hz=log_mel.f_min_hz,
+            f_max_hz=log_mel.f_max_hz,
+            most_semitones=most_semitones,
+        )
+
+    def widened(self, most_semitones: float) -> MixFrontend:
+        """Return this frontend with as many bands more on top as the transposition reads."""
+        wide = self.transposition(most_semitones)
+        bands = {"n_mels": wide.wide_mels, "f_max_hz": wide.wide_f_max_hz}
+        return MixFrontend(**{**self.settings, **bands})
 
     @torch.inference_mode()
     def log_mel_of(self, parts: Sequence[Part], device: str | torch.device = "cpu") -> torch.Tensor:

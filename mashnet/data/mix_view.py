@@ -6,7 +6,8 @@ A training batch holds windows of every role once and says which of them are hea
 
     {role: (windows, frames, mels), "mixes": (mixes, 3), "label": (mixes,)}
 
-`mixes` holds the window of each role in the order of ROLES.
+`mixes` holds the window of each role in the order of ROLES. With moved negatives there is also
+"semitones": (windows,), by how much to transpose each window before it is heard.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch.utils.data import Dataset, Sampler
 
 from mashnet.data.features import FeatureStore
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.moved_windows import draw_mixes, draw_places
+from mashnet.data.moved_windows import draw_common_semitones, draw_mixes, draw_moves
 from mashnet.errors import DatabaseError
 
 UNLABELLED = -1
@@ -76,7 +77,13 @@ class RandomGroups(Dataset[Example]):
     """
 
     def __init__(
-        self, items: Sequence[MixItem], store: FeatureStore, *, seed: int, moved_negatives: bool
+        self,
+        items: Sequence[MixItem],
+        store: FeatureStore,
+        *,
+        seed: int,
+        moved_negatives: bool,
+        pitch_first_epochs: int,
     ) -> None:
         """Take items whose features of all roles the store holds.
 
@@ -85,7 +92,10 @@ class RandomGroups(Dataset[Example]):
             store: where their log-mels lie.
             seed: decides the windows.
             moved_negatives: whether originals are heard beside another song's, each at several
-                places, and mixed from all of them (`mashnet.data.moved_windows`).
+                places and pitches, and mixed from all of them (`mashnet.data.moved_windows`).
+            pitch_first_epochs: for so many epochs originals are mixed wrongly in pitch only. A
+                network that has found timing first hardly finds pitch any more; the other way
+                round it finds both.
 
         Raises:
             DatabaseError: if there is no original.
@@ -104,6 +114,7 @@ class RandomGroups(Dataset[Example]):
         self.store = store
         self.seed = seed
         self.moved_negatives = moved_negatives
+        self.pitch_first_epochs = pitch_first_epochs
 
     def __len__(self) -> int:
         """Return the number of mixes of the most frequent label."""
@@ -117,48 +128,53 @@ class RandomGroups(Dataset[Example]):
         for label, items in sorted(self.by_label.items(), reverse=True):
             item = items[index % len(items)]
             moved = label == 1 and self.moved_negatives
-            examples.append(self._moved(item, random) if moved else self._plain(item, random))
+            pitch_only = epoch < self.pitch_first_epochs
+            examples.append(
+                self._moved(item, random, pitch_only) if moved else self._plain(item, random)
+            )
         return joined(examples)
 
     def _plain(self, item: MixItem, random: np.random.Generator) -> Example:
         mels = {role: self.store.open(item.features[role]) for role in ROLES}
         longest_start = max(0, min(map(len, mels.values())) - self.store.frontend.window_frames)
-        return {
+        example = {
             **self._windows(mels, [int(random.integers(longest_start + 1))]),
             "mixes": torch.zeros(1, len(ROLES), dtype=torch.long),
             "label": torch.tensor([item.label]),
         }
+        if self.moved_negatives:
+            example["semitones"] = torch.tensor([draw_common_semitones(random)])
+        return example
 
-    def _moved(self, item: MixItem, random: np.random.Generator) -> Example:
-        heard = [self._versions(item, random)]
+    def _moved(self, item: MixItem, random: np.random.Generator, pitch_only: bool) -> Example:
+        heard = [self._places_and_pitches(item, random)]
         other_songs = [song for song in self.originals_of if song != item.song]
         if other_songs:
             others = self.originals_of[other_songs[random.integers(len(other_songs))]]
-            heard.append(self._versions(others[random.integers(len(others))], random))
-        drawn = draw_mixes(random, [len(windows[ROLES[0]]) for windows in heard])
+            other = others[random.integers(len(others))]
+            heard.append(self._places_and_pitches(other, random))
+        drawn = draw_mixes(random, len(heard), pitch_only=pitch_only)
         return {
-            **{role: torch.cat([windows[role] for windows in heard]) for role in ROLES},
+            **{name: torch.cat([windows[name] for windows in heard]) for name in heard[0]},
             "mixes": torch.from_numpy(drawn.mixes),
             "label": torch.from_numpy(drawn.labels),
         }
 
-    def _versions(self, item: MixItem, random: np.random.Generator) -> Example:
-        """Return two windows of an original and two of another version of it, if there is one."""
+    def _places_and_pitches(self, item: MixItem, random: np.random.Generator) -> Example:
+        """Return the four windows of an original, and by how much to transpose each."""
         frontend = self.store.frontend
-        others = [other for other in self.originals_of[item.song] if other is not item]
-        versions = [item, *([others[random.integers(len(others))]] if others else [])]
-        windows = []
-        for version in versions:
-            mels = {role: self.store.open(version.features[role]) for role in ROLES}
-            places = draw_places(
-                random,
-                frames=min(map(len, mels.values())),
-                window_frames=frontend.window_frames,
-                frames_per_s=frontend.frames_per_s,
-                beat_frames=version.beat_frames,
-            )
-            windows.append(self._windows(mels, places))
-        return {role: torch.cat([each[role] for each in windows]) for role in ROLES}
+        mels = {role: self.store.open(item.features[role]) for role in ROLES}
+        moves = draw_moves(
+            random,
+            frames=min(map(len, mels.values())),
+            window_frames=frontend.window_frames,
+            frames_per_s=frontend.frames_per_s,
+            beat_frames=item.beat_frames,
+        )
+        return {
+            **self._windows(mels, [move.start for move in moves]),
+            "semitones": torch.tensor([move.semitones for move in moves]),
+        }
 
     def _windows(self, mels: Mapping[str, np.ndarray], starts: Sequence[int]) -> Example:
         length = self.store.frontend.window_frames

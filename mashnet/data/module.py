@@ -7,17 +7,20 @@ from pathlib import Path
 import pytorch_lightning as lightning
 from torch.utils.data import DataLoader
 
+from mashnet.audio.transposition import MelTransposition
 from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mix_view import (
     EpochSampler,
     EvenWindows,
+    Example,
     MixItem,
     RandomGroups,
     joined,
     label_of,
 )
+from mashnet.data.moved_windows import MOST_SEMITONES
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe, recipes_of
@@ -38,6 +41,7 @@ class MixData(lightning.LightningDataModule):
         frontend: MixFrontend,
         with_unlabelled: bool,
         moved_negatives: bool,
+        pitch_first_epochs: int,
         batch_size: int,
         validation_windows: int,
         seed: int,
@@ -53,6 +57,7 @@ class MixData(lightning.LightningDataModule):
             frontend: makes the log-mels.
             with_unlabelled: whether matched mixes are trained on.
             moved_negatives: whether originals are also mixed wrongly, see `RandomGroups`.
+            pitch_first_epochs: for how many epochs in pitch only, see `RandomGroups`.
             batch_size: mixes of each label per step.
             validation_windows: windows per mix in validation.
             seed: decides order and windows.
@@ -66,12 +71,19 @@ class MixData(lightning.LightningDataModule):
         self.inputs = inputs
         self.with_unlabelled = with_unlabelled
         self.moved_negatives = moved_negatives
+        self.pitch_first_epochs = pitch_first_epochs
         self.batch_size = batch_size
         self.validation_windows = validation_windows
         self.seed = seed
         self.num_workers = num_workers
         self.device = device
-        self.store = FeatureStore(self.database.root / "cache" / "log_mels", frontend)
+        features = self.database.root / "cache" / "log_mels"
+        self.store = FeatureStore(features, frontend)
+        self.train_store = self.store
+        self.transposition: MelTransposition | None = None
+        if moved_negatives:
+            self.transposition = frontend.transposition(MOST_SEMITONES)
+            self.train_store = FeatureStore(features, frontend.widened(MOST_SEMITONES))
         self.parts = PartStore(self.database)
 
     def recipes(self, split: str) -> list[Recipe]:
@@ -117,16 +129,23 @@ class MixData(lightning.LightningDataModule):
         train = self.recipes("train")
         if not self.with_unlabelled:
             train = [recipe for recipe in train if recipe.condition != "matched"]
-        self.train_items, wanted = self._items(train)
-        self.val_items, also_wanted = self._items(self.recipes("val"))
-        wanted |= also_wanted
-        self.parts.render_all(list({p.part_id: p for ps in wanted.values() for p in ps}.values()))
-        self.store.build(wanted, self.device)
+        self.train_items, train_wanted = self._items(train)
+        self.val_items, val_wanted = self._items(self.recipes("val"))
+        parts = [
+            part for wanted in (train_wanted, val_wanted) for ps in wanted.values() for part in ps
+        ]
+        self.parts.render_all(list({part.part_id: part for part in parts}.values()))
+        self.train_store.build(train_wanted, self.device)
+        self.store.build(val_wanted, self.device)
 
     def train_dataloader(self) -> DataLoader:
         """Return groups of random windows, a mix of every label in each."""
         dataset = RandomGroups(
-            self.train_items, self.store, seed=self.seed, moved_negatives=self.moved_negatives
+            self.train_items,
+            self.train_store,
+            seed=self.seed,
+            moved_negatives=self.moved_negatives,
+            pitch_first_epochs=self.pitch_first_epochs,
         )
         return DataLoader(
             dataset,
@@ -136,6 +155,14 @@ class MixData(lightning.LightningDataModule):
             num_workers=self.num_workers,
             drop_last=len(dataset) > self.batch_size,  # batch normalisation suffers from tiny ones
         )
+
+    def on_after_batch_transfer(self, batch: Example, dataloader_idx: int) -> Example:
+        """Transpose the windows of a training batch, on the device that trains."""
+        if self.transposition is None or "semitones" not in batch:
+            return batch
+        semitones = batch.pop("semitones")
+        self.transposition.to(semitones.device)
+        return batch | {role: self.transposition(batch[role], semitones) for role in ROLES}
 
     def val_dataloader(self) -> DataLoader:
         """Return evenly spaced windows of every validation mix."""

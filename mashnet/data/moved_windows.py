@@ -5,13 +5,12 @@ by heart. Here each window of a role sounds in a mix that fits and in mixes that
 nothing but the fit tells them apart. And a network that hears roles one by one hears each window
 once for many mixes.
 
-Two songs at a time; each at two places of one version (its recipes differ in the common move, so
-in pitch and tempo), the second off the beat of the first, and at two places of another version:
+Two songs at a time, each at two places, the second off the beat of the first, and at two pitches:
 
-    window   0          1             2          3             4 … 7
-    song     A          A             A          A             B, likewise
-    version  p          p             q          q
-    place    a          b             c          d
+    window   0      1      2      3      4 … 7
+    song     A      A      A      A      B, likewise
+    place    a      b      a      b
+    pitch    p      p      q      q
 """
 
 from __future__ import annotations
@@ -24,11 +23,22 @@ from mashnet.data.mashupdb import ROLES
 
 MOST_S = 1.0  # largest move in time, as in the paper's unmatched_tempo
 OFF_BEAT_S = 0.09  # a move nearer to a beat than this could still sound in time
-NEGATIVES = 2  # mixes that do not fit, per window
-OTHER_SONG = 0.3  # share of them in which one role is of the other song
-OTHER_VERSION = 0.4  # share of the rest in which one role is of the other version, if there is one
+COMMON_SEMITONES = 3.0  # every window is transposed by up to this, so that none stands out
+MOST_SEMITONES = 6  # beyond, a key is nearer from the other side
+WINDOWS = 4  # of a song
+NEGATIVES = 3  # mixes that do not fit, per window
+OTHER_PITCH = 0.4  # share of them in which a pitched role is of the other pitch
+OTHER_PLACE = 0.4  # share in which one role is of the other place; in the rest, of the other song
 
-_PERCUSSION = ROLES.index("percussion")
+_PITCHED = [index for index, role in enumerate(ROLES) if role != "percussion"]
+
+
+@dataclass(frozen=True)
+class Move:
+    """Where a window begins, in frames, and how far it is transposed."""
+
+    start: int
+    semitones: float
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,15 @@ class Drawn:
     labels: np.ndarray  # 1: fits, 0: does not, (mixes,)
 
 
-def draw_places(
+def draw_moves(
     random: np.random.Generator,
     *,
     frames: int,
     window_frames: int,
     frames_per_s: float,
     beat_frames: float,
-) -> tuple[int, int]:
-    """Draw where two windows of a version begin, in frames, the second off the beat of the first.
+) -> list[Move]:
+    """Draw the four windows of an original.
 
     Args:
         random: decides.
@@ -58,46 +68,57 @@ def draw_places(
     """
     most, nearest = round(MOST_S * frames_per_s), OFF_BEAT_S * frames_per_s
     start = most + int(random.integers(max(1, frames - window_frames - 2 * most)))
-    for _ in range(100):
-        offset = int(random.integers(-most, most + 1))
-        beats = round(offset / beat_frames) if beat_frames else 0
-        if abs(offset) > nearest and abs(offset - beats * beat_frames) > nearest:
-            return start, start + offset
-    return start, start + (round(beat_frames / 2) or most // 2)
+    moved = start + _off_beat_frames(random, most, nearest, beat_frames)
+    semitones = draw_common_semitones(random)
+    # The other pitch stays in range: from above the middle, six semitones up would leave it.
+    step = int(random.integers(1, MOST_SEMITONES + 1)) * int(random.choice([-1, 1]))
+    other = semitones + (-step if abs(semitones + step) > MOST_SEMITONES else step)
+    return [Move(place, pitch) for pitch in (semitones, other) for place in (start, moved)]
 
 
-def draw_mixes(random: np.random.Generator, windows_of_songs: list[int]) -> Drawn:
+def draw_common_semitones(random: np.random.Generator) -> float:
+    """Draw by how much a window of any mix is transposed."""
+    return float(random.uniform(-COMMON_SEMITONES, COMMON_SEMITONES))
+
+
+def draw_mixes(random: np.random.Generator, songs: int, *, pitch_only: bool) -> Drawn:
     """Draw mixes of the windows of one or two songs.
 
     Args:
         random: decides.
-        windows_of_songs: 2 for each song of one version, 4 for one of two.
+        songs: how many; without a second, what would be of the other song is of the other place.
+        pitch_only: whether all that does not fit is of the other pitch.
 
     Returns:
         Every window with itself, which fits; and per window `NEGATIVES` mixes in which one role is
-        of the other place, the other version or the other song. Percussion of another version
-        may be in time at the same place of the music, so it is taken from its second place.
+        of the other pitch (a pitched role), of the other place, or of the other song.
     """
     mixes, labels = [], []
-    first = 0
-    total = sum(windows_of_songs)
-    for count in windows_of_songs:
-        others = [w for w in range(total) if not first <= w < first + count]
-        for own in range(count):
-            window = first + own
-            mixes.append([window] * len(ROLES))
-            labels.append(1)
-            for _ in range(NEGATIVES):
-                role = int(random.integers(len(ROLES)))
-                if others and random.random() < OTHER_SONG:
-                    other = int(random.choice(others))
-                elif count == 4 and random.random() < OTHER_VERSION:
-                    other = first + (own ^ (3 if role == _PERCUSSION else 2))
-                else:
-                    other = first + (own ^ 1)
-                mix = [window] * len(ROLES)
-                mix[role] = other
-                mixes.append(mix)
-                labels.append(0)
-        first += count
+    for window in range(songs * WINDOWS):
+        mixes.append([window] * len(ROLES))
+        labels.append(1)
+        for _ in range(NEGATIVES):
+            role, kind = int(random.integers(len(ROLES))), random.random()
+            if pitch_only or kind < OTHER_PITCH:
+                role = int(random.choice(_PITCHED))
+                other = window ^ 2
+            elif kind < OTHER_PITCH + OTHER_PLACE or songs == 1:
+                other = window ^ 1
+            else:
+                other = (1 - window // WINDOWS) * WINDOWS + int(random.integers(WINDOWS))
+            mix = [window] * len(ROLES)
+            mix[role] = other
+            mixes.append(mix)
+            labels.append(0)
     return Drawn(np.array(mixes), np.array(labels))
+
+
+def _off_beat_frames(
+    random: np.random.Generator, most: int, nearest: float, beat_frames: float
+) -> int:
+    for _ in range(100):
+        offset = int(random.integers(-most, most + 1))
+        beats = round(offset / beat_frames) if beat_frames else 0
+        if abs(offset) > nearest and abs(offset - beats * beat_frames) > nearest:
+            return offset
+    return round(beat_frames / 2) or most // 2

@@ -61,9 +61,15 @@ def stored(tmp_path: Path) -> tuple[FeatureStore, list[MixItem]]:
     return store, items
 
 
-def groups(stored, *, moved_negatives: bool = False) -> RandomGroups:
+def groups(stored, *, moved_negatives: bool = False, pitch_first_epochs: int = 0) -> RandomGroups:
     store, items = stored
-    return RandomGroups(items, store, seed=0, moved_negatives=moved_negatives)
+    return RandomGroups(
+        items,
+        store,
+        seed=0,
+        moved_negatives=moved_negatives,
+        pitch_first_epochs=pitch_first_epochs,
+    )
 
 
 def place_of(store: FeatureStore, items: list[MixItem], role: str, window: torch.Tensor):
@@ -107,29 +113,57 @@ def test_windows_of_originals_fit_by_themselves_and_not_mixed(stored) -> None:
     kinds = set()
     for epoch in range(30):
         group = dataset[(epoch, epoch % 3)]
-        # Song A has two versions of two windows each, song B one version.
-        assert group["vocal"].shape[0] == 4 + 2 + 1 + 1
-        places = []
-        for window in range(6):
+        assert group["vocal"].shape[0] == 4 + 4 + 1 + 1
+        assert group["semitones"].shape == (10,) and group["semitones"].abs().max() <= 6
+        assert group["semitones"][8:].abs().max() <= 3
+        windows = []
+        for window in range(8):
             ((item, start),) = {place_of(store, items, r, group[r][window]) for r in ROLES}
             assert items[item].label == 1
-            places.append((items[item].song, item, start))
-        for first, second in zip(places[::2], places[1::2], strict=True):
-            assert first[:2] == second[:2]
-            offset = abs(first[2] - second[2])
+            windows.append((items[item].song, start, float(group["semitones"][window])))
+        for a, b, a_moved, b_moved in (windows[:4], windows[4:]):
+            assert a[0] == b[0] == a_moved[0] == b_moved[0]
+            assert (a[1], b[1]) == (a_moved[1], b_moved[1])
+            offset = abs(a[1] - b[1])
             assert 4 <= offset <= 43 and abs(offset - round(offset / 10) * 10) >= 3.9  # off beat
+            assert a[2] == b[2] and a_moved[2] == b_moved[2]
+            steps = abs(a[2] - a_moved[2])
+            assert steps == pytest.approx(round(steps), abs=1e-5) and 1 <= round(steps) <= 6
+        assert windows[0][0] != windows[4][0]
         for mix, label in zip(group["mixes"].tolist(), group["label"].tolist(), strict=True):
-            if max(mix) >= 6:  # the unmatched and the matched mix, as they were rendered
+            if max(mix) >= 8:  # the unmatched and the matched mix, as they were rendered
                 assert len(set(mix)) == 1 and label != 1
                 continue
             odd = [role for role, row in zip(ROLES, mix, strict=True) if mix.count(row) == 1]
             assert len(odd) == 1 - label
             if odd:
-                here = places[max(mix, key=mix.count)]
-                there = places[mix[ROLES.index(odd[0])]]
-                same = "song" if here[0] != there[0] else "version" if here[1] != there[1] else ""
-                kinds.add(same or "place")
-    assert kinds == {"place", "version", "song"}
+                here = windows[max(mix, key=mix.count)]
+                there = windows[mix[ROLES.index(odd[0])]]
+                differ = [h != t for h, t in zip(here, there, strict=True)]
+                assert differ[0] or sum(differ) == 1
+                kind = ("song", "place", "pitch")[differ.index(True)]
+                assert (kind, odd[0]) != ("pitch", "percussion")
+                kinds.add(kind)
+    assert kinds == {"place", "pitch", "song"}
+
+
+def test_the_first_epochs_mix_wrongly_in_pitch_only(stored) -> None:
+    dataset = groups(stored, moved_negatives=True, pitch_first_epochs=2)
+
+    def differences(epoch: int) -> set[int]:
+        mixes = torch.cat([dataset[(epoch, index)]["mixes"] for index in range(3)])
+        return {int(a ^ b) for a, _, b in mixes.tolist() if a != b}
+
+    # Vocal against percussion, of which the pitch never moves: 2 is the other pitch.
+    assert differences(0) == differences(1) == {2}
+    assert differences(2) > {2}
+
+
+def test_a_lone_song_is_mixed_with_itself_only(stored) -> None:
+    store, items = stored
+    group = groups((store, items[:1]), moved_negatives=True)[(0, 0)]
+    assert group["vocal"].shape[0] == 4
+    assert group["label"].tolist().count(0) == 3 * group["label"].tolist().count(1)
 
 
 def test_joining_keeps_which_windows_are_heard_together(stored) -> None:
