@@ -105,6 +105,9 @@ def check_overrides(config_name: str, overrides: list[str], config_dir: Path = C
         others = [o for o in overrides if _key(o) != key]
         if not key or len(others) == len(overrides):
             raise ConfigError(_one_line(error)) from error
+        # Of key={…} the cause names the setting inside that is unknown.
+        inside = re.search(r"full_key: (\S+)", str(error.__cause__))
+        key = inside.group(1) if inside else key
         raise ConfigError(_unknown_key(key, _compose(config_name, others, config_dir))) from error
     defaults = _compose(config_name, [o for o in overrides if _is_group(o, config_dir)], config_dir)
     for override in overrides:

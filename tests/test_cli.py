@@ -29,6 +29,11 @@ def test_a_slip_names_the_near_miss(override: str, expected: str) -> None:
         check_overrides("train", [override])
 
 
+def test_a_slip_inside_a_mapping_is_named() -> None:
+    with pytest.raises(ConfigError, match="'sed' in bootstrap. Did you mean 'seed'"):
+        check_overrides("evaluate", ["bootstrap={num_resamples: 10, sed: 1}"])
+
+
 def test_all_allowed_values_are_listed() -> None:
     with pytest.raises(ConfigError) as refusal:
         check_overrides("train", ["scale=tiny"])
