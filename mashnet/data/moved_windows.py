@@ -27,8 +27,8 @@ COMMON_SEMITONES = 3.0  # every window is transposed by up to this, so that none
 MOST_SEMITONES = 6  # beyond, a key is nearer from the other side
 WINDOWS = 4  # of a song
 NEGATIVES = 3  # mixes that do not fit, per window
-OTHER_PITCH = 0.4  # share of them in which a pitched role is of the other pitch
-OTHER_PLACE = 0.4  # share in which one role is of the other place; in the rest, of the other song
+OTHER_PITCH = 0.5  # share of them in which a pitched role is of the other pitch
+OTHER_PLACE = 0.3  # share in which one role is of the other place; in the rest, of the other song
 
 _PITCHED = [index for index, role in enumerate(ROLES) if role != "percussion"]
 
