@@ -47,7 +47,7 @@ class MelTransposition(nn.Module):
                 f"f_max_hz={f_max_hz:g} leaves no room to transpose down by {most_semitones:g} "
                 f"semitones at {sample_rate} Hz: set it to "
                 f"{sample_rate / 2 / 2 ** (most_semitones / 12):.0f} at most, or "
-                "data.moved_negatives=false"
+                "data.transposed_negatives=false"
             )
         low, high, most = librosa.hz_to_mel([f_min_hz, f_max_hz, most_hz])
         step = (high - low) / (n_mels + 1)

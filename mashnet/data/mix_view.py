@@ -6,8 +6,8 @@ A training batch holds windows of every role once and says which of them are hea
 
     {role: (windows, frames, mels), "mixes": (mixes, 3), "label": (mixes,)}
 
-`mixes` holds the window of each role in the order of ROLES. With moved negatives there is also
-"semitones": (windows,), by how much to transpose each window before it is heard.
+`mixes` holds the window of each role in the order of ROLES. With transposed negatives there
+is also "semitones": (windows,), by how much to transpose each window before it is heard.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.utils.data import Dataset, Sampler
 
 from mashnet.data.features import FeatureStore
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.moved_windows import draw_common_semitones, draw_mixes, draw_moves
+from mashnet.data.transposed_windows import draw_common_semitones, draw_places, mixes_of_windows
 from mashnet.errors import DatabaseError
 
 UNLABELLED = -1
@@ -35,8 +35,6 @@ class MixItem:
 
     features: Mapping[str, str]  # input or role name → feature_id
     label: int
-    song: str = ""  # of the vocal: originals that share it are versions of the same music
-    beat_frames: float = 0.0  # of the vocal, in the mix
 
 
 def label_of(condition: str) -> int:
@@ -82,8 +80,7 @@ class RandomGroups(Dataset[Example]):
         store: FeatureStore,
         *,
         seed: int,
-        moved_negatives: bool,
-        pitch_first_epochs: int,
+        transposed_negatives: bool,
     ) -> None:
         """Take items whose features of all roles the store holds.
 
@@ -91,11 +88,8 @@ class RandomGroups(Dataset[Example]):
             items: the mixes.
             store: where their log-mels lie.
             seed: decides the windows.
-            moved_negatives: whether originals are heard beside another song's, each at several
-                places and pitches, and mixed from all of them (`mashnet.data.moved_windows`).
-            pitch_first_epochs: for so many epochs originals are mixed wrongly in pitch only. A
-                network that has found timing first hardly finds pitch any more; the other way
-                round it finds both.
+            transposed_negatives: whether originals are also mixed with one role at another pitch
+                (`mashnet.data.transposed_windows`).
 
         Raises:
             DatabaseError: if there is no original.
@@ -108,13 +102,9 @@ class RandomGroups(Dataset[Example]):
                 "there is no original to learn from: at least one song of the training split must "
                 "have a vocal, a harmonic and a percussion stem"
             )
-        self.originals_of: dict[str, list[MixItem]] = {}
-        for item in self.by_label[1]:
-            self.originals_of.setdefault(item.song, []).append(item)
         self.store = store
         self.seed = seed
-        self.moved_negatives = moved_negatives
-        self.pitch_first_epochs = pitch_first_epochs
+        self.transposed_negatives = transposed_negatives
 
     def __len__(self) -> int:
         """Return the number of mixes of the most frequent label."""
@@ -127,11 +117,8 @@ class RandomGroups(Dataset[Example]):
         examples = []
         for label, items in sorted(self.by_label.items(), reverse=True):
             item = items[index % len(items)]
-            moved = label == 1 and self.moved_negatives
-            pitch_only = epoch < self.pitch_first_epochs
-            examples.append(
-                self._moved(item, random, pitch_only) if moved else self._plain(item, random)
-            )
+            both = label == 1 and self.transposed_negatives
+            examples.append((self._both_pitches if both else self._plain)(item, random))
         return joined(examples)
 
     def _plain(self, item: MixItem, random: np.random.Generator) -> Example:
@@ -142,38 +129,23 @@ class RandomGroups(Dataset[Example]):
             "mixes": torch.zeros(1, len(ROLES), dtype=torch.long),
             "label": torch.tensor([item.label]),
         }
-        if self.moved_negatives:
+        if self.transposed_negatives:
             example["semitones"] = torch.tensor([draw_common_semitones(random)])
         return example
 
-    def _moved(self, item: MixItem, random: np.random.Generator, pitch_only: bool) -> Example:
-        heard = [self._places_and_pitches(item, random)]
-        other_songs = [song for song in self.originals_of if song != item.song]
-        if other_songs:
-            others = self.originals_of[other_songs[random.integers(len(other_songs))]]
-            other = others[random.integers(len(others))]
-            heard.append(self._places_and_pitches(other, random))
-        drawn = draw_mixes(random, len(heard), pitch_only=pitch_only)
-        return {
-            **{name: torch.cat([windows[name] for windows in heard]) for name in heard[0]},
-            "mixes": torch.from_numpy(drawn.mixes),
-            "label": torch.from_numpy(drawn.labels),
-        }
-
-    def _places_and_pitches(self, item: MixItem, random: np.random.Generator) -> Example:
-        """Return the four windows of an original, and by how much to transpose each."""
-        frontend = self.store.frontend
+    def _both_pitches(self, item: MixItem, random: np.random.Generator) -> Example:
         mels = {role: self.store.open(item.features[role]) for role in ROLES}
-        moves = draw_moves(
+        places = draw_places(
             random,
             frames=min(map(len, mels.values())),
-            window_frames=frontend.window_frames,
-            frames_per_s=frontend.frames_per_s,
-            beat_frames=item.beat_frames,
+            window_frames=self.store.frontend.window_frames,
         )
+        mixes, labels = mixes_of_windows()
         return {
-            **self._windows(mels, [move.start for move in moves]),
-            "semitones": torch.tensor([move.semitones for move in moves]),
+            **self._windows(mels, [place.start for place in places]),
+            "mixes": torch.from_numpy(mixes),
+            "label": torch.from_numpy(labels),
+            "semitones": torch.tensor([place.semitones for place in places]),
         }
 
     def _windows(self, mels: Mapping[str, np.ndarray], starts: Sequence[int]) -> Example:

@@ -20,10 +20,10 @@ from mashnet.data.mix_view import (
     joined,
     label_of,
 )
-from mashnet.data.moved_windows import MOST_SEMITONES
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe, recipes_of
+from mashnet.data.transposed_windows import MOST_SEMITONES
 from mashnet.errors import DatabaseError
 
 VALIDATION_BATCH = 32  # windows
@@ -40,8 +40,7 @@ class MixData(lightning.LightningDataModule):
         inputs: tuple[str, ...],
         frontend: MixFrontend,
         with_unlabelled: bool,
-        moved_negatives: bool,
-        pitch_first_epochs: int,
+        transposed_negatives: bool,
         batch_size: int,
         validation_windows: int,
         seed: int,
@@ -56,8 +55,7 @@ class MixData(lightning.LightningDataModule):
             inputs: the network's inputs: role names, or "mix" for the sum of all roles.
             frontend: makes the log-mels.
             with_unlabelled: whether matched mixes are trained on.
-            moved_negatives: whether originals are also mixed wrongly, see `RandomGroups`.
-            pitch_first_epochs: for how many epochs in pitch only, see `RandomGroups`.
+            transposed_negatives: whether originals are also mixed wrongly, see `RandomGroups`.
             batch_size: mixes of each label per step.
             validation_windows: windows per mix in validation.
             seed: decides order and windows.
@@ -70,8 +68,7 @@ class MixData(lightning.LightningDataModule):
         self.artefact_control = artefact_control
         self.inputs = inputs
         self.with_unlabelled = with_unlabelled
-        self.moved_negatives = moved_negatives
-        self.pitch_first_epochs = pitch_first_epochs
+        self.transposed_negatives = transposed_negatives
         self.batch_size = batch_size
         self.validation_windows = validation_windows
         self.seed = seed
@@ -81,7 +78,7 @@ class MixData(lightning.LightningDataModule):
         self.store = FeatureStore(features, frontend)
         self.train_store = self.store
         self.transposition: MelTransposition | None = None
-        if moved_negatives:
+        if transposed_negatives:
             self.transposition = frontend.transposition(MOST_SEMITONES)
             self.train_store = FeatureStore(features, frontend.widened(MOST_SEMITONES))
         self.parts = PartStore(self.database)
@@ -112,16 +109,7 @@ class MixData(lightning.LightningDataModule):
                 parts: list[Part] = [self.parts.part(recipe, role) for role in roles]
                 features[name] = self.store.feature_id(parts)
                 wanted[features[name]] = parts
-            clip = self.database.clip_of(recipe.vocal[0])
-            beat_s = 60.0 / clip["tempo_bpm"] / recipe.common_ratio
-            items.append(
-                MixItem(
-                    features=features,
-                    label=label_of(recipe.condition),
-                    song=clip["song_id"],
-                    beat_frames=beat_s * self.store.frontend.frames_per_s,
-                )
-            )
+            items.append(MixItem(features=features, label=label_of(recipe.condition)))
         return items, wanted
 
     def setup(self, stage: str) -> None:
@@ -144,8 +132,7 @@ class MixData(lightning.LightningDataModule):
             self.train_items,
             self.train_store,
             seed=self.seed,
-            moved_negatives=self.moved_negatives,
-            pitch_first_epochs=self.pitch_first_epochs,
+            transposed_negatives=self.transposed_negatives,
         )
         return DataLoader(
             dataset,

@@ -71,8 +71,7 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
         inputs=scorer.network.inputs,  # type: ignore[arg-type]
         frontend=scorer.frontend,
         with_unlabelled=config["model"]["unlabelled"] != "none",
-        moved_negatives=config["data"]["moved_negatives"],
-        pitch_first_epochs=config["data"]["pitch_first_epochs"],
+        transposed_negatives=config["data"]["transposed_negatives"],
         batch_size=config["data"]["batch_size"],
         validation_windows=config["data"]["validation_windows"],
         num_workers=config["data"]["num_workers"],
