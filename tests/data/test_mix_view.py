@@ -39,7 +39,6 @@ def test_sampler_is_a_new_permutation_each_epoch_and_the_same_after_a_restart() 
 
 
 ROLE_FRAMES = 300
-SONGS = "AABCDEF"  # two versions of song A
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def stored(tmp_path: Path) -> tuple[FeatureStore, list[MixItem]]:
             parts = [ArrayPart(noise, 22050)]
             features[role] = store.feature_id(parts)
             wanted[features[role]] = parts
-        items.append(MixItem(features=features, label=label, song=SONGS[number], beat_frames=10.0))
+        items.append(MixItem(features=features, label=label))
     assert store.build(wanted) == 21
     assert store.build(wanted) == 0  # a rerun redoes nothing
     return store, items
