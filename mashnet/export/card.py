@@ -80,18 +80,26 @@ def _figure_lines(run: Path) -> list[str]:
     lines = []
     for path in sorted((run / "evaluation").glob("*/metrics.json")):
         results = json.loads(path.read_text("utf-8"))
-        for result in results if isinstance(results, list) else [results]:
-            lines += [
-                "",
-                f"{result['protocol']}, scorer {result['scorer']}, split {result['split']}",
-                "",
-                "| metric | value | 95 % interval | n |",
-                "|---|---|---|---|",
-            ]
-            for name, m in result["metrics"].items():
-                low, high = (_number(m[bound]) for bound in ("low", "high"))
-                lines.append(f"| {name} | {_number(m['value'])} | {low} … {high} | {m['n']} |")
+        results = results if isinstance(results, list) else [results]
+        first = results[0]
+        lines += [
+            "",
+            f"{first['protocol']}, split {first['split']}; value [95 % interval]",
+            "",
+            "| metric | n | " + " | ".join(result["scorer"] for result in results) + " |",
+            "|---" * (2 + len(results)) + "|",
+        ]
+        for name, m in first["metrics"].items():
+            cells = [_estimate(result["metrics"].get(name)) for result in results]
+            lines.append(f"| {name} | {m['n']} | " + " | ".join(cells) + " |")
     return lines[1:] or ["Not evaluated yet: python evaluate.py checkpoint=… protocol=…"]
+
+
+def _estimate(metric: dict[str, Any] | None) -> str:
+    if metric is None:
+        return "–"
+    value, low, high = (_number(metric[bound]) for bound in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _number(value: float | None) -> str:
