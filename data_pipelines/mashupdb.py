@@ -24,6 +24,7 @@ from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
 from mashnet.files import file_digest, remove_leftovers
 
@@ -90,8 +91,12 @@ def _tasks(songs: list[RawSong], config: DictConfig, rejects: list[Row]) -> list
             out=Path(config.out),
             min_s=float(config.clip.min_s),
             max_s=float(config.clip.max_s),
-            val=float(config.split.val),
-            test=float(config.split.test),
+            split=split_of(
+                song.group,
+                val=float(config.split.val),
+                test=float(config.split.test),
+                rotation=float(config.split.rotation),
+            ),
         )
         first = tasks.setdefault(task.song_id, task)
         if first is not task:

@@ -20,7 +20,6 @@ from mashnet.audio.annotate import Annotation
 from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
-from mashnet.data.splits import split_of
 from mashnet.errors import AudioError
 from mashnet.files import content_id, write_json
 
@@ -42,8 +41,7 @@ class Task:
     out: Path
     min_s: float
     max_s: float
-    val: float
-    test: float
+    split: str
 
     @property
     def song_id(self) -> str:
@@ -57,7 +55,7 @@ class Task:
         for stem in song["stems"]:
             stem["path"] = printable(Path(stem["path"]).name)
         song.pop("origin")
-        settings = [self.min_s, self.max_s, self.val, self.test]
+        settings = [self.min_s, self.max_s, self.split]
         key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
         return self.out / "cache" / "songs" / f"{key}.json"
 
@@ -265,7 +263,7 @@ def _write_clip(
             "key_mode": annotation.key.mode,
             "key_confidence": annotation.key_confidence,
             "section": "",
-            "split": split_of(song.group, val=task.val, test=task.test),
+            "split": task.split,
         }
     )
 
