@@ -7,9 +7,7 @@ import hashlib
 from mashnet.errors import ConfigError
 
 
-def split_of(
-    group: str, *, val: float = 0.15, test: float = 0.15, rotation: float = 0.0
-) -> str:
+def split_of(group: str, *, val: float = 0.15, test: float = 0.15, rotation: float = 0.0) -> str:
     """Return the split of a group (artist, album, package: whatever shares sounds).
 
     The group's hash decides alone, so adding music never moves a song to another split.
