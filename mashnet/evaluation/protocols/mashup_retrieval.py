@@ -63,9 +63,8 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
             [place(own[i], others[rivals[i]]) for i in np.flatnonzero(paired)]
         )
         scores[scorer.name] = values
-        metrics = _metrics(overall[scorer.name], songs, bootstrap)
-        near = _metrics(per_vocal[scorer.name], songs[paired], bootstrap)
-        metrics |= {name + PER_VOCAL: estimate for name, estimate in near.items()}
+        metrics = estimates(overall[scorer.name], songs, bootstrap, "")
+        metrics |= estimates(per_vocal[scorer.name], songs[paired], bootstrap, PER_VOCAL)
         facts = {
             "artefact_control": source.artefact_control,
             "candidates": len(matched) + 1,
@@ -75,8 +74,6 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
         tables.append(_table(scorer.name, (*originals, *matched), source, values))
 
     first_overall, first_per_vocal = (next(iter(p.values())) for p in (overall, per_vocal))
-    meanings = _meanings(first_overall, "")
-    meanings |= _meanings(first_per_vocal, PER_VOCAL)
     conditions = np.array(["original"] * len(originals) + ["matched"] * len(matched))
     return Outcome(
         protocol=NAME,
@@ -87,7 +84,7 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
             "among all matched mixes, and among those of its own vocal."
         ),
         results=results,
-        metrics=meanings,
+        metrics=meanings(first_overall, "") | meanings(first_per_vocal, PER_VOCAL),
         scores=pl.concat(tables),
         plots=[
             Plot(
@@ -105,8 +102,8 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
                 "5 to 95 %.",
             ),
         ],
-        comparisons=_compare(overall, songs, bootstrap, "")
-        + _compare(per_vocal, songs[paired], bootstrap, PER_VOCAL),
+        comparisons=compare(overall, songs, bootstrap, "")
+        + compare(per_vocal, songs[paired], bootstrap, PER_VOCAL),
         notes=_notes(len(originals), len(matched), paired, first_per_vocal, songs),
     )
 
@@ -131,16 +128,22 @@ def _columns(placement: Placement) -> dict[str, tuple[np.ndarray, bool]]:
     return columns
 
 
-def _metrics(placement: Placement, songs: np.ndarray, bootstrap: Bootstrap) -> dict[str, Estimate]:
+def estimates(
+    placement: Placement, songs: np.ndarray, bootstrap: Bootstrap, suffix: str
+) -> dict[str, Estimate]:
+    """Return every figure of this protocol, under its name and the suffix ("" or PER_VOCAL)."""
     return {
-        name: bootstrap.estimate(np.median if middle else np.mean, [values], songs.tolist())
+        name + suffix: bootstrap.estimate(
+            np.median if middle else np.mean, [values], songs.tolist()
+        )
         for name, (values, middle) in _columns(placement).items()
     }
 
 
-def _compare(
+def compare(
     placed: dict[str, Placement], songs: np.ndarray, bootstrap: Bootstrap, suffix: str
 ) -> list[Comparison]:
+    """Return how far the first Scorer's originals stand from those of each other."""
     first, *others = placed
     return [
         Comparison(
@@ -158,10 +161,11 @@ def _compare(
     ]
 
 
-def _meanings(placement: Placement, suffix: str) -> dict[str, Metric]:
+def meanings(placement: Placement, suffix: str) -> dict[str, Metric]:
+    """Return what the figures of `estimates` mean, and their chance levels."""
     where = "the matched mixes of its own vocal" if suffix else "all matched mixes"
     average = float((placement.candidates + 1).mean() / 2)
-    meanings = {
+    found = {
         "average_rank": Metric(
             f"Mean rank of an original among {where}; 1 is best.", average, True
         ),
@@ -181,7 +185,7 @@ def _meanings(placement: Placement, suffix: str) -> dict[str, Metric]:
         ),
         "normalised_rank_median": Metric(f"Middle of that share, among {where}.", 0.5),
     }
-    return {name + suffix: metric for name, metric in meanings.items()}
+    return {name + suffix: metric for name, metric in found.items()}
 
 
 def _table(

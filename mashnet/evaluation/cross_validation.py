@@ -1,0 +1,257 @@
+"""One table from the folds of a cross-validation: every song held out once, by some network.
+
+    python -m mashnet.evaluation.cross_validation results=[FOLDER,FOLDER,…] out=FOLDER
+
+Networks of different folds score on scales of their own, so scores are compared within a fold only:
+AUC counts pairs of an original and an unmatched mix of the same fold, ranks are among the matched
+mixes of the same fold. What is pooled is who wins, never the scores.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from omegaconf import DictConfig
+from scipy.stats import rankdata
+
+from mashnet.cli import entry_point
+from mashnet.errors import ConfigError
+from mashnet.evaluation import figures
+from mashnet.evaluation.metrics import Placement, balanced_accuracy, place, placements
+from mashnet.evaluation.protocols import mashup_retrieval, mix_classification
+from mashnet.evaluation.report import write_report
+from mashnet.evaluation.results import (
+    Comparison,
+    Metric,
+    Outcome,
+    Plot,
+    ScorerResult,
+    console_table,
+    write_outcome,
+)
+from mashnet.evaluation.statistics import Bootstrap, Estimate
+
+
+def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
+    """Return the protocol and the scores of all folds, with a column `fold`.
+
+    Raises:
+        ConfigError: if a folder holds no results, or they do not belong together: other protocols
+            or Scorers, or a song that is in two folds.
+    """
+    protocols, tables = set(), []
+    for fold, folder in enumerate(folders):
+        try:
+            found = json.loads((folder / "metrics.json").read_text("utf-8"))
+            table = pl.read_parquet(folder / "scores.parquet")
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{folder} holds no results of evaluate.py (metrics.json, scores.parquet): {error}"
+            ) from error
+        protocols.add((found[0] if isinstance(found, list) else found)["protocol"])
+        tables.append(table.with_columns(fold=pl.lit(fold)))
+    if len(protocols) != 1 or not protocols <= set(_POOLED):
+        raise ConfigError(
+            f"results=… must be folds of one protocol ({' or '.join(_POOLED)}), "
+            f"found {', '.join(sorted(protocols)) or 'none'}"
+        )
+    asked = {tuple(table["scorer"].unique(maintain_order=True)) for table in tables}
+    if len(asked) != 1:
+        raise ConfigError(f"the folds asked different Scorers: {sorted(asked)}")
+    scores = pl.concat(tables)
+    twice = scores.group_by("song_id").agg(pl.col("fold").n_unique()).filter(pl.col("fold") > 1)
+    if len(twice):
+        raise ConfigError(
+            f"{len(twice)} songs are in more than one fold ({twice['song_id'][0]} is one): each "
+            f"must be held out once. Build folds with split.rotation, see docs/results.md"
+        )
+    return protocols.pop(), scores
+
+
+def cross_validated(protocol: str, scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
+    """Return the figures over all folds; the first Scorer is compared with each other.
+
+    Args:
+        protocol: mix_classification or mashup_retrieval.
+        scores: what `read_folds` returns.
+        bootstrap: how intervals are made; songs are drawn, whatever fold they are in.
+    """
+    return _POOLED[protocol](scores, bootstrap)
+
+
+def auc_within(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
+    """Return the chance that a positive scores above a negative of its own fold; NaN for no pair.
+
+    Every pair weighs the same; a tie counts one half.
+    """
+    won = pairs = 0.0
+    for fold in np.unique(folds):
+        where = folds == fold
+        positive = labels[where]
+        count = int(positive.sum())
+        won += rankdata(scores[where])[positive].sum() - count * (count + 1) / 2
+        pairs += count * (len(positive) - count)
+    return float(won / pairs) if pairs else float("nan")
+
+
+def _classification(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
+    """Pool mix_classification."""
+    names = scores["scorer"].unique(maintain_order=True).to_list()
+    labelled = scores.filter(pl.col("condition") != "matched")
+    tables = {name: labelled.filter(pl.col("scorer") == name) for name in names}
+    present = set(labelled["condition"])
+    unmatched = tuple(kind for kind in mix_classification.UNMATCHED if kind in present)
+    kinds = {"auc": unmatched} | {f"auc_{kind}": (kind,) for kind in unmatched}
+
+    def columns(name: str, metric: str) -> tuple[list[np.ndarray], list[str]]:
+        table = tables[name].filter(
+            pl.col("condition").is_in(
+                ["original", *kinds.get(metric, mix_classification.UNMATCHED)]
+            )
+        )
+        labels = (table["condition"] == "original").to_numpy()
+        songs = table["song_id"].to_list()
+        if metric in kinds:
+            return [table["score"].to_numpy(), labels, table["fold"].to_numpy()], songs
+        return [table["calibrated"].to_numpy(), labels], songs
+
+    statistics = dict.fromkeys(kinds, auc_within) | {
+        "balanced_accuracy_calibrated": balanced_accuracy
+    }
+    metrics: dict[str, dict[str, Estimate]] = {name: {} for name in names}
+    comparisons = []
+    for metric, statistic in statistics.items():
+        for name in names:
+            metrics[name][metric] = bootstrap.estimate(statistic, *columns(name, metric))
+        first, songs = columns(names[0], metric)
+        for other in names[1:]:
+            second, _ = columns(other, metric)
+            difference = bootstrap.difference(statistic, first, second, songs)
+            comparisons.append(Comparison(metric, names[0], other, difference))
+    meaning = "How often an original scores above {} mix of its own fold."
+    return _outcome(
+        mix_classification.NAME,
+        "Original or unmatched? All songs, held out in turn",
+        scores,
+        metrics,
+        {"auc": Metric(meaning.format("an unmatched"), 0.5, headline=True)}
+        | {
+            f"auc_{kind}": Metric(meaning.format(f"an {kind.replace('_', ' ')}"), 0.5, True)
+            for kind in unmatched
+        }
+        | {
+            "balanced_accuracy_calibrated": Metric(
+                "Mean of the shares of originals and of unmatched mixes that are judged right, "
+                "after a logistic fit on the fold's validation songs.",
+                0.5,
+            )
+        },
+        comparisons,
+        [],
+    )
+
+
+def _retrieval(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
+    """Pool mashup_retrieval."""
+    names = scores["scorer"].unique(maintain_order=True).to_list()
+    metrics: dict[str, dict[str, Estimate]] = {name: {} for name in names}
+    meanings: dict[str, Metric] = {}
+    comparisons, curves = [], {}
+    for where, keys in (("", ["fold"]), (mashup_retrieval.PER_VOCAL, ["fold", "vocal"])):
+        placed = {}
+        for name in names:
+            placed[name], songs = _placed(scores.filter(pl.col("scorer") == name), keys)
+            metrics[name] |= mashup_retrieval.estimates(placed[name], songs, bootstrap, where)
+        meanings |= mashup_retrieval.meanings(placed[names[0]], where)
+        comparisons += mashup_retrieval.compare(placed, songs, bootstrap, where)
+        curves["among those of the same vocal" if where else "among all of the fold"] = placed
+    ranks = Plot(
+        "ranks",
+        figures.rank_curves(curves),
+        "Share of originals that stand among the first part of the candidates; the further above "
+        "the diagonal (chance), the better.",
+    )
+    return _outcome(
+        mashup_retrieval.NAME,
+        "Is the original found among the matched? All songs, held out in turn",
+        scores,
+        metrics,
+        meanings,
+        comparisons,
+        [ranks],
+    )
+
+
+def _placed(scores: pl.DataFrame, keys: list[str]) -> tuple[Placement, np.ndarray]:
+    """Return where each original stands among the matched mixes that share its keys."""
+    places, songs = [], []
+    for _, table in scores.group_by(keys, maintain_order=True):
+        is_original = (table["condition"] == "original").to_numpy()
+        values = table["score"].to_numpy()
+        if is_original.all():
+            continue
+        for index in np.flatnonzero(is_original):
+            places.append(place(values[index], values[~is_original]))
+            songs.append(table["song_id"][int(index)])
+    return placements(places), np.array(songs)
+
+
+_POOLED = {mix_classification.NAME: _classification, mashup_retrieval.NAME: _retrieval}
+
+
+def _outcome(
+    protocol: str,
+    title: str,
+    scores: pl.DataFrame,
+    metrics: dict[str, dict[str, Estimate]],
+    meanings: dict[str, Metric],
+    comparisons: list[Comparison],
+    plots: list[Plot],
+) -> Outcome:
+    folds = scores["fold"].n_unique()
+    result = partial(ScorerResult, protocol, data="folds", split="test")
+    return Outcome(
+        protocol=protocol,
+        title=title,
+        summary=(
+            f"{folds} folds: each song was judged by networks that were trained and chosen without "
+            "it. Scores are compared within a fold only."
+        ),
+        results=[
+            result(scorer=name, metrics=found, facts={"folds": folds})
+            for name, found in metrics.items()
+        ],
+        metrics=meanings,
+        scores=scores,
+        plots=plots,
+        comparisons=comparisons,
+        notes=[
+            f"{scores['song_id'].n_unique()} songs in {folds} folds. Intervals draw songs anew; "
+            "that networks of two folds share most of their training songs is not in them."
+        ],
+    )
+
+
+@entry_point("cross_validation")
+def main(config: DictConfig) -> None:
+    """Pool the folds' results, write them, and print the table and the comparisons."""
+    protocol, scores = read_folds([Path(folder) for folder in config.results])
+    outcome = cross_validated(protocol, scores, Bootstrap(**config.bootstrap))
+    folder = Path(config.out)
+    written = write_outcome(outcome, folder)
+    command = ["python", "-m", "mashnet.evaluation.cross_validation", *sys.argv[1:]]
+    write_report(outcome, folder / "report.html", command=shlex.join(command))
+    print(console_table(outcome))
+    for path in [*written, folder / "report.html"]:
+        print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    main()
