@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 
+import librosa
 import numpy as np
 import torch
 import torchaudio
@@ -17,6 +18,7 @@ ONSET_HOP = 320  # samples: 50 frames per second
 CHROMA_HOP = 1600  # samples: 10 frames per second
 ONSET_RATE = SAMPLE_RATE / ONSET_HOP
 CHROMA_RATE = SAMPLE_RATE / CHROMA_HOP
+BAND_EDGES_HZ = (220.0, 1760.0)
 LAGS_S = (0.2, 2.5)  # periods that can be a beat or its near relatives
 
 _CHROMA_FFT = 4096
@@ -28,9 +30,26 @@ def onset_strength(samples: np.ndarray) -> torch.Tensor:
     The mean over 64 mel bands (40–7800 Hz) of the positive part of the first difference of
     log10(power + 1e-3).
     """
-    mel = torch.log10(_mel()(_signal(samples)) + 1e-3)
-    rise = (mel[:, 1:] - mel[:, :-1]).clamp(min=0).mean(dim=0)
-    return torch.cat([rise.new_zeros(1), rise])  # nothing rises before the first frame
+    return _rise(_mel()(_signal(samples))).mean(dim=0)
+
+
+def onsets_and_power_in_bands(samples: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return onset strengths and mean power in three bands, each (3, frames), 50 per second.
+
+    The bands meet at 220 and 1760 Hz (AutoMashUpper's low, middle and high).
+    """
+    mel = _mel()(_signal(samples))
+    centres_hz = librosa.mel_frequencies(n_mels=66, fmin=40.0, fmax=7800.0, htk=True)[1:-1]
+    band = torch.from_numpy(np.searchsorted(BAND_EDGES_HZ, centres_hz))
+    member = torch.nn.functional.one_hot(band, len(BAND_EDGES_HZ) + 1).T.float()
+    member = member / member.sum(dim=1, keepdim=True)
+    return member @ _rise(mel), member @ mel
+
+
+def _rise(mel: torch.Tensor) -> torch.Tensor:
+    level = torch.log10(mel + 1e-3)
+    # Nothing rises before the first frame.
+    return torch.nn.functional.pad((level[:, 1:] - level[:, :-1]).clamp(min=0), (1, 0))
 
 
 def onset_autocorrelation(onsets: torch.Tensor) -> torch.Tensor:
