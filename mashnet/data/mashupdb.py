@@ -1,4 +1,4 @@
-"""The MashupDB: tables of clips, stems, mixes and rejects beside their audio, on disk.
+"""The MashupDB: tables of clips, stems, mixes, loops, pairs and rejects beside their audio.
 
 Conventions: times are in seconds from the start of the clip; paths are relative to the
 database's root, with forward slashes; ids are content hashes (`mashnet.files.content_id`).
@@ -68,6 +68,29 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "artefact_control": pl.Boolean,
         "duration_s": pl.Float64,
         "seed": pl.Int64,
+        "split": pl.String,
+    },
+    # One bar of one clip, as sound in 2 s; mashnet.data.loops says what each field means.
+    "loops": {
+        "loop_id": pl.String,
+        "clip_id": pl.String,
+        "bar": pl.Int64,  # of the clip, from 0: where the sound is from
+        "kind": pl.String,  # drum | bass | harmonic
+        "path": pl.String,
+        "snr_db": pl.Float64,  # of the loop as an estimate of the whole bar
+        "split": pl.String,
+        "song_id": pl.String,
+        "hash": pl.String,  # average hash of its spectrogram, 16 hexadecimal digits
+        "layout": pl.List(pl.Float64),  # how strong it is in each bar of the clip, 0..1
+        "bar_s": pl.Float64,  # length of the bar before it was stretched to 2 s
+    },
+    "pairs": {
+        "pair_id": pl.String,
+        "loop_a": pl.String,
+        "loop_b": pl.String,
+        "label": pl.Int64,  # 1: they sound together in a clip; 0: a negative
+        "strategy": pl.String,  # together | random | selected | reverse | shift | rearrange
+        "params": pl.String,  # JSON: how loop_b is changed, see mashnet.data.loops
         "split": pl.String,
     },
     "rejects": {"input": pl.String, "stage": pl.String, "reason": pl.String},
@@ -179,6 +202,16 @@ class MashupDB:
     def mixes(self) -> pl.DataFrame:
         """One recipe per row."""
         return self.table("mixes")
+
+    @property
+    def loops(self) -> pl.DataFrame:
+        """One row per loop."""
+        return self.table("loops")
+
+    @property
+    def pairs(self) -> pl.DataFrame:
+        """One row per pair of loops, with its label."""
+        return self.table("pairs")
 
     @property
     def rejects(self) -> pl.DataFrame:
