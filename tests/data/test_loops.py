@@ -1,0 +1,105 @@
+"""Loops and their changes: beats in another order, hashes, parts of a database."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mashnet.audio.io import write_flac
+from mashnet.data.loops import (
+    BEAT_SAMPLES,
+    LOOP_SAMPLES,
+    SAMPLE_RATE,
+    average_hash,
+    changed,
+    hash_distance,
+    log_mel_of,
+    part_of,
+)
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import DatabaseError
+
+
+def counted() -> np.ndarray:
+    """A loop whose beat b has the level b."""
+    return np.repeat(np.arange(4, dtype=np.float32), BEAT_SAMPLES)
+
+
+def levels(loop: np.ndarray) -> list[float]:
+    """The level in the middle of each beat."""
+    return loop.reshape(4, BEAT_SAMPLES)[:, BEAT_SAMPLES // 2].tolist()
+
+
+def test_changes_by_hand():
+    assert levels(changed(counted(), {})) == [0, 1, 2, 3]
+    assert levels(changed(counted(), {"reverse": True})) == [3, 2, 1, 0]
+    assert levels(changed(counted(), {"shift": 1})) == [1, 2, 3, 0]
+    assert levels(changed(counted(), {"shift": 3})) == [3, 0, 1, 2]
+    assert levels(changed(counted(), {"order": [2, 0, 1, 3]})) == [2, 0, 1, 3]
+
+
+@given(st.integers(1, 3))
+def test_a_shift_is_a_cyclic_roll_to_the_sample(beats):
+    loop = np.random.default_rng(0).standard_normal(LOOP_SAMPLES).astype(np.float32)
+    shifted = changed(loop, {"shift": beats})
+    np.testing.assert_array_equal(shifted, np.roll(loop, -beats * BEAT_SAMPLES))
+    back = changed(shifted, {"shift": 4 - beats})
+    np.testing.assert_array_equal(back, loop)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[1:])
+def test_joints_do_not_click(order):
+    # A tone that goes on smoothly over the loop's end: 100 whole periods.
+    tone = np.sin(2 * np.pi * 50 * np.arange(LOOP_SAMPLES) / SAMPLE_RATE).astype(np.float32)
+    loop = tone + 0.5 * np.sin(2 * np.pi * 50.5 * np.arange(LOOP_SAMPLES) / SAMPLE_RATE)
+    moved = changed(loop.astype(np.float32), {"order": order})
+    largest = np.abs(np.diff(loop)).max()
+    fade_step = 1 / 220  # what a crossfade of 5 ms adds at most per sample, for levels up to 3
+    assert np.abs(np.diff(np.append(moved, moved[0]))).max() < largest + 3 * fade_step
+
+
+@pytest.mark.parametrize("params", [{"shift": 4}, {"shift": 0}, {"order": [0, 1, 2]}, {"x": 1}])
+def test_changes_that_make_no_sense(params):
+    with pytest.raises(ValueError, match="shifted|order|no change"):
+        changed(counted(), params)
+
+
+def test_another_length():
+    with pytest.raises(ValueError, match="88200 samples"):
+        changed(np.zeros(1000, np.float32), {})
+
+
+def test_hash_by_hand():
+    fields = np.zeros((16, 24))
+    fields[:8] = 1.0  # the upper half of the rows is above the mean: the first 32 bits
+    assert average_hash(fields) == "ffffffff00000000"
+    assert hash_distance("ffffffff00000000", "ffffffff00000003") == 2
+
+
+def test_the_hash_tells_loops_apart():
+    noise = np.random.default_rng(0).standard_normal(LOOP_SAMPLES).astype(np.float32) * 0.1
+    first = noise * (np.arange(LOOP_SAMPLES) < BEAT_SAMPLES)
+    louder = average_hash(log_mel_of(first * 1.1))
+    assert hash_distance(average_hash(log_mel_of(first)), louder) < 5
+    moved = average_hash(log_mel_of(changed(first, {"shift": 2})))
+    assert hash_distance(average_hash(log_mel_of(first)), moved) >= 5
+
+
+def test_a_part_of_a_database(tmp_path):
+    write_flac(tmp_path / "loops" / "a.flac", (counted() / 8)[None], SAMPLE_RATE)
+    database = MashupDB(tmp_path)
+    row = {"path": "loops/a.flac", "loop_id": "a"}
+    part, moved = part_of(database, row), part_of(database, row, '{"shift": 1}')
+    assert part.part_id != moved.part_id
+    np.testing.assert_allclose(part.waveform(SAMPLE_RATE), counted() / 8, atol=1e-4)
+    assert levels(moved.waveform(SAMPLE_RATE) * 8) == pytest.approx([1, 2, 3, 0], abs=1e-3)
+    assert part.waveform(16_000).shape == (32_000,)
+    write_flac(tmp_path / "loops" / "a.flac", np.zeros((1, 1000), np.float32), SAMPLE_RATE)
+    with pytest.raises(DatabaseError, match="88200 samples"):
+        part.waveform(SAMPLE_RATE)
+    with pytest.raises(DatabaseError, match="leaves it"):
+        part_of(database, {"path": "../a.flac", "loop_id": "a"})
