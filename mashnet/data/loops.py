@@ -87,6 +87,16 @@ def _in_order(samples: np.ndarray, order: Sequence[int]) -> np.ndarray:
     return out.reshape(-1)
 
 
+def _ends_faded(samples: np.ndarray) -> np.ndarray:
+    """Begin and end at zero, so that the joint of end and beginning does not click anywhere."""
+    length = round(_CROSSFADE_S * SAMPLE_RATE)
+    fade = (np.arange(length, dtype=np.float32) + 0.5) / length
+    out = samples.copy()
+    out[:length] *= fade
+    out[-length:] *= fade[::-1]
+    return out
+
+
 def average_hash(spectrogram: np.ndarray) -> str:
     """Return 64 bits as 16 hexadecimal digits: which of 8 × 8 fields lie above the mean.
 
@@ -107,10 +117,16 @@ def hash_distance(one: str, other: str) -> int:
 
 
 def log_mel_of(samples: np.ndarray) -> np.ndarray:
-    """Return the log-mel that loops are compared by, (173, 128), from 0 (silence) to 1."""
+    """Return the log-mel that loops are compared by, (173, 128), from 0 (silence) to 1.
+
+    The loop is heard as it goes on: its first frames hear its end, and its last its beginning.
+    """
+    compared = _compared()
+    around = 4 * compared.hop_length
+    padded = np.pad(samples.astype(np.float32), around, mode="wrap")
     with torch.inference_mode():
-        mel = _compared()(torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)))
-    return mel.numpy()
+        mel = compared(torch.from_numpy(padded))
+    return mel[4 : 5 + len(samples) // compared.hop_length].numpy()
 
 
 @functools.cache
@@ -143,7 +159,7 @@ class LoopPart:
         """
         audio, rate = read_audio(self.path, sample_rate=SAMPLE_RATE, mono=True)
         try:
-            samples = changed(audio[0], json.loads(self.params))
+            samples = changed(_ends_faded(audio[0]), json.loads(self.params))
         except ValueError as error:
             raise DatabaseError(f"{self.path}: {error}") from error
         if sample_rate == rate:

@@ -1,0 +1,175 @@
+"""How a loop that fits is replaced by one that does not: five strategies, drawn from a seed.
+
+Neural Loop Combiner (Chen et al., ISMIR 2020), section 3.2. Between songs: *random*, a loop of
+another song; *selected*, the same without pure drum and bass loops. Within a song: *reverse*;
+*shift* by one to three of four beats, cyclically; *rearrange*, the beats in another order.
+
+A negative that sounds like the positive it replaces would be a lie. So a change that leaves a loop
+as it was (a steady beat, shifted; a pad, reversed) is refused, and no loop is taken from a song
+that has one loop in common with the pair's own song: it is the same song, or quotes it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mashnet.audio.spectrogram import FLOOR_DB
+from mashnet.data.loops import BEATS, DUPLICATE_BITS, LOOP_SAMPLES
+from mashnet.files import content_id
+
+SAME_DB = 2.0  # levels that differ by less on average are of the same sound
+HEARD_DB = 40.0  # below the loudest field: the rest is masked and not compared
+
+_ORDERS = tuple(itertools.permutations(range(BEATS)))[1:]  # the identity comes first
+_SHIFTS = {k: tuple((beat + k) % BEATS for beat in range(BEATS)) for k in range(1, BEATS)}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a loop sounds like, as far as its changes are concerned."""
+
+    log_mel: np.ndarray  # (frames, mels), from 0 (silence) to 1 (full scale)
+
+    @cached_property
+    def beats_apart_db(self) -> np.ndarray:
+        """How far two beats are apart, (4, 4): mean difference in dB of what is heard."""
+        frames_per_beat = LOOP_SAMPLES / BEATS / 512
+        length = int(frames_per_beat)
+        starts = [round(beat * frames_per_beat) for beat in range(BEATS)]
+        beats = [self.log_mel[start : start + length] for start in starts]
+        return np.array([[_apart_db(one, other) for other in beats] for one in beats])
+
+    def survives(self, order: Sequence[int]) -> bool:
+        """Return whether it sounds the same with its beats in that order."""
+        apart = [self.beats_apart_db[beat, place] for place, beat in enumerate(order)]
+        return bool(np.mean(apart) < SAME_DB)
+
+    @cached_property
+    def is_palindrome(self) -> bool:
+        """Whether it sounds the same backwards."""
+        return _apart_db(self.log_mel, self.log_mel[::-1]) < SAME_DB
+
+
+def _apart_db(one: np.ndarray, other: np.ndarray) -> float:
+    level = np.maximum(one, other)
+    sounding = level > max(level.max() + HEARD_DB / FLOOR_DB, 0.0)
+    if not sounding.any():
+        return 0.0
+    return float(np.abs(one - other)[sounding].mean() * -FLOOR_DB)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The loops of one split, as arrays."""
+
+    loops: list[Row]  # rows of loops.parquet
+    sounds: Mapping[str, Sound]  # by loop_id
+
+    @cached_property
+    def rows(self) -> dict[str, Row]:
+        """Rows by loop_id."""
+        return {row["loop_id"]: row for row in self.loops}
+
+    @cached_property
+    def _songs(self) -> np.ndarray:
+        return np.array([row["song_id"] for row in self.loops])
+
+    @cached_property
+    def _hashes(self) -> np.ndarray:
+        return np.array([int(row["hash"], 16) for row in self.loops], dtype=np.uint64)
+
+    @cached_property
+    def _harmonic(self) -> np.ndarray:
+        return np.array([row["kind"] == "harmonic" for row in self.loops])
+
+    @cached_property
+    def _strangers(self) -> dict[str, np.ndarray]:
+        """Song → which loops are of songs that share no loop with it, (loops,)."""
+        found = {}
+        for song in np.unique(self._songs):
+            bits = np.bitwise_count(self._hashes[:, None] ^ self._hashes[self._songs == song])
+            related = np.unique(self._songs[(bits < DUPLICATE_BITS).any(axis=1)])
+            found[str(song)] = ~np.isin(self._songs, related)
+        return found
+
+    def strangers(self, song: str, *, harmonic: bool) -> np.ndarray:
+        """Return the indices of loops of unrelated songs; `harmonic`: no drum or bass loops."""
+        allowed = self._strangers[song]
+        return np.flatnonzero(allowed & self._harmonic if harmonic else allowed)
+
+
+def draw_negative(pair: Row, strategy: str, pool: Pool, *, seed: int) -> Row | str:
+    """Return a negative for a pair that fits, as a row of pairs.parquet, or why there is none.
+
+    Which of its loops stays is drawn; where the other cannot be changed, the roles are swapped.
+
+    Args:
+        pair: a row of pairs.parquet, label 1.
+        strategy: one of `mashnet.data.loops.STRATEGIES`.
+        pool: the loops of the pair's split.
+        seed: the same seed gives the same negative, whatever else is drawn.
+    """
+    digest = content_id("negative", seed, pair["pair_id"], strategy)
+    random = np.random.default_rng(int(digest, 16))
+    ends = [pair["loop_a"], pair["loop_b"]]
+    if random.random() < 0.5:
+        ends.reverse()
+    reasons = []
+    for kept, replaced in (ends, ends[::-1]):
+        found = _replacement(replaced, strategy, pool, random)
+        if isinstance(found, str):
+            reasons.append(found)
+            continue
+        loop_b, params = found
+        text = json.dumps(params)
+        return {
+            "pair_id": content_id(pair["pair_id"], kept, loop_b, strategy, text),
+            "loop_a": kept,
+            "loop_b": loop_b,
+            "label": 0,
+            "strategy": strategy,
+            "params": text,
+            "split": pair["split"],
+        }
+    return reasons[0] if reasons[0] == reasons[1] else "; ".join(reasons)
+
+
+def _replacement(
+    loop_id: str, strategy: str, pool: Pool, random: np.random.Generator
+) -> tuple[str, Row] | str:
+    """Return which loop comes in another's place, and how it is changed; or why none can."""
+    sound = pool.sounds[loop_id]
+    if strategy in ("random", "selected"):
+        song = pool.rows[loop_id]["song_id"]
+        strangers = pool.strangers(song, harmonic=strategy == "selected")
+        if not len(strangers):
+            kind = "harmonic loop" if strategy == "selected" else "loop"
+            return f"there is no {kind} of another song in this split"
+        return pool.loops[int(random.choice(strangers))]["loop_id"], {}
+    if strategy == "reverse":
+        return (
+            "both loops sound the same backwards"
+            if sound.is_palindrome
+            else (
+                loop_id,
+                {"reverse": True},
+            )
+        )
+    if strategy == "shift":
+        shifts = [k for k, order in _SHIFTS.items() if not sound.survives(order)]
+        if not shifts:
+            return "both loops sound the same when shifted by beats"
+        return loop_id, {"shift": int(random.choice(shifts))}
+    orders = [order for order in _ORDERS if not sound.survives(order)]
+    if not orders:
+        return "both loops sound the same in any order of beats"
+    return loop_id, {"order": [int(beat) for beat in random.choice(orders)]}
