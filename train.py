@@ -7,24 +7,32 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines import demo, mixes
+from data_pipelines import demo, loops, mixes, negatives
 from mashnet.cli import compose, entry_point
-from mashnet.errors import ConfigError
+from mashnet.data.loops import STRATEGIES
+from mashnet.errors import ConfigError, require_one_of
 from mashnet.tasks.fit import fit, new_run_folder, read_run
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
     """Return the plain configuration that a run keeps: the model at the chosen scale."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    scale = plain["scale"]["mix"]
+    view = plain["model"]["view"]
+    scale = plain["scale"][view]
+    data = {**plain["data"], "batch_size": scale["batch_size"]}
+    name = plain["model"]["name"]
+    if view == "loops":
+        data = {key: data[key] for key in ("name", "root", "batch_size", "num_workers")}
+        data["negatives"] = require_one_of("negatives", plain["negatives"], STRATEGIES)
+        name = f"{name}+{data['negatives']}"
     return {
-        "name": plain["model"]["name"],
+        "name": name,
         "seed": plain["seed"],
         "model": {
             **plain["model"],
             **{k: scale[k] for k in ("sizes", "frontend", "learning_rate")},
         },
-        "data": {**plain["data"], "batch_size": scale["batch_size"]},
+        "data": data,
         "trainer": plain["trainer"],
         "logger": plain["logger"],
     }
@@ -46,13 +54,18 @@ def main(config: DictConfig) -> None:
     if settings["data"]["name"] == "demo":
         root = settings["data"]["root"]
         demo.make(compose("demo", [f"out={root}"], demo.CONFIG_DIR))
-        overrides = [f"db={root}", *settings["data"]["mixes"]]
-        mixes.make(compose("mixes", overrides, mixes.CONFIG_DIR))
+        if settings["model"]["view"] == "loops":
+            loops.make(compose("loops", [f"db={root}"], loops.CONFIG_DIR))
+            negatives.make(compose("negatives", [f"db={root}"], negatives.CONFIG_DIR))
+        else:
+            overrides = [f"db={root}", *settings["data"]["mixes"]]
+            mixes.make(compose("mixes", overrides, mixes.CONFIG_DIR))
     run = run or new_run_folder(Path(config.runs), settings["name"])
     print(f"run: {run}    (go on after an interruption with: python train.py resume={run})")
     best = fit(run, settings)
     print(f"best checkpoint: {best}")
-    print(f"evaluate: python evaluate.py checkpoint={run} protocol=mashup_retrieval")
+    protocol = "loop_ranking" if settings["model"]["view"] == "loops" else "mashup_retrieval"
+    print(f"evaluate: python evaluate.py checkpoint={run} protocol={protocol}")
     print(f"export:   python -m mashnet.export checkpoint={run} out=checkpoints/{settings['name']}")
 
 

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     options = OmegaConf.merge(
         {"scale": "small", "n": 40, "duration_s": 6.0}, OmegaConf.from_cli(arguments)
     )
-    scale = OmegaConf.load(CONFIGS / "scale" / f"{options.scale}.yaml").mix
+    scale = OmegaConf.load(CONFIGS / "scale" / f"{options.scale}.yaml").mixes
     torch.manual_seed(0)
     plain: Any = OmegaConf.to_container(scale)
     settings = {"network": "premixnet", "sizes": plain["sizes"], "frontend": plain["frontend"]}

@@ -1,11 +1,13 @@
-"""python -m mashnet.score BUNDLE_OR_RUN vocal=a.wav harmonic=b.wav percussion=c.wav."""
+"""python -m mashnet.score BUNDLE_OR_RUN vocal=a.wav harmonic=b.wav percussion=c.wav.
+
+A network that judges loops takes loop_a=a.wav loop_b=b.wav.
+"""
 
 from __future__ import annotations
 
 import sys
 
-from mashnet.data.mashupdb import ROLES
-from mashnet.errors import ConfigError, MashnetError, require_one_of
+from mashnet.errors import ConfigError, MashnetError
 from mashnet.scoring import load
 
 USAGE = "python -m mashnet.score BUNDLE_OR_RUN vocal=a.wav harmonic=b.wav percussion=c.wav"
@@ -20,7 +22,7 @@ def main(arguments: list[str]) -> None:
         role, equals, path = argument.partition("=")
         if not equals:
             raise ConfigError(f"'{argument}' is not role=file; usage: {USAGE}")
-        stems[require_one_of("role", role, ROLES)] = path
+        stems[role] = path
     print(f"{load(arguments[0]).score(**stems):.4f}")
 
 

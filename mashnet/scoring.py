@@ -35,21 +35,23 @@ class Model:
         self.scorer = scorer
 
     def score(self, **stems: str | Path) -> float:
-        """Return how well some stems fit together.
+        """Return how well some stems or loops fit together.
 
         Args:
-            stems: a sound file per role: vocal, harmonic, percussion.
+            stems: a sound file per role: vocal, harmonic, percussion; loop_a and loop_b for a
+                network that judges loops.
 
         Raises:
             AudioError: if a file cannot be used.
             ConfigError: if a role is missing or unknown.
         """
+        roles = getattr(self.scorer, "roles", ROLES)
         for role in stems:
-            require_one_of("role", role, ROLES)
-        if missing := [role for role in ROLES if role not in stems]:
+            require_one_of("role", role, roles)
+        if missing := [role for role in roles if role not in stems]:
             raise ConfigError(f"a file for each role is needed; missing: {', '.join(missing)}")
         parts: dict[str, Part] = {role: FilePart(Path(path)) for role, path in stems.items()}
-        query = {"vocal": parts.pop("vocal")}
+        query = {roles[0]: parts.pop(roles[0])}
         return float(self.scorer.score(query, [parts])[0])
 
     def rank(

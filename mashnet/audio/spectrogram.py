@@ -8,8 +8,11 @@ import torch
 import torchaudio
 from torch import nn
 
+from mashnet.errors import require_one_of
+
 # Full scale is 0 dB; what lies 80 dB below the loudest is silence to a listener and to the network.
 FLOOR_DB = -80.0
+WINDOWS = {"hann": torch.hann_window, "hamming": torch.hamming_window}
 
 
 class LogMel(nn.Module):
@@ -27,8 +30,22 @@ class LogMel(nn.Module):
         n_mels: int = 128,
         f_min_hz: float = 30.0,
         f_max_hz: float = 11000.0,
+        window: str = "hann",
     ) -> None:
-        """Fix the transform; all sizes are in samples at `sample_rate`."""
+        """Fix the transform; all sizes are in samples at `sample_rate`.
+
+        Args:
+            sample_rate: Hz.
+            n_fft: window length.
+            hop_length: between two frames.
+            n_mels: bands.
+            f_min_hz: lower edge of the lowest band.
+            f_max_hz: upper edge of the highest band.
+            window: hann or hamming.
+
+        Raises:
+            ConfigError: if the window is neither.
+        """
         super().__init__()
         self.sample_rate = sample_rate
         self.hop_length = hop_length
@@ -45,11 +62,12 @@ class LogMel(nn.Module):
             power=2.0,
             norm="slaney",
             mel_scale="slaney",
+            window_fn=WINDOWS[require_one_of("window", window, WINDOWS)],
         )
         # A full-scale sine gives the window's sum squared over four in its bin; with this
         # reference it reads about 0 dB after the Slaney filter it falls into.
-        window: torch.Tensor = self.mel.spectrogram.window
-        self.reference_power = float(window.sum() ** 2 / 4) * float(self.mel.mel_scale.fb.max())
+        shape: torch.Tensor = self.mel.spectrogram.window
+        self.reference_power = float(shape.sum() ** 2 / 4) * float(self.mel.mel_scale.fb.max())
 
     def forward(self, waveform: torch.Tensor) -> torch.Tensor:
         """Map waveforms (..., samples) to log-mels (..., samples // hop_length + 1, mels)."""

@@ -35,6 +35,13 @@ class MixFrontend:
         if self.window_frames < 8:
             raise ConfigError(f"window_s={window_s} is shorter than eight frames")
 
+    def describe(self) -> str:
+        """Say in one line what goes in."""
+        return (
+            f"{self.log_mel.sample_rate} Hz mono, {self.log_mel.n_mels} mels, windows of "
+            f"{self.settings['window_s']} s averaged over the whole input"
+        )
+
     @property
     def frontend_id(self) -> str:
         """Hash of the settings: features of two frontends are never mixed up."""

@@ -12,12 +12,12 @@ is also "semitones": (windows,), by how much to transpose each window before it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from mashnet.data.features import FeatureStore
 from mashnet.data.mashupdb import ROLES
@@ -40,32 +40,6 @@ class MixItem:
 def label_of(condition: str) -> int:
     """Return the label of a recipe's condition."""
     return {"original": 1, "matched": UNLABELLED}.get(condition, 0)
-
-
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields (epoch, index) in an order that the seed and the epoch decide alone.
-
-    A run resumed at an epoch therefore sees exactly what the undisturbed run would have seen.
-    """
-
-    def __init__(self, size: int, seed: int) -> None:
-        """Name the number of items and the run's seed."""
-        self.size = size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Tell which epoch comes next; Lightning calls this."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield every index once."""
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
-        return iter([(self.epoch, int(index)) for index in order])
-
-    def __len__(self) -> int:
-        """Return the number of items."""
-        return self.size
 
 
 class RandomGroups(Dataset[Example]):

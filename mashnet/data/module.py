@@ -12,7 +12,6 @@ from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mix_view import (
-    EpochSampler,
     EvenWindows,
     Example,
     MixItem,
@@ -20,6 +19,7 @@ from mashnet.data.mix_view import (
     joined,
     label_of,
 )
+from mashnet.data.order import EpochSampler
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe, recipes_of

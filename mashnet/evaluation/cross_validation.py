@@ -40,7 +40,7 @@ from mashnet.evaluation.statistics import Bootstrap, Estimate
 
 
 def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
-    """Return the protocol and the scores of all folds, with a column `fold`.
+    """Return the protocol and the scores of all folds, with columns `fold` and `artefact_control`.
 
     Raises:
         ConfigError: if a folder holds no results, or they do not belong together: other protocols
@@ -55,8 +55,10 @@ def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
             raise ConfigError(
                 f"{folder} holds no results of evaluate.py (metrics.json, scores.parquet): {error}"
             ) from error
-        protocols.add((found[0] if isinstance(found, list) else found)["protocol"])
-        tables.append(table.with_columns(fold=pl.lit(fold)))
+        first = found[0] if isinstance(found, list) else found
+        protocols.add(first["protocol"])
+        control = pl.lit(bool(first["artefact_control"]))
+        tables.append(table.with_columns(fold=pl.lit(fold), artefact_control=control))
     if len(protocols) != 1 or not protocols <= set(_POOLED):
         raise ConfigError(
             f"results=… must be folds of one protocol ({' or '.join(_POOLED)}), "
@@ -66,6 +68,8 @@ def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
     if len(asked) != 1:
         raise ConfigError(f"the folds asked different Scorers: {sorted(asked)}")
     scores = pl.concat(tables)
+    if scores["artefact_control"].n_unique() > 1:
+        raise ConfigError("results=… must all be of one artefact_control")
     twice = scores.group_by("song_id").agg(pl.col("fold").n_unique()).filter(pl.col("fold") > 1)
     if len(twice):
         raise ConfigError(
@@ -225,7 +229,11 @@ def _outcome(
             "it. Scores are compared within a fold only."
         ),
         results=[
-            result(scorer=name, metrics=found, facts={"folds": folds})
+            result(
+                scorer=name,
+                metrics=found,
+                facts={"folds": folds, "artefact_control": scores["artefact_control"][0]},
+            )
             for name, found in metrics.items()
         ],
         metrics=meanings,

@@ -92,15 +92,21 @@ def score_distributions(scores: Mapping[str, np.ndarray], conditions: np.ndarray
     return figure
 
 
-def roc_curves(scores: Mapping[str, np.ndarray], labels: np.ndarray) -> Figure:
-    """Draw the ROC curve of each Scorer; arrays have the shape (mixes,)."""
+def roc_curves(
+    scores: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    *,
+    positives: str = "originals",
+    negatives: str = "unmatched mixes",
+) -> Figure:
+    """Draw the ROC curve of each Scorer; arrays have the shape (items,)."""
     figure, axes = panels(1, 1, width=4.6, height=3.9)
     axis = axes[0, 0]
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="chance")
     for index, (name, values) in enumerate(scores.items()):
         wrong, right, _ = roc_curve(labels, values)
         axis.plot(wrong, right, color=colour_of(index), linewidth=1.6, label=name)
-    label(axis, x="share of unmatched mixes above the threshold", y="share of originals above it")
+    label(axis, x=f"share of {negatives} above the threshold", y=f"share of {positives} above it")
     _square(axis)
     return figure
 
@@ -142,6 +148,38 @@ def rank_curves(placed: Mapping[str, Mapping[str, Placement]]) -> Figure:
             )
         label(axis, title=title, x="leading share of the other candidates", y="share of originals")
         _square(axis)
+    return figure
+
+
+def top_k_curves(placed: Mapping[str, Placement]) -> Figure:
+    """Draw the share of queries whose partner is among the first k, for every k."""
+    figure, axes = panels(1, 1, width=5.4, height=3.9)
+    axis = axes[0, 0]
+    for index, (name, placement) in enumerate(placed.items()):
+        ks = np.arange(1, int(placement.candidates.max()) + 1)
+        if index == 0:
+            axis.plot(ks, ks / ks[-1], color=FAINT, linestyle="--", linewidth=1, label="chance")
+        shares = [float(placement.top_k(int(k)).mean()) for k in ks]
+        axis.plot(ks, shares, color=colour_of(index), linewidth=1.5, label=name)
+    label(axis, x="k", y="share of queries with the partner among the first k")
+    axis.set_ylim(0, 1.02)
+    axis.legend(fontsize=7, frameon=False, loc="lower right")
+    return figure
+
+
+def rank_histograms(placed: Mapping[str, Placement], num_bins: int = 10) -> Figure:
+    """Draw, for each Scorer, how many partners stand in each tenth of the candidates."""
+    columns = min(len(placed), 4)
+    rows = -(-len(placed) // columns)
+    figure, axes = panels(rows, columns, width=2.4, height=1.9, share_y=True)
+    edges = np.linspace(0, 1, num_bins + 1)
+    for index, (axis, (name, placement)) in enumerate(zip(axes.flat, placed.items(), strict=False)):
+        counts, _ = np.histogram(placement.normalised_rank, edges)
+        share = counts / counts.sum()
+        axis.bar(edges[:-1], share, 1 / num_bins, align="edge", color=colour_of(index), alpha=0.7)
+        axis.axhline(1 / num_bins, color=INK, linestyle="--", linewidth=0.8)
+        label(axis, title=name, x="share of loops before it", y="" if index % columns else "share")
+    _hide_empty(axes, len(placed))
     return figure
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from mashnet.errors import ConfigError
+from mashnet.errors import CheckpointError, ConfigError
 from mashnet.evaluation import baselines, protocols
+from mashnet.evaluation.database_loops import DatabaseLoops
 from mashnet.evaluation.database_mixes import DatabaseMixes
 from mashnet.evaluation.report import write_report
 from mashnet.evaluation.results import Outcome, console_table, write_outcome
@@ -40,27 +42,49 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     run = protocols.find(name)
     trained = [_trained_on(path) for path in checkpoints]
     data = config["data"]
-    source = DatabaseMixes(
-        _agreed("data.root", data["root"], [t.get("root") for t in trained]),
-        split=data["split"],
-        artefact_control=_flag(
-            _agreed(
-                "data.artefact_control",
-                data["artefact_control"],
-                [t.get("artefact_control", True) for t in trained] or [True],
-            )
-        ),
-    )
+    root = _agreed("data.root", data["root"], [t.get("root") for t in trained])
     scorers = _scorers(checkpoints, config.get("scorer"), config["baselines"])
+    _require_view(scorers, name)
+    source = _source(name, root, data, trained)
     outcome = run(scorers, source, bootstrap=Bootstrap(**config["bootstrap"]), **settings)
     folder = Path(config["out"]) if config["out"] else _folder(checkpoints, scorers, name)
     _write(outcome, folder, command)
     return folder
 
 
+def _source(
+    protocol: str, root: str, data: Mapping[str, Any], trained: Sequence[Mapping[str, Any]]
+) -> DatabaseMixes | DatabaseLoops:
+    """Open what a protocol asks about."""
+    if protocols.view_of(protocol) == "loops":
+        return DatabaseLoops(root, split=data["split"])
+    known = [t.get("artefact_control", True) for t in trained] or [True]
+    control = _agreed("data.artefact_control", data["artefact_control"], known)
+    return DatabaseMixes(root, split=data["split"], artefact_control=_flag(control))
+
+
+def _require_view(scorers: Sequence[Scorer], protocol: str) -> None:
+    """Refuse a network that hears something else; rules hear everything."""
+    view = protocols.view_of(protocol)
+    for scorer in scorers:
+        heard = getattr(scorer, "view", view)
+        if heard != view:
+            fitting = [p for p in protocols.names() if protocols.view_of(p) == heard]
+            raise ConfigError(
+                f"{scorer.name} judges {heard}, protocol={protocol} asks about {view}; "
+                f"use protocol={' or '.join(fitting)}"
+            )
+
+
 def _checkpoints(given: str | Sequence[str] | None) -> list[Path]:
     paths = [given] if isinstance(given, str) else list(given or [])
-    return [Path(path) for path in paths]
+    found: list[Path] = []
+    for path in paths:
+        matching = sorted(glob.glob(path)) if "*" in path else [path]
+        if not matching:
+            raise CheckpointError(f"checkpoint={path} matches nothing")
+        found += map(Path, matching)
+    return found
 
 
 def _scorers(

@@ -20,6 +20,7 @@ from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.selfcheck import make_selfcheck
 
 BUNDLE_SCHEMA_VERSION = 1
+_DATA = ("name", "root", "artefact_control", "negatives")  # what of the data block is kept
 
 
 def export_bundle(checkpoint: Path, out: Path) -> Path:
@@ -45,7 +46,7 @@ def export_bundle(checkpoint: Path, out: Path) -> Path:
         "schema_version": BUNDLE_SCHEMA_VERSION,
         "name": config["name"],
         "model": config["model"],
-        "data": {key: config["data"][key] for key in ("name", "root", "artefact_control")},
+        "data": {key: config["data"][key] for key in _DATA if key in config["data"]},
         "seed": config["seed"],
         "made_with": config["made_with"],
     }

@@ -8,34 +8,45 @@ from typing import Any
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import DatabaseError
-from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.trained import TrainedScorer
 
-LIMITS = """\
+_MIXES = """\
 - The score is the posterior that the stems are of one song, against mixes that are out of key or
   out of time. It is not a judgement of taste, and it is not calibrated on other music.
 - Stems are judged as they are given: move them to a common key and tempo first (`rank` does).
 - Score range 0 to 1; directional: the vocal, harmonic and percussion stems each have their role.
 - Evaluating on songs of the training database outside its test split is contaminated."""
+_LOOPS = """\
+- The score says how likely two loops are to sound together in one song, against negatives of one
+  strategy. It is not a judgement of taste, and it is not calibrated on other music.
+- Loops are one bar of four beats, stretched to 2 s, beginning on the downbeat; other lengths are
+  refused.
+- Keys are not matched first: a loop that would fit after a shift in key is judged as it is.
+- Evaluating on songs of the training database outside its test split is contaminated."""
+
+ABOUT = {
+    "mixes": "Mashability of separated stems: how well vocal, harmonic and percussion fit together "
+    "(architecture: Huang et al., AAAI 2021).",
+    "loops": "Compatibility of two loops (architecture: Chen et al., Neural Loop Combiner, ISMIR "
+    "2020).",
+}
+LIMITS = {"mixes": _MIXES, "loops": _LOOPS}
 
 
-def model_card(run: Path, config: dict[str, Any], scorer: MixScorer) -> str:
+def model_card(run: Path, config: dict[str, Any], scorer: TrainedScorer) -> str:
     """Return the card's Markdown, with the figures found under run/evaluation."""
     network = scorer.network
     parameters = sum(p.numel() for p in network.parameters())
-    frontend = scorer.frontend.settings
     data = config["data"]
     made = ", ".join(f"{name} {value}" for name, value in config["made_with"].items())
     lines = [
         f"# {config['name']}",
         "",
-        "Mashability of separated stems: how well vocal, harmonic and percussion fit together "
-        "(architecture: Huang et al., AAAI 2021).",
+        ABOUT[scorer.view],
         "",
-        f"- network: {config['model']['network']}, {parameters:,} parameters, "
-        f"unlabelled mixes: {config['model']['unlabelled']}",
-        f"- input: {frontend['sample_rate']} Hz mono, {frontend['n_mels']} mels, windows of "
-        f"{frontend['window_s']} s averaged over the whole input",
-        f"- artefact control in training: {data['artefact_control']}",
+        f"- network: {config['model']['network']}, {parameters:,} parameters",
+        f"- input: {scorer.frontend.describe()}",
+        *_training_lines(config),
         f"- seed {config['seed']}; made with {made}",
         "",
         "## Data",
@@ -48,7 +59,7 @@ def model_card(run: Path, config: dict[str, Any], scorer: MixScorer) -> str:
         "",
         "## Limits",
         "",
-        LIMITS,
+        LIMITS[scorer.view],
         "",
         "## Licences",
         "",
@@ -57,6 +68,15 @@ def model_card(run: Path, config: dict[str, Any], scorer: MixScorer) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _training_lines(config: dict[str, Any]) -> list[str]:
+    if "negatives" in config["data"]:
+        return [f"- negatives in training: {config['data']['negatives']}"]
+    return [
+        f"- unlabelled mixes in training: {config['model']['unlabelled']}",
+        f"- artefact control in training: {config['data']['artefact_control']}",
+    ]
 
 
 def _data_lines(root: Path) -> list[str]:

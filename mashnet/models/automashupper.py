@@ -12,7 +12,7 @@ mean over its pairs. Percussion has no pitch: its pairs have no harmonic term. T
 all shifts and offsets of a pair come from one FFT.
 
 What differs from the paper: tempo is left as it is (`rank` moves it before), a phrase is a whole
-part, and beats are tracked in each part by itself.
+part, and beats are tracked in each part by itself, unless the part knows them (loops do).
 """
 
 from __future__ import annotations
@@ -137,6 +137,11 @@ class AutomashupperScorer:
                     self._best(row[first], candidates[:, second], harmonic)[0] for row in queries
                 ]
                 _add(total, count, torch.stack(across))
+        for role, name in enumerate(ROLES):  # two loops may both be drums
+            if _present(queries, role) and _present(candidates, role):
+                harmonic = name in PITCHED_ROLES
+                pairs = [self._best(row[role], candidates[:, role], harmonic)[0] for row in queries]
+                _add(total, count, torch.stack(pairs))
         return torch.where(count > 0, total / count.clamp_min(1), 0.0)
 
     def best_fit(self, query: Group, candidate: Group) -> Fit:
@@ -275,9 +280,13 @@ def _encode(group: Group) -> torch.Tensor:
     if not len(samples) or float(np.abs(samples).max()) < 1e-4:
         return _nothing()
     onsets, power = onsets_and_power_in_bands(samples)
-    _, frames = librosa.beat.beat_track(
-        onset_envelope=onsets.mean(0).numpy(), sr=SAMPLE_RATE, hop_length=ONSET_HOP, trim=False
-    )
+    known = getattr(part, "beats_s", None)
+    if known is None:
+        _, frames = librosa.beat.beat_track(
+            onset_envelope=onsets.mean(0).numpy(), sr=SAMPLE_RATE, hop_length=ONSET_HOP, trim=False
+        )
+    else:
+        frames = np.round(np.asarray(known) * ONSET_RATE).astype(int)
     if len(frames) < 2:
         return _nothing()
     chroma = chromagram(samples)

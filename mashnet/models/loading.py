@@ -20,15 +20,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 import mashnet.models
-from mashnet.data.frontend import MixFrontend
 from mashnet.errors import CheckpointError, near_miss, require_one_of
-from mashnet.models.mix_scoring import MixScorer
 from mashnet.models.selfcheck import check_files, check_score
+from mashnet.models.trained import TrainedScorer
 
 NETWORK_PREFIX = "network."  # where a LightningModule keeps the network in its state
 
 
-def networks() -> dict[str, tuple[type[nn.Module], type[MixScorer]]]:
+def networks() -> dict[str, tuple[type[nn.Module], type[TrainedScorer]]]:
     """Find the networks: every module of mashnet.models with a network named as the module.
 
     Returns:
@@ -39,14 +38,15 @@ def networks() -> dict[str, tuple[type[nn.Module], type[MixScorer]]]:
         module = importlib.import_module(f"mashnet.models.{info.name}")
         own = [c for c in vars(module).values() if inspect.isclass(c)]
         own = [c for c in own if c.__module__ == module.__name__]
-        network = [c for c in own if issubclass(c, nn.Module) and c.__name__.lower() == info.name]
-        scorer = [c for c in own if issubclass(c, MixScorer)]
+        wanted = info.name.replace("_", "")
+        network = [c for c in own if issubclass(c, nn.Module) and c.__name__.lower() == wanted]
+        scorer = [c for c in own if issubclass(c, TrainedScorer)]
         if network and scorer:
             found[info.name] = (network[0], scorer[0])
     return found
 
 
-def build_scorer(settings: dict[str, Any], *, name: str) -> MixScorer:
+def build_scorer(settings: dict[str, Any], *, name: str) -> TrainedScorer:
     """Build a Scorer with untrained weights from a `model` block.
 
     Args:
@@ -58,7 +58,8 @@ def build_scorer(settings: dict[str, Any], *, name: str) -> MixScorer:
     """
     known = networks()
     network, scorer = known[require_one_of("model.network", settings["network"], known)]
-    return scorer(network(**settings["sizes"]), MixFrontend(**settings["frontend"]), name=name)
+    frontend = scorer.frontend_of(settings["frontend"])
+    return scorer(network(**settings["sizes"]), frontend, name=name)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def folder_of(checkpoint: Path) -> Path:
     return parent.parent if parent.name == "checkpoints" else parent
 
 
-def load_scorer(path: str | Path) -> MixScorer:
+def load_scorer(path: str | Path) -> TrainedScorer:
     """Load a trained Scorer from a run folder, a .ckpt file inside one, or a bundle folder.
 
     Raises:

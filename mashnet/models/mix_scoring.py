@@ -7,15 +7,16 @@ depends on what else is scored beside it.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import nn
 
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import Group, Part
+from mashnet.models.trained import TrainedScorer
 
 WINDOWS_PER_BATCH = 32
 
@@ -38,21 +39,19 @@ def complete(query: Group, candidate: Group) -> dict[str, Part]:
     return group
 
 
-class MixScorer(ABC):
-    """What both networks need: a network in evaluation mode beside its frontend."""
+class MixScorer(TrainedScorer):
+    """What both networks for mixes need."""
 
-    is_probability = True  # scores are posteriors: 0.5 is the published threshold
+    view = "mixes"
+    roles = ROLES
+    probe_s = 7.0
+    is_probability = True
+    frontend: MixFrontend
 
-    def __init__(self, network: nn.Module, frontend: MixFrontend, *, name: str) -> None:
-        """Take a trained network and the frontend it was trained with."""
-        self.network = network.eval()
-        self.frontend = frontend
-        self.name = name
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lies, and so where the spectrograms are computed."""
-        return next(self.network.parameters()).device
+    @staticmethod
+    def frontend_of(settings: dict[str, Any]) -> MixFrontend:
+        """Build the frontend from its settings."""
+        return MixFrontend(**settings)
 
     @abstractmethod
     def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:

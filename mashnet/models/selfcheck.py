@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import CheckpointError
-from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.trained import TrainedScorer
 
 TOLERANCE = 1e-4  # scores of the same weights on another processor differ by less
+_TONES_HZ = ([440.0, 880.0], [110.0, 220.0, 277.18], [60.0, 5000.0])  # of each role
 CHECKED_FILES = ("model.safetensors", "config.yaml")
 
 
 def probe(recipe: dict[str, Any]) -> Group:
-    """Return a group with every role: harmonic tones with a beat, made from the recipe's numbers.
+    """Return a group with every role of a recipe: tones with a beat, made from its numbers.
 
     Args:
         recipe: `sample_rate` in Hz, `duration_s`, `beat_s`, and per role `tones_hz`.
@@ -27,31 +27,28 @@ def probe(recipe: dict[str, Any]) -> Group:
     rate = int(recipe["sample_rate"])
     time_s = np.arange(round(float(recipe["duration_s"]) * rate)) / rate
     group = {}
-    for role in ROLES:
+    for role in recipe["tones_hz"]:
         wave = sum(np.sin(2 * np.pi * float(hz) * time_s) for hz in recipe["tones_hz"][role])
         decay = np.exp(-8.0 * (time_s % float(recipe["beat_s"])))
         group[role] = ArrayPart((0.1 * wave * decay).astype(np.float32), rate)
     return group
 
 
-def probe_score(scorer: MixScorer, recipe: dict[str, Any]) -> float:
+def probe_score(scorer: TrainedScorer, recipe: dict[str, Any]) -> float:
     """Return what a Scorer says of a probe."""
     group = dict(probe(recipe))
-    query = {"vocal": group.pop("vocal")}
+    first = scorer.roles[0]
+    query = {first: group.pop(first)}
     return float(scorer.score(query, [group])[0])
 
 
-def make_selfcheck(scorer: MixScorer, folder: Path) -> dict[str, Any]:
+def make_selfcheck(scorer: TrainedScorer, folder: Path) -> dict[str, Any]:
     """Return what selfcheck.json of a finished bundle folder must hold."""
     recipe = {
         "sample_rate": scorer.frontend.log_mel.sample_rate,
-        "duration_s": 7.0,
+        "duration_s": scorer.probe_s,
         "beat_s": 0.5,
-        "tones_hz": {
-            "vocal": [440.0, 880.0],
-            "harmonic": [110.0, 220.0, 277.18],
-            "percussion": [60.0, 5000.0],
-        },
+        "tones_hz": dict(zip(scorer.roles, _TONES_HZ, strict=False)),
     }
     return {
         "recipe": recipe,
@@ -84,7 +81,7 @@ def check_files(folder: Path) -> dict[str, Any]:
     return check
 
 
-def check_score(scorer: MixScorer, folder: Path, check: dict[str, Any]) -> None:
+def check_score(scorer: TrainedScorer, folder: Path, check: dict[str, Any]) -> None:
     """Score the probe and compare.
 
     Raises:

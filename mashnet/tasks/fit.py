@@ -17,14 +17,11 @@ import yaml
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger
 
-from mashnet.data.module import MixData
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.files import written_atomically
-from mashnet.models.loading import build_scorer, read_config
-from mashnet.tasks.mix import MixTask
+from mashnet.models.loading import read_config
+from mashnet.tasks.jobs import job_of
 from mashnet.tasks.waiting import WaitingForData
-
-MONITOR = "val/average_rank"
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
@@ -50,11 +47,11 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
 
     Args:
         run: the run's folder.
-        config: `name`, `model` (network, sizes, frontend, unlabelled, learning_rate), `data`
-            (root, artefact_control, batch_size, …), `trainer`, `logger` and `seed`.
+        config: `name`, `model` (network, sizes, frontend, learning_rate, …), `data` (root,
+            batch_size, …), `trainer`, `logger` and `seed`.
 
     Returns:
-        The checkpoint to use: the best by validation average rank.
+        The checkpoint to use: the best by the job's validation figure.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, once the checkpoint is safe.
@@ -62,30 +59,12 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
     _be_quiet()
     torch.set_float32_matmul_precision("high")
     pl.seed_everything(config["seed"], workers=True, verbose=False)
-    scorer = build_scorer(config["model"], name=config["name"])
     settings = config["trainer"]
     accelerator, precision = choose_accelerator(settings["accelerator"], settings["precision"])
-    data = MixData(
-        config["data"]["root"],
-        artefact_control=config["data"]["artefact_control"],
-        inputs=scorer.network.inputs,  # type: ignore[arg-type]
-        frontend=scorer.frontend,
-        with_unlabelled=config["model"]["unlabelled"] != "none",
-        transposed_negatives=config["data"]["transposed_negatives"],
-        batch_size=config["data"]["batch_size"],
-        validation_windows=config["data"]["validation_windows"],
-        num_workers=config["data"]["num_workers"],
-        seed=config["seed"],
-        device="cuda" if accelerator == "gpu" else "cpu",
-    )
-    task = MixTask(
-        scorer,
-        unlabelled=config["model"]["unlabelled"],
-        learning_rate=config["model"]["learning_rate"],
-    )
+    job = job_of(config, "cuda" if accelerator == "gpu" else "cpu")
     checkpoints = run / "checkpoints"
     best = ModelCheckpoint(
-        checkpoints, filename="best", monitor=MONITOR, mode="min", enable_version_counter=False
+        checkpoints, filename="best", monitor=job.monitor, mode="min", enable_version_counter=False
     )
     last = ModelCheckpoint(
         checkpoints,
@@ -108,7 +87,7 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
         callbacks=[
             WaitingForData(),
             best,
-            EarlyStopping(MONITOR, mode="min", patience=settings["patience"]),
+            EarlyStopping(job.monitor, mode="min", patience=settings["patience"]),
             TQDMProgressBar(refresh_rate=max(1, settings["progress_every"])),
             last,  # after the others, so that it holds their state of the same epoch
         ],
@@ -117,8 +96,8 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
     write_config(run, {**config, "made_with": provenance()})
     try:
         trainer.fit(
-            task,
-            datamodule=data,
+            job.task,
+            **job.data,
             ckpt_path=resumed if resumed.is_file() else None,
             weights_only=True,
         )
@@ -127,7 +106,7 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
         if not resumed.is_file():
             trainer.save_checkpoint(resumed)
         raise KeyboardInterrupt(f"go on with: python train.py resume={run}") from error
-    draw_curves(run)
+    draw_curves(run, job.monitor)
     return checkpoints / "best.ckpt"
 
 
@@ -212,14 +191,17 @@ def read_log(run: Path) -> dict[int, dict[str, float]]:
     return by_epoch
 
 
-def draw_curves(run: Path) -> None:
-    """Draw run/curves.png from the log: losses, accuracies and the monitored rank by epoch."""
+def draw_curves(run: Path, monitor: str) -> None:
+    """Draw run/curves.png from the log: losses, accuracies and what is monitored, by epoch."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     log = sorted(read_log(run).items())
-    figure, axes = pyplot.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
-    panels = (("train/loss", "val/loss"), ("train/accuracy", "val/accuracy"), (MONITOR,))
+    panels: list[tuple[str, ...]] = [("train/loss", "val/loss"), ("train/accuracy", "val/accuracy")]
+    if all(monitor not in names for names in panels):
+        panels.append((monitor,))
+    size = (4 * len(panels), 3.2)
+    figure, axes = pyplot.subplots(1, len(panels), figsize=size, layout="constrained")
     for axis, names in zip(axes, panels, strict=True):
         for name in names:
             points = [(epoch, values[name]) for epoch, values in log if name in values]

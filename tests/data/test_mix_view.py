@@ -8,13 +8,13 @@ from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.mix_view import (
-    EpochSampler,
     EvenWindows,
     MixItem,
     RandomGroups,
     joined,
     label_of,
 )
+from mashnet.data.order import EpochSampler
 from mashnet.data.parts import ArrayPart
 from mashnet.errors import DatabaseError
 

@@ -12,6 +12,7 @@ from mashnet.errors import ConfigError
 from mashnet.evaluation.cross_validation import auc_within, cross_validated, read_folds
 from mashnet.evaluation.metrics import auc
 from mashnet.evaluation.protocols import mashup_retrieval, mix_classification
+from mashnet.evaluation.report import write_report
 from mashnet.evaluation.results import write_outcome
 from mashnet.evaluation.statistics import Bootstrap
 
@@ -41,6 +42,8 @@ def test_one_fold_gives_the_figures_of_the_protocol(protocol, named_source, told
     expected = {(c.metric, c.second): c.difference for c in outcome.comparisons}
     found = {(c.metric, c.second): c.difference for c in pooled.comparisons}
     assert expected.items() <= found.items()
+    write_report(pooled, tmp_path / "report.html", command="x")
+    assert "held out in turn" in (tmp_path / "report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("protocol", [mix_classification, mashup_retrieval])

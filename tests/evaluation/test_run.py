@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
+from data_pipelines import negatives
 from mashnet.cli import CONFIGS, check_overrides, compose
 from mashnet.data.recipes import Recipe
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError
@@ -18,6 +19,7 @@ from mashnet.evaluation import protocols
 from mashnet.evaluation.baselines import build, scorer_classes
 from mashnet.evaluation.run import evaluate
 from mashnet.scoring import Scorer
+from tests.loops import loop_database, songs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,6 +85,9 @@ def test_every_protocol_writes_what_the_contract_says(protocol, database, tmp_pa
         if protocol == "sensitivity"
         else []
     )  # fmt: skip
+    if protocols.view_of(protocol) == "loops":
+        loop_database(database.root, [*songs("test", 6), *songs("val", 3, first=50)])
+        negatives.make(compose("negatives", [f"db={database.root}"], negatives.CONFIG_DIR))
     overrides = [
         "scorer=alignment",
         f"protocol={protocol}",

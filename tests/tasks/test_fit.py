@@ -10,18 +10,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
-from data_pipelines import mixes
+import mashnet
+from data_pipelines import mixes, negatives
 from mashnet.cli import CONFIGS, compose
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import CheckpointError, DatabaseError
+from mashnet.errors import CheckpointError, ConfigError, DatabaseError
+from mashnet.evaluation.run import evaluate
+from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import load_scorer
 from mashnet.tasks.fit import fit, read_log, read_run
 from tests.conftest import make_tiny_database
+from tests.loops import loop_database, songs
 from train import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = sorted(p.stem for p in (CONFIGS / "model").glob("*.yaml"))
+LOOPS = ("loop_cnn", "loop_siamese")
 SMALL_COUNTS = "{original: 1, matched: 1, unmatched_key: 1, unmatched_tempo: 0}"
 
 
@@ -32,6 +38,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> MashupDB:
     overrides = [f"db={root}", "duration.min_s=5.0", "workers=2"]
     overrides += [f"per_seed.{split}={SMALL_COUNTS}" for split in ("train", "val", "test")]
     mixes.make(compose("mixes", overrides, mixes.CONFIG_DIR))
+    loop_database(root, [*songs("train", 4), *songs("val", 2, first=50)])
+    negatives.make(compose("negatives", [f"db={root}"], negatives.CONFIG_DIR))
     return MashupDB.open(root)
 
 
@@ -43,10 +51,14 @@ def settings(database: MashupDB, *overrides: str) -> dict:
             f"data.root={database.root}",
             "trainer.max_epochs=1",
             "trainer.accelerator=cpu",
-            "scale.mix.frontend.window_s=2.0",
-            "scale.mix.sizes.source_filters=[2,4]",
-            "scale.mix.sizes.joint_filters=8",
-            "scale.mix.batch_size=4",
+            "scale.mixes.frontend.window_s=2.0",
+            "scale.mixes.sizes.source_filters=[2,4]",
+            "scale.mixes.sizes.joint_filters=8",
+            "scale.mixes.batch_size=4",
+            "scale.loops.frontend.n_mels=16",
+            "scale.loops.frontend.hop_length=2048",
+            "scale.loops.sizes={frames: 22, n_mels: 16, filters: [4, 2], dense: [8, 8, 4]}",
+            "scale.loops.batch_size=4",
             *overrides,
         ],
     )
@@ -63,12 +75,47 @@ def test_every_model_config_trains_and_loads(
     assert (run / "curves.png").stat().st_size > 1000
     log = read_log(run)
     assert set(log) == {0}
-    assert {"train/loss", "val/average_rank", "train/waiting_share"} <= set(log[0])
-    assert load_scorer(run).name == model
+    chosen_by = "val/loss" if model in LOOPS else "val/average_rank"
+    assert {"train/loss", chosen_by, "train/waiting_share"} <= set(log[0])
+    assert load_scorer(run).name == (f"{model}+random" if model in LOOPS else model)
+
+
+@pytest.mark.parametrize("model", LOOPS)
+def test_a_loop_network_learns_and_becomes_a_bundle(
+    database: MashupDB, tmp_path: Path, model: str
+) -> None:
+    """What it was trained on it tells apart; a bundle scores files as the run does."""
+    run = tmp_path / "run"
+    faster = ("trainer.max_epochs=20", "scale.loops.learning_rate=0.1")
+    chosen = settings(database, f"model={model}", "negatives=shift", *faster)
+    fit(run, {**chosen, "trainer": {**chosen["trainer"], "patience": 100}})
+    log = read_log(run)
+    assert log[19]["train/loss"] < 0.8 * log[0]["train/loss"]
+    export_bundle(run, tmp_path / "bundle")
+    card = (tmp_path / "bundle" / "README.md").read_text("utf-8")
+    assert "negatives in training: shift" in card
+    files = {}
+    for name, row in zip(("loop_a", "loop_b"), database.loops.iter_rows(named=True), strict=False):
+        files[name] = database.root / row["path"]
+    score = mashnet.load(tmp_path / "bundle").score(**files)
+    assert score == pytest.approx(mashnet.load(run).score(**files), abs=1e-5)
+    with pytest.raises(ConfigError, match="Available: loop_a, loop_b"):
+        mashnet.load(run).score(vocal=files["loop_a"])
+    with pytest.raises(ConfigError, match=r"judges loops.*use protocol=loop_ranking"):
+        evaluate(evaluation(run, "mashup_retrieval"), command="")
+
+
+def evaluation(run: Path, protocol: str) -> dict:
+    composed = compose("evaluate", [f"checkpoint={run}", f"protocol={protocol}"])
+    plain = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(plain, dict)
+    return plain
 
 
 def test_paper_scale_composes_with_the_published_sizes(database: MashupDB) -> None:
-    model = settings(database, "model=premixnet", "scale=paper", "scale.mix.batch_size=32")["model"]
+    model = settings(database, "model=premixnet", "scale=paper", "scale.mixes.batch_size=32")[
+        "model"
+    ]
     assert (model["sizes"]["n_mels"], model["sizes"]["dense"]) == (128, 128)
     assert model["learning_rate"] == 1e-4
 
@@ -115,8 +162,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
 ) -> None:
     command = [
         *(sys.executable, "train.py", "data=mashupdb", f"data.root={database.root}"),
-        *("trainer.max_epochs=500", "trainer.patience=500", "scale.mix.frontend.window_s=2.0"),
-        *("scale.mix.batch_size=4", "scale.mix.sizes.source_filters=[2,4]"),
+        *("trainer.max_epochs=500", "trainer.patience=500", "scale.mixes.frontend.window_s=2.0"),
+        *("scale.mixes.batch_size=4", "scale.mixes.sizes.source_filters=[2,4]"),
         *(f"runs={tmp_path}", "run=interrupted"),
     ]
     process = subprocess.Popen(
@@ -136,8 +183,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
 def test_wandb_works_without_an_account(database: MashupDB, tmp_path: Path) -> None:
     command = [
         *(sys.executable, "train.py", "data=mashupdb", f"data.root={database.root}"),
-        *("logger=wandb", "trainer.max_epochs=1", "scale.mix.frontend.window_s=2.0"),
-        *("scale.mix.sizes.source_filters=[2,4]", f"runs={tmp_path}", "run=logged"),
+        *("logger=wandb", "trainer.max_epochs=1", "scale.mixes.frontend.window_s=2.0"),
+        *("scale.mixes.sizes.source_filters=[2,4]", f"runs={tmp_path}", "run=logged"),
     ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
     result = subprocess.run(

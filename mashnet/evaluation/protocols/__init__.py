@@ -1,7 +1,8 @@
 """One file per protocol; each talks to Scorers only and is found by its name.
 
 A protocol is a module with a function `run(scorers, source, *, bootstrap, …) -> Outcome`; what
-else it takes stands in configs/protocol/<name>.yaml.
+else it takes stands in configs/protocol/<name>.yaml. VIEW names what it asks about: mixes (if it
+has none) or loops.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from types import ModuleType
 
 from mashnet.errors import require_one_of
 from mashnet.evaluation.results import Outcome
@@ -25,4 +27,13 @@ def find(name: str) -> Callable[..., Outcome]:
     Raises:
         ConfigError: if there is none of that name.
     """
-    return importlib.import_module(f"{__name__}.{require_one_of('protocol', name, names())}").run
+    return _module(name).run
+
+
+def view_of(name: str) -> str:
+    """Return what a protocol asks about: mixes, or what its VIEW says."""
+    return getattr(_module(name), "VIEW", "mixes")
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{require_one_of('protocol', name, names())}")

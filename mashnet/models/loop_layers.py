@@ -1,0 +1,67 @@
+"""The skeleton that both loop networks share (Chen et al., ISMIR 2020, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from mashnet.errors import ConfigError
+
+DROPOUT = 0.1
+
+
+class Skeleton(nn.Module):
+    """Two convolutions and three dense layers: (batch, frames, mels) → (batch, dense[-1]).
+
+    The maps keep their size, so the first dense layer, over all of them, has nearly all of the
+    weights (22.6 of 22.7 M at the published size) and hears one length of input only.
+    """
+
+    def __init__(
+        self, *, frames: int, n_mels: int, filters: Sequence[int], dense: Sequence[int]
+    ) -> None:
+        """Name the input's shape and the sizes; the paper has filters 16, 4 and dense 256, 128, 16.
+
+        Raises:
+            ConfigError: if there are not two convolutions and three dense layers.
+        """
+        super().__init__()
+        if len(filters) != 2 or len(dense) != 3:
+            raise ConfigError(f"filters={list(filters)} must be two, dense={list(dense)} three")
+        self.frames, self.n_mels = frames, n_mels
+        first, second = filters
+        self.convolutions = nn.Sequential(_convolution(1, first), _convolution(first, second))
+        self.dense = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(second * frames * n_mels, dense[0]),
+            nn.BatchNorm1d(dense[0]),
+            nn.PReLU(),
+            nn.Linear(dense[0], dense[1]),
+            nn.BatchNorm1d(dense[1]),
+            nn.PReLU(),
+            nn.Linear(dense[1], dense[2]),
+        )
+
+    def forward(self, mels: torch.Tensor) -> torch.Tensor:
+        """Return features, (batch, dense[-1]), of log-mels (batch, frames, mels).
+
+        Raises:
+            ValueError: if the input has another length or other bands than the dense layer.
+        """
+        if mels.shape[1:] != (self.frames, self.n_mels):
+            raise ValueError(
+                f"the network hears {self.frames} frames × {self.n_mels} mels, "
+                f"got {' × '.join(map(str, mels.shape[1:]))}: its dense layer has one length"
+            )
+        return self.dense(self.convolutions(mels.unsqueeze(1)))
+
+
+def _convolution(inputs: int, filters: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, filters, 3, padding=1),
+        nn.Dropout(DROPOUT),
+        nn.BatchNorm2d(filters),
+        nn.PReLU(),
+    )

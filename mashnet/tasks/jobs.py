@@ -1,0 +1,77 @@
+"""From a run's settings to what is trained, on what, and by which figure it is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+
+from mashnet.data.loop_view import LoopData
+from mashnet.data.module import MixData
+from mashnet.models.loading import build_scorer
+from mashnet.models.loop_scoring import LoopScorer
+from mashnet.models.mix_scoring import MixScorer
+from mashnet.tasks.loop import LoopTask
+from mashnet.tasks.mix import MixTask
+
+
+@dataclass(frozen=True)
+class Job:
+    """A module and its data, as `trainer.fit` takes them, and the figure to minimise."""
+
+    task: pl.LightningModule
+    data: dict[str, Any]
+    monitor: str
+
+
+def job_of(config: dict[str, Any], device: str) -> Job:
+    """Build the job that a run's settings describe; the network says what it is trained on.
+
+    Raises:
+        MashnetError: if the settings make no sense, or the database lacks what is asked for.
+    """
+    scorer = build_scorer(config["model"], name=config["name"])
+    if isinstance(scorer, LoopScorer):
+        return _loops(scorer, config, device)
+    assert isinstance(scorer, MixScorer)
+    return _mixes(scorer, config, device)
+
+
+def _mixes(scorer: MixScorer, config: dict[str, Any], device: str) -> Job:
+    model, settings = config["model"], config["data"]
+    data = MixData(
+        settings["root"],
+        artefact_control=settings["artefact_control"],
+        inputs=scorer.network.inputs,  # type: ignore[arg-type]
+        frontend=scorer.frontend,
+        with_unlabelled=model["unlabelled"] != "none",
+        transposed_negatives=settings["transposed_negatives"],
+        batch_size=settings["batch_size"],
+        validation_windows=settings["validation_windows"],
+        num_workers=settings["num_workers"],
+        seed=config["seed"],
+        device=device,
+    )
+    task = MixTask(scorer, unlabelled=model["unlabelled"], learning_rate=model["learning_rate"])
+    return Job(task, {"datamodule": data}, "val/average_rank")
+
+
+def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
+    settings = config["data"]
+    data = LoopData(
+        settings["root"],
+        inputs=scorer.network.inputs,  # type: ignore[arg-type]
+        frontend=scorer.frontend,
+        negatives=settings["negatives"],
+        batch_size=settings["batch_size"],
+        num_workers=settings["num_workers"],
+        seed=config["seed"],
+        device=device,
+    )
+    loaders = {
+        "train_dataloaders": data.train_dataloader(),
+        "val_dataloaders": data.val_dataloader(),
+    }
+    task = LoopTask(scorer, learning_rate=config["model"]["learning_rate"])
+    return Job(task, loaders, "val/loss")

@@ -1,0 +1,59 @@
+"""Telling pairs of loops that sound together in a song from pairs that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from mashnet.models.loop_scoring import LoopScorer
+
+MOMENTUM = 0.9
+EPOCHS_PER_STEP = 8  # after as many the rate falls tenfold, as in the published code
+DECAY = 0.1
+
+
+class LoopTask(pl.LightningModule):
+    """Trains the loop CNN (binary cross-entropy) or the Siamese network (contrastive loss).
+
+    Stochastic gradient descent (Chen et al., ISMIR 2020, section 4); the paper names neither
+    momentum nor schedule: 0.9, and a rate that falls tenfold every eight epochs.
+    """
+
+    def __init__(self, scorer: LoopScorer, *, learning_rate: float) -> None:
+        """Take the network through its Scorer."""
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.network = scorer.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
+        self.network.train()
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return logits or distances, (batch,)."""
+        return self.network({name: batch[name] for name in self.network.inputs})  # type: ignore[union-attr, misc]
+
+    def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
+        """Return the loss of a batch of pairs."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:
+        """Log loss and accuracy of the validation pairs."""
+        self._step(batch, "val")
+
+    def _step(self, batch: dict[str, torch.Tensor], stage: str) -> torch.Tensor:
+        out, labels = self(batch).float(), batch["label"]
+        loss: torch.Tensor = self.network.loss(out, labels)  # type: ignore[operator]
+        fits = self.network.fits(out)  # type: ignore[operator]
+        accuracy = (fits == (labels == 1)).float().mean()
+        figures = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Return stochastic gradient descent and its schedule."""
+        optimizer = torch.optim.SGD(
+            self.network.parameters(), lr=self.learning_rate, momentum=MOMENTUM
+        )
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, EPOCHS_PER_STEP, DECAY)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
