@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,8 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 # Runs name their own folders; Hydra must neither make any nor leave the user's directory.
 _QUIET = (
     "hydra.run.dir=.",
-    "hydra.sweep.dir=.",
+    # -m writes multirun.yaml wherever it is told to.
+    f"hydra.sweep.dir={Path(tempfile.gettempdir()) / 'mashnet-multirun'}",
     "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra.job.chdir=false",

@@ -210,3 +210,19 @@ def test_the_run_keeps_all_it_was_made_with(database: MashupDB, tmp_path: Path) 
     kept = yaml.safe_load((run / "config.yaml").read_text())
     assert kept["data"]["root"] == str(database.root)
     assert {"torch", "commit"} <= set(kept["made_with"])
+
+
+def test_several_runs_by_one_command(database: MashupDB, tmp_path: Path) -> None:
+    """`-m` trains one run after the other and leaves nothing but the runs."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    command = [
+        *(sys.executable, str(ROOT / "train.py"), "-m", "model=loop_cnn", "data=mashupdb"),
+        *("negatives=reverse,shift", f"data.root={database.root}", "trainer.max_epochs=1"),
+        *("scale.loops.batch_size=4", "scale.loops.sizes.dense=[8,8,4]", "trainer.accelerator=cpu"),
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in folder.iterdir()] == ["runs"]
+    names = {load_scorer(run).name for run in (folder / "runs").iterdir()}
+    assert names == {"loop_cnn+reverse", "loop_cnn+shift"}
