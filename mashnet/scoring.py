@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from mashnet.data.loops import part_of
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import FilePart, Part
-from mashnet.errors import ConfigError, require_one_of
+from mashnet.errors import ConfigError, DatabaseError, require_one_of
 from mashnet.library import candidates_for, files_of, target_of
 from mashnet.models.loading import load_scorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
@@ -25,6 +26,7 @@ RANKING = {
     "semitones": pl.Int64,
     "tempo_ratio": pl.Float64,
 }
+LOOP_RANKING = ("score", "loop_id", "kind", "clip_id", "title", "path")
 
 
 class Model:
@@ -68,7 +70,8 @@ class Model:
         """Rank what a library could add to a query.
 
         Each clip of the library that brings the missing roles is moved to the query's key, tempo
-        and first downbeat, once, and scored.
+        and first downbeat, once, and scored. A network for loops takes `{"loop_a": file}` and ranks
+        all loops of the library; what is said of tempo and key below is then not used.
 
         Args:
             query: a sound file for one or two roles, such as `{"vocal": "v.wav"}`.
@@ -80,7 +83,8 @@ class Model:
             tempo_range: likewise for clips that would have to be stretched beyond these ratios.
 
         Returns:
-            A row per clip, best first: score, clip_id, title, artist, semitones, tempo_ratio.
+            A row per clip, best first: score, clip_id, title, artist, semitones, tempo_ratio. Of
+            loops a row per loop, with the columns of `LOOP_RANKING`.
 
         Raises:
             AudioError: if a file of the query cannot be used.
@@ -88,6 +92,8 @@ class Model:
             ConfigError: if the query's roles, key or beat make no sense.
         """
         database = MashupDB.open(library)
+        if getattr(self.scorer, "view", "mixes") == "loops":
+            return self._rank_loops(query, database)
         files, group, missing = files_of(query)
         try:
             known_key = parse_key(key) if key else None
@@ -111,6 +117,21 @@ class Model:
             for score, c in zip(scores, candidates, strict=True)
         ]
         return pl.DataFrame(rows, schema=RANKING).sort("score", descending=True)
+
+    def _rank_loops(self, query: Mapping[str, str | Path], database: MashupDB) -> pl.DataFrame:
+        if set(query) != {"loop_a"}:
+            raise ConfigError("a loop is ranked with one other loop: query={'loop_a': file}")
+        loops = database.loops.join(database.clips.select("clip_id", "title"), "clip_id", "left")
+        if not len(loops):
+            raise DatabaseError(
+                f"{database.root} has no loops. Make them with: "
+                f"python -m data_pipelines.loops db={database.root}"
+            )
+        groups = [{"loop_b": part_of(database, row)} for row in loops.iter_rows(named=True)]
+        asked = {"loop_a": FilePart(Path(query["loop_a"]))}
+        scores = self.scorer.score(asked, groups).tolist()
+        ranking = loops.with_columns(score=pl.Series(scores, dtype=pl.Float64))
+        return ranking.select(LOOP_RANKING).sort("score", descending=True)
 
 
 def load(path: str | Path) -> Model:
