@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-
 from omegaconf import DictConfig, OmegaConf
 
-from mashnet.cli import entry_point
+from mashnet.cli import entry_point, typed_command
 
 
 @entry_point("evaluate")
@@ -16,10 +13,9 @@ def main(config: DictConfig) -> None:
     # Imported here: a mistyped setting is refused, and a rendering process starts, without torch.
     from mashnet.evaluation.run import evaluate
 
-    typed = [argument for argument in sys.argv[1:] if not argument.startswith("hydra")]
     settings = OmegaConf.to_container(config, resolve=True)
     assert isinstance(settings, dict)
-    evaluate(settings, command=shlex.join(["python", "evaluate.py", *typed]))  # type: ignore[arg-type]
+    evaluate(settings, command=typed_command("python", "evaluate.py"))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

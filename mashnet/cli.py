@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable
@@ -31,6 +32,11 @@ _QUIET = (
     "hydra/job_logging=none",
     "hydra/hydra_logging=none",
 )
+
+
+def typed_command(*program: str) -> str:
+    """Return a program and what its user typed after it, as one line for a shell."""
+    return shlex.join([*program, *(a for a in sys.argv[1:] if not a.startswith("hydra"))])
 
 
 def entry_point(

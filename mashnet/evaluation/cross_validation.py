@@ -10,8 +10,6 @@ mixes of the same fold. What is pooled is who wins, never the scores.
 from __future__ import annotations
 
 import json
-import shlex
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,7 @@ import polars as pl
 from omegaconf import DictConfig
 from scipy.stats import rankdata
 
-from mashnet.cli import entry_point
+from mashnet.cli import entry_point, typed_command
 from mashnet.errors import ConfigError
 from mashnet.evaluation import figures
 from mashnet.evaluation.metrics import Placement, balanced_accuracy, place, placements
@@ -254,8 +252,8 @@ def main(config: DictConfig) -> None:
     outcome = cross_validated(protocol, scores, Bootstrap(**config.bootstrap))
     folder = Path(config.out)
     written = write_outcome(outcome, folder)
-    command = ["python", "-m", "mashnet.evaluation.cross_validation", *sys.argv[1:]]
-    write_report(outcome, folder / "report.html", command=shlex.join(command))
+    command = typed_command("python", "-m", "mashnet.evaluation.cross_validation")
+    write_report(outcome, folder / "report.html", command=command)
     print(console_table(outcome))
     for path in [*written, folder / "report.html"]:
         print(f"written: {path}")
