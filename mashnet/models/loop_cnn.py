@@ -47,9 +47,9 @@ class LoopCnn(nn.Module):
         return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 
     @staticmethod
-    def fits(logits: torch.Tensor) -> torch.Tensor:
-        """Return which pairs are judged to fit, (batch,)."""
-        return logits > 0
+    def scores(logits: torch.Tensor) -> torch.Tensor:
+        """Return how well pairs fit, (batch,); above 0 they are judged to fit."""
+        return logits
 
 
 class LoopCnnScorer(LoopScorer):

@@ -58,9 +58,9 @@ class LoopSiamese(nn.Module):
         return 0.5 * (fit * distances.square() + (1 - fit) * apart.square()).mean()
 
     @staticmethod
-    def fits(distances: torch.Tensor) -> torch.Tensor:
-        """Return which pairs are judged to fit, (batch,): those nearer than half the margin."""
-        return distances < MARGIN / 2
+    def scores(distances: torch.Tensor) -> torch.Tensor:
+        """Return how well pairs fit, (batch,); above 0, nearer than half the margin, they do."""
+        return MARGIN / 2 - distances
 
 
 class LoopSiameseScorer(LoopScorer):

@@ -74,4 +74,4 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
         "val_dataloaders": data.val_dataloader(),
     }
     task = LoopTask(scorer, learning_rate=config["model"]["learning_rate"])
-    return Job(task, loaders, "val/loss")
+    return Job(task, loaders, "val/rank_share")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from sklearn.metrics import roc_auc_score
 
 from mashnet.models.loop_scoring import LoopScorer
 
@@ -28,6 +29,7 @@ class LoopTask(pl.LightningModule):
         self.network = scorer.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
         self.network.train()
+        self._validation: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return logits or distances, (batch,)."""
@@ -38,16 +40,30 @@ class LoopTask(pl.LightningModule):
         return self._step(batch, "train")
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:
-        """Log loss and accuracy of the validation pairs."""
+        """Log loss and accuracy of the validation pairs, and collect their scores."""
         self._step(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log which share of the negatives stands before a pair that fits, on average.
+
+        The checkpoint is chosen by it: the loss rises as soon as a network is too sure of itself,
+        long before it ranks worse.
+        """
+        scores, labels = (torch.cat(column) for column in zip(*self._validation, strict=True))
+        self._validation.clear()
+        if not self.trainer.sanity_checking:
+            share = 1 - roc_auc_score((labels == 1).numpy(), scores.numpy())
+            self.log("val/rank_share", share, prog_bar=True)
 
     def _step(self, batch: dict[str, torch.Tensor], stage: str) -> torch.Tensor:
         out, labels = self(batch).float(), batch["label"]
         loss: torch.Tensor = self.network.loss(out, labels)  # type: ignore[operator]
-        fits = self.network.fits(out)  # type: ignore[operator]
-        accuracy = (fits == (labels == 1)).float().mean()
+        scores = self.network.scores(out).detach()  # type: ignore[operator]
+        accuracy = ((scores > 0) == (labels == 1)).float().mean()
         figures = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True)
+        if stage == "val":
+            self._validation.append((scores.cpu(), labels.cpu()))
         return loss
 
     def configure_optimizers(self) -> Any:

@@ -99,14 +99,14 @@ def test_contrastive_loss_by_hand():
     # fits: d² = 0.25 and 9; does not: (2 - 0.5)² = 2.25, and 0 beyond the margin. Halved, averaged.
     expected = 0.5 * (0.25 + 9 + 2.25 + 0) / 4
     assert LoopSiamese.loss(distances, labels).item() == pytest.approx(expected)
-    assert LoopSiamese.fits(distances).tolist() == [True, False, True, False]
+    assert LoopSiamese.scores(distances).tolist() == [0.5, -2.0, 0.5, -2.0]
 
 
 def test_binary_cross_entropy_by_hand():
     logits, labels = torch.tensor([0.0, np.log(3)]), torch.tensor([1, 0])
     # posteriors 1/2 and 3/4: -(ln 1/2 + ln 1/4) / 2
     assert LoopCnn.loss(logits, labels).item() == pytest.approx(1.5 * np.log(2))
-    assert LoopCnn.fits(logits).tolist() == [False, True]
+    assert LoopCnn.scores(logits).tolist() == logits.tolist()
 
 
 @pytest.mark.parametrize("make", [cnn, siamese])

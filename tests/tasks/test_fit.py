@@ -77,7 +77,7 @@ def test_every_model_config_trains_and_loads(
     assert (run / "curves.png").stat().st_size > 1000
     log = read_log(run)
     assert set(log) == {0}
-    chosen_by = "val/loss" if model in LOOPS else "val/average_rank"
+    chosen_by = "val/rank_share" if model in LOOPS else "val/average_rank"
     assert {"train/loss", chosen_by, "train/waiting_share"} <= set(log[0])
     assert load_scorer(run).name == (f"{model}+random" if model in LOOPS else model)
 
