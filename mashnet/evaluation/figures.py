@@ -18,6 +18,7 @@ from mashnet.evaluation.metrics import Placement, Reliability
 from mashnet.evaluation.statistics import Estimate
 
 COLOURS = ("#b3392f", "#2f6690", "#6b8f3c", "#c9892b", "#6d597a", "#3a7d7c", "#8a5a44")
+DASHES = ("-", "--", ":", "-.")
 INK, FAINT = "#222222", "#b5b5b5"
 ROLE_COLOURS = {
     "vocal": "#b3392f",
@@ -59,6 +60,11 @@ def label(axis: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
 def colour_of(index: int) -> str:
     """Return the colour of the Scorer at a position of the table."""
     return COLOURS[index % len(COLOURS)]
+
+
+def line_of(index: int) -> dict[str, str]:
+    """Return colour and dashes of a Scorer's line: with more Scorers than colours these recur."""
+    return {"color": colour_of(index), "linestyle": DASHES[index // len(COLOURS) % len(DASHES)]}
 
 
 def score_distributions(scores: Mapping[str, np.ndarray], conditions: np.ndarray) -> Figure:
@@ -105,7 +111,7 @@ def roc_curves(
     axis.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="chance")
     for index, (name, values) in enumerate(scores.items()):
         wrong, right, _ = roc_curve(labels, values)
-        axis.plot(wrong, right, color=colour_of(index), linewidth=1.6, label=name)
+        axis.plot(wrong, right, **line_of(index), linewidth=1.6, label=name)
     label(axis, x=f"share of {negatives} above the threshold", y=f"share of {positives} above it")
     _square(axis)
     return figure
@@ -142,7 +148,7 @@ def rank_curves(placed: Mapping[str, Mapping[str, Placement]]) -> Figure:
                 np.r_[0, ranks, 1],
                 np.r_[0, share, 1],
                 where="post",
-                color=colour_of(index),
+                **line_of(index),
                 linewidth=1.5,
                 label=name,
             )
@@ -160,10 +166,11 @@ def top_k_curves(placed: Mapping[str, Placement]) -> Figure:
         if index == 0:
             axis.plot(ks, ks / ks[-1], color=FAINT, linestyle="--", linewidth=1, label="chance")
         shares = [float(placement.top_k(int(k)).mean()) for k in ks]
-        axis.plot(ks, shares, color=colour_of(index), linewidth=1.5, label=name)
+        axis.plot(ks, shares, **line_of(index), linewidth=1.5, label=name)
     label(axis, x="k", y="share of queries with the partner among the first k")
     axis.set_ylim(0, 1.02)
-    axis.legend(fontsize=7, frameon=False, loc="lower right")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
