@@ -245,13 +245,19 @@ def _write(database: MashupDB, tasks: list[Task], results: list[Row]) -> None:
         loops += [row | owner for row in result["loops"]]
         pairs += [_pair_row(one, other, clip["split"]) for one, other in result["pairs"]]
     others = database.rejects.filter(pl.col("stage") != "loops")
+    before = database.pairs.filter(pl.col("strategy") == POSITIVE)
+    changed = {(r["pair_id"], r["split"]) for r in pairs} != set(before["pair_id", "split"].rows())
+    if changed:
+        others = others.filter(pl.col("stage") != "negatives")
     database.write_table("rejects", [*others.to_dicts(), *rejects])
     if not pairs:
         first = "".join(f"; {row['input']}: {row['reason']}" for row in rejects[:3])
         raise MashnetError(f"{database.root}: none of its {len(tasks)} clips gave loops{first}")
     kept = database.pairs.filter(pl.col("strategy") != POSITIVE)
-    before = database.pairs.filter(pl.col("strategy") == POSITIVE)
-    if {(r["pair_id"], r["split"]) for r in pairs} != set(before["pair_id", "split"].rows()):
+    if changed:
+        if len(kept):
+            print("pairs have changed: make their negatives anew (data_pipelines.negatives)")
+            database.update_manifest(negatives={})
         kept = kept.clear()
         # A kill in between must not leave pairs of loops that are not there.
         database.write_table("pairs", [])

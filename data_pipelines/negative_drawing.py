@@ -25,6 +25,7 @@ from mashnet.data.loops import BEATS, DUPLICATE_BITS, LOOP_SAMPLES
 from mashnet.files import content_id
 
 SAME_DB = 2.0  # levels that differ by less on average are of the same sound
+DUPLICATE_DB = 6.0  # loops of two songs that differ by less are the same sample or phrase
 HEARD_DB = 40.0  # below the loudest field: the rest is masked and not compared
 
 _ORDERS = tuple(itertools.permutations(range(BEATS)))[1:]  # the identity comes first
@@ -52,6 +53,11 @@ class Sound:
         """Return whether it sounds the same with its beats in that order."""
         apart = [self.beats_apart_db[beat, place] for place, beat in enumerate(order)]
         return bool(np.mean(apart) < SAME_DB)
+
+    def apart_db(self, other: Sound) -> float:
+        """Return how far another loop is apart, whatever the level of either: mean dB."""
+        own, theirs = (mel - mel.max() + 1 for mel in (self.log_mel, other.log_mel))
+        return _apart_db(own.clip(0), theirs.clip(0))
 
     @cached_property
     def is_palindrome(self) -> bool:
@@ -96,10 +102,17 @@ class Pool:
         """Song → which loops are of songs that share no loop with it, (loops,)."""
         found = {}
         for song in np.unique(self._songs):
-            bits = np.bitwise_count(self._hashes[:, None] ^ self._hashes[self._songs == song])
-            related = np.unique(self._songs[(bits < DUPLICATE_BITS).any(axis=1)])
-            found[str(song)] = ~np.isin(self._songs, related)
+            own = np.flatnonzero(self._songs == song)
+            bits = np.bitwise_count(self._hashes[:, None] ^ self._hashes[own])
+            # The hash is coarse: it finds whom to listen to.
+            near = [(i, own[j]) for i, j in zip(*np.nonzero(bits < DUPLICATE_BITS), strict=True)]
+            related = {song} | {self._songs[i] for i, j in near if self._is_duplicate(i, j)}
+            found[str(song)] = ~np.isin(self._songs, sorted(related))
         return found
+
+    def _is_duplicate(self, one: int, other: int) -> bool:
+        first, second = (self.sounds[self.loops[index]["loop_id"]] for index in (one, other))
+        return first.apart_db(second) < DUPLICATE_DB
 
     def strangers(self, song: str, *, harmonic: bool) -> np.ndarray:
         """Return the indices of loops of unrelated songs; `harmonic`: no drum or bass loops."""

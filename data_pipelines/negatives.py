@@ -21,6 +21,7 @@ from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.loops import POSITIVE, SAMPLE_RATE, STRATEGIES, log_mel_of, part_of
 from mashnet.data.mashupdb import SCHEMAS, SPLITS, MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
+from mashnet.files import remove_leftovers
 
 CONFIG_DIR = CONFIGS / "pipeline"
 STAGE = "negatives"
@@ -46,6 +47,7 @@ def make(config: DictConfig) -> None:
             f"{database.root} has no pairs of loops. Make them with: "
             f"python -m data_pipelines.loops db={database.root}"
         )
+    remove_leftovers(database.root / "cache" / "loop_mels")  # of a training run that was killed
     sounds = _sounds(database)
     rows: list[Row] = []
     refused: list[Row] = []
@@ -63,7 +65,8 @@ def make(config: DictConfig) -> None:
     if not rows:
         raise MashnetError(f"{database.root}: no negative can be made: {refused[0]['reason']}")
     _write(database, strategies, rows, refused)
-    database.update_manifest(negatives={"strategies": strategies, "seed": int(config.seed)})
+    seeds = database.manifest.get("negatives", {}) | dict.fromkeys(strategies, int(config.seed))
+    database.update_manifest(negatives=seeds)
     _summary(database, len(positives), rows, refused)
 
 
@@ -84,7 +87,8 @@ def _write(database: MashupDB, strategies: list[str], rows: list[Row], refused: 
     pairs = pl.concat([others, new]).sort(order)
     if not pairs.equals(database.pairs):
         database.write_table("pairs", pairs)
-    earlier = database.rejects.filter(pl.col("stage") != STAGE)
+    drawn = pl.col("input").str.split(", ").list.last().is_in(strategies)
+    earlier = database.rejects.filter((pl.col("stage") != STAGE) | ~drawn)
     rejects = pl.concat([earlier, pl.DataFrame(refused, schema=SCHEMAS["rejects"])])
     if not rejects.equals(database.rejects):
         database.write_table("rejects", rejects)

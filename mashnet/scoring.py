@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mashnet.data.loops import part_of
+from mashnet.data.loops import file_part, part_of
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import FilePart, Part
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
@@ -52,7 +52,8 @@ class Model:
             require_one_of("role", role, roles)
         if missing := [role for role in roles if role not in stems]:
             raise ConfigError(f"a file for each role is needed; missing: {', '.join(missing)}")
-        parts: dict[str, Part] = {role: FilePart(Path(path)) for role, path in stems.items()}
+        read = file_part if getattr(self.scorer, "view", "mixes") == "loops" else FilePart
+        parts: dict[str, Part] = {role: read(Path(path)) for role, path in stems.items()}
         query = {roles[0]: parts.pop(roles[0])}
         return float(self.scorer.score(query, [parts])[0])
 
@@ -128,7 +129,7 @@ class Model:
                 f"python -m data_pipelines.loops db={database.root}"
             )
         groups = [{"loop_b": part_of(database, row)} for row in loops.iter_rows(named=True)]
-        asked = {"loop_a": FilePart(Path(query["loop_a"]))}
+        asked = {"loop_a": file_part(Path(query["loop_a"]))}
         scores = self.scorer.score(asked, groups).tolist()
         ranking = loops.with_columns(score=pl.Series(scores, dtype=pl.Float64))
         return ranking.select(LOOP_RANKING).sort("score", descending=True)

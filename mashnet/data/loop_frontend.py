@@ -9,12 +9,10 @@ import numpy as np
 import torch
 
 from mashnet.audio.spectrogram import LogMel, to_common_level
-from mashnet.data.loops import LOOP_S
+from mashnet.data.loops import LOOP_S, TOLERANCE_S
 from mashnet.data.parts import Part
 from mashnet.errors import AudioError
 from mashnet.files import content_id
-
-TOLERANCE_S = 0.02  # a loop that is shorter or longer by less is filled up or cut
 
 
 class LoopFrontend:

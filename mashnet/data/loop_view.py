@@ -163,18 +163,19 @@ class LoopData:
                 f"{root} has no pairs of loops in the split '{split}'. Make them with: "
                 f"python -m data_pipelines.loops db={root}"
             )
+        songs = {self._loops[loop]["song_id"] for loop in pairs["loop_a"]}
+        others_needed = split == "train" or self.negatives in ("random", "selected")
+        if others_needed and len(songs) < LEAST_SONGS:
+            raise DatabaseError(
+                f"{root}: only {len(songs)} song in the split '{split}' has pairs of loops; at "
+                f"least {LEAST_SONGS} are needed. Add music, or see why songs were left out: "
+                f"{root / 'rejects.parquet'}"
+            )
         if not (pairs["label"] == 0).any():
             raise DatabaseError(
                 f"{root} has no negatives of the strategy {self.negatives} in the split "
                 f"'{split}'. Make them with: python -m data_pipelines.negatives db={root} "
                 f"strategies=[{self.negatives}]"
-            )
-        songs = {self._loops[loop]["song_id"] for loop in pairs["loop_a"]}
-        if split == "train" and len(songs) < LEAST_SONGS:
-            raise DatabaseError(
-                f"{root}: only {len(songs)} song in the training split has pairs of loops; at "
-                f"least {LEAST_SONGS} are needed. Add music, or see why songs were left out: "
-                f"{root / 'rejects.parquet'}"
             )
 
 

@@ -29,8 +29,8 @@ import torch
 from mashnet.audio.io import read_audio
 from mashnet.audio.spectrogram import LogMel
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import DatabaseError
-from mashnet.files import content_id
+from mashnet.errors import AudioError, DatabaseError
+from mashnet.files import content_id, file_digest
 
 SAMPLE_RATE = 44_100  # Hz
 LOOP_S = 2.0
@@ -40,12 +40,13 @@ BEAT_SAMPLES = LOOP_SAMPLES // BEATS
 KINDS = ("drum", "bass", "harmonic")
 POSITIVE = "together"
 STRATEGIES = ("random", "selected", "reverse", "shift", "rearrange")
+TOLERANCE_S = 0.02  # a file that is shorter or longer by less is filled up or cut
 DUPLICATE_BITS = 5  # hashes that differ in fewer are of the same loop
 
 _HASH_SIDE = 8
-# At a joint what sounded before goes on for this long while what comes next fades in: a hard cut
-# would click, and a network would hear clicks instead of music.
-_CROSSFADE_S = 0.005
+_FADE_S = 0.003
+# Part of the ids: another number makes everything that is computed from loops be computed anew.
+_SOUND_VERSION = 2
 
 
 def changed(samples: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
@@ -74,27 +75,39 @@ def changed(samples: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
 
 
 def _in_order(samples: np.ndarray, order: Sequence[int]) -> np.ndarray:
-    """Put the beats of a loop into another order, crossfading where neighbours are new."""
-    beats = samples.reshape(BEATS, BEAT_SAMPLES)
-    out = beats[list(order)].copy()
-    length = round(_CROSSFADE_S * SAMPLE_RATE)
-    fade = (np.arange(length, dtype=np.float32) + 0.5) / length
-    for place, beat in enumerate(order):
-        before = order[place - 1]
-        if (before + 1) % BEATS != beat:
-            tail = beats[(before + 1) % BEATS, :length]  # how the beat before would have gone on
-            out[place, :length] = tail * (1 - fade) + out[place, :length] * fade
-    return out.reshape(-1)
+    """Put the beats of a loop into another order."""
+    return samples.reshape(BEATS, BEAT_SAMPLES)[list(order)].reshape(-1)
 
 
-def _ends_faded(samples: np.ndarray) -> np.ndarray:
-    """Begin and end at zero, so that the joint of end and beginning does not click anywhere."""
-    length = round(_CROSSFADE_S * SAMPLE_RATE)
+def beats_faded(samples: np.ndarray) -> np.ndarray:
+    """Let every beat of a loop begin and end at zero, within 3 ms; shape (88200,).
+
+    Where beats meet that did not, a hard cut clicks, and a network hears clicks instead of music.
+    Crossfading only those joints would be a mark, too: so all beats of all loops, changed or not,
+    get the same envelope, which is the same whatever the order and the direction of the beats.
+    """
+    length = round(_FADE_S * SAMPLE_RATE)
     fade = (np.arange(length, dtype=np.float32) + 0.5) / length
-    out = samples.copy()
-    out[:length] *= fade
-    out[-length:] *= fade[::-1]
-    return out
+    beats = samples.reshape(BEATS, BEAT_SAMPLES).copy()
+    beats[:, :length] *= fade
+    beats[:, -length:] *= fade[::-1]
+    return beats.reshape(-1)
+
+
+def read_loop(path: Path) -> np.ndarray:
+    """Return a loop from a sound file, beats faded, shape (88200,).
+
+    Raises:
+        AudioError: if the file cannot be read, or is not 2 s long.
+    """
+    audio, _ = read_audio(path, sample_rate=SAMPLE_RATE, mono=True)
+    missing = LOOP_SAMPLES - audio.shape[1]
+    if abs(missing) > TOLERANCE_S * SAMPLE_RATE:
+        raise AudioError(
+            f"{path} lasts {audio.shape[1] / SAMPLE_RATE:.2f} s; a loop is one bar of four beats "
+            f"stretched to {LOOP_S:g} s (python -m data_pipelines.loops makes such loops)"
+        )
+    return beats_faded(np.pad(audio[0, :LOOP_SAMPLES], (0, max(0, missing))))
 
 
 def average_hash(spectrogram: np.ndarray) -> str:
@@ -136,7 +149,7 @@ def _compared() -> LogMel:
 
 @dataclass(frozen=True)
 class LoopPart:
-    """A loop of a database, changed or not, as a part that Scorers listen to."""
+    """A loop in a sound file, changed or not, as a part that Scorers listen to."""
 
     path: Path
     loop_id: str
@@ -147,24 +160,31 @@ class LoopPart:
 
     @cached_property
     def part_id(self) -> str:
-        """Hash of the loop and its change."""
-        return content_id("loop", self.loop_id, self.params)
+        """Hash of the loop, its change, and how changes are made."""
+        return content_id("loop", self.loop_id, self.params, _SOUND_VERSION)
 
     def waveform(self, sample_rate: int) -> np.ndarray:
         """Return mono float32 samples, 2 s at `sample_rate`.
 
         Raises:
-            AudioError: if the file cannot be read.
-            DatabaseError: if it is not 2 s long.
+            AudioError: if the file cannot be read, or is not 2 s long.
         """
-        audio, rate = read_audio(self.path, sample_rate=SAMPLE_RATE, mono=True)
-        try:
-            samples = changed(_ends_faded(audio[0]), json.loads(self.params))
-        except ValueError as error:
-            raise DatabaseError(f"{self.path}: {error}") from error
-        if sample_rate == rate:
+        samples = changed(read_loop(self.path), json.loads(self.params))
+        if sample_rate == SAMPLE_RATE:
             return samples
-        return soxr.resample(samples, rate, sample_rate).astype(np.float32)
+        return soxr.resample(samples, SAMPLE_RATE, sample_rate).astype(np.float32)
+
+
+def file_part(path: Path) -> LoopPart:
+    """Return a loop that is in no database as a part.
+
+    Raises:
+        AudioError: if there is no such file.
+    """
+    try:
+        return LoopPart(path, file_digest(path))
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def part_of(database: MashupDB, loop: Mapping[str, Any], params: str = "{}") -> LoopPart:

@@ -14,8 +14,11 @@ from mashnet.evaluation.database_mixes import DatabaseMixes
 from mashnet.evaluation.report import write_report
 from mashnet.evaluation.results import Outcome, console_table, write_outcome
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.files import content_id
 from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.scorer import Scorer
+
+LONGEST_NAME = 100  # characters of a default result folder
 
 
 def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
@@ -46,8 +49,12 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     scorers = _scorers(checkpoints, config.get("scorer"), config["baselines"])
     _require_view(scorers, name)
     source = _source(name, root, data, trained)
-    outcome = run(scorers, source, bootstrap=Bootstrap(**config["bootstrap"]), **settings)
     folder = Path(config["out"]) if config["out"] else _folder(checkpoints, scorers, name)
+    try:  # before an hour of work, not after it
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"out={folder} cannot be made: {error.strerror or error}") from error
+    outcome = run(scorers, source, bootstrap=Bootstrap(**config["bootstrap"]), **settings)
     _write(outcome, folder, command)
     return folder
 
@@ -146,6 +153,8 @@ def _folder(checkpoints: Sequence[Path], scorers: Sequence[Scorer], protocol: st
             return run / "evaluation" / protocol
         return Path("results") / run.name / protocol
     name = "+".join(path.name for path in checkpoints) or scorers[0].name
+    if len(name) > LONGEST_NAME:
+        name = f"{len(checkpoints)}-runs-{content_id(name)}"
     return Path("results") / name / protocol
 
 

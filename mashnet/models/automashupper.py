@@ -175,7 +175,7 @@ class AutomashupperScorer:
             the shift in semitones and the offset in beats, (m,) each.
         """
         correlations = _Correlations(first, seconds)
-        overlap = correlations.of(_THERE)
+        overlap = correlations.of(_THERE).round()  # a number of beats; an FFT is off by a hair
         shorter = torch.minimum(first[:, 0].sum(), seconds[..., 0].sum(-1))
         enough = (overlap > 0.5) & (overlap >= MIN_OVERLAP * shorter[:, None])
         rhythmic = correlations.normalised(_ONSETS)
@@ -202,7 +202,7 @@ class AutomashupperScorer:
             best.masked_fill(best.isinf(), torch.nan),
             [pitches[each, row, column], rhythmic[each, column], spectral[each, column]],
             self.shifts[row],
-            torch.where(column > length // 2, column - length, column),
+            torch.where(column >= seconds.shape[1], column - correlations.length, column),
         )
 
 

@@ -62,12 +62,11 @@ class LoopCnnScorer(LoopScorer):
     def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
         """Return the posterior that each candidate fits, (candidates,), in [0, 1]."""
         one = loop_of(query)
-        mels = [
-            self.frontend.log_mel_of([one, loop_of(candidate)], self.device)
-            for candidate in candidates
-        ]
-        posteriors = [
-            self.network({"mix": torch.stack(mels[start : start + BATCH])}).sigmoid()
-            for start in range(0, len(mels), BATCH)
-        ]
+        posteriors = []
+        for start in range(0, len(candidates), BATCH):
+            mels = [
+                self.frontend.log_mel_of([one, loop_of(candidate)], self.device)
+                for candidate in candidates[start : start + BATCH]
+            ]
+            posteriors.append(self.network({"mix": torch.stack(mels)}).sigmoid())
         return torch.cat(posteriors) if posteriors else torch.zeros(0)

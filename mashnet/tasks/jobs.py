@@ -73,5 +73,6 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
         "train_dataloaders": data.train_dataloader(),
         "val_dataloaders": data.val_dataloader(),
     }
-    task = LoopTask(scorer, learning_rate=config["model"]["learning_rate"])
+    rate = config["model"]["learning_rate"]
+    task = LoopTask(scorer, learning_rate=rate, seed=config["seed"])
     return Job(task, loaders, "val/rank_share")

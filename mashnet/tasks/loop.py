@@ -22,10 +22,11 @@ class LoopTask(pl.LightningModule):
     momentum nor schedule: 0.9, and a rate that falls tenfold every eight epochs.
     """
 
-    def __init__(self, scorer: LoopScorer, *, learning_rate: float) -> None:
-        """Take the network through its Scorer."""
+    def __init__(self, scorer: LoopScorer, *, learning_rate: float, seed: int) -> None:
+        """Take the network through its Scorer; the seed decides what dropout drops."""
         super().__init__()
         self.learning_rate = learning_rate
+        self.seed = seed
         self.network = scorer.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
         self.network.train()
@@ -34,6 +35,10 @@ class LoopTask(pl.LightningModule):
     def forward(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return logits or distances, (batch,)."""
         return self.network({name: batch[name] for name in self.network.inputs})  # type: ignore[union-attr, misc]
+
+    def on_train_epoch_start(self) -> None:
+        """Begin an epoch's dropout where an undisturbed run would have begun it."""
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
         """Return the loss of a batch of pairs."""

@@ -96,11 +96,16 @@ def test_too_little(tmp_path, root):
     loop_database(tmp_path, [("a", "train", "drum", beats(0))])
     with pytest.raises(DatabaseError, match=r"no pairs of loops .* data_pipelines\.loops db="):
         data(tmp_path)
-    loop_database(tmp_path, [*songs("train", 1), *songs("val", 2, first=9)])
+    loop_database(tmp_path, [*songs("train", 2), *songs("val", 2, first=9)])
     with pytest.raises(DatabaseError, match=r"no negatives of the strategy shift .* strategies="):
         data(tmp_path)
-    negatives.make(
-        compose("negatives", [f"db={tmp_path}", "strategies=[shift]"], negatives.CONFIG_DIR)
-    )
-    with pytest.raises(DatabaseError, match="only 1 song in the training split has pairs"):
-        data(tmp_path)
+    loop_database(tmp_path, [*songs("train", 1), *songs("val", 2, first=9)])
+    few = "only 1 song in the split '{}' has pairs of loops"
+    for strategy in ("shift", "random"):  # of which one cannot be made of one song
+        with pytest.raises(DatabaseError, match=few.format("train")):
+            data(tmp_path, negatives=strategy)
+    loop_database(tmp_path, [*songs("train", 3), *songs("val", 1, first=9)])
+    negatives.make(compose("negatives", [f"db={tmp_path}"], negatives.CONFIG_DIR))
+    assert data(tmp_path, negatives="shift").pairs("val")["label"].to_list() == [1, 1, 0, 0]
+    with pytest.raises(DatabaseError, match=few.format("val")):
+        data(tmp_path, negatives="random")

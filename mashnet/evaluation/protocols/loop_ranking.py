@@ -277,10 +277,15 @@ def _compare(
 def _meanings(candidates: int) -> dict[str, Metric]:
     return {
         "accuracy": Metric("Share of pairs and negatives that are judged right.", 0.5, True),
-        "f1": Metric("Harmonic mean of precision and recall of the pairs.", 0.5, True),
+        "f1": Metric(
+            "Harmonic mean of precision and recall of the pairs. Chance: always saying that they "
+            "fit.",
+            2 / 3,
+            True,
+        ),
         "auc": Metric("How often a pair scores above a negative.", 0.5, True),
         "accuracy_calibrated": Metric("Accuracy after every Scorer had the same fit.", 0.5),
-        "f1_calibrated": Metric("F1 after that fit.", 0.5),
+        "f1_calibrated": Metric("F1 after that fit.", 2 / 3),
         **{
             f"auc_{s}": Metric(f"AUC against negatives of the strategy {s} only.", 0.5)
             for s in STRATEGIES

@@ -80,6 +80,7 @@ def test_who_says_nothing_gets_chance():
     outcome = run([CONSTANT], Loops(num_songs=20), bootstrap=FAST)
     found = values(outcome)
     assert found["auc"] == 0.5
+    assert found["f1"] == pytest.approx(2 / 3) == outcome.metrics["f1"].chance
     assert found["average_rank"] == (20 + 1) / 2 == outcome.metrics["average_rank"].chance
     assert found["normalised_rank_mean"] == 0.5
     assert found["top_10"] == pytest.approx(0.5)
