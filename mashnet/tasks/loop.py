@@ -36,12 +36,13 @@ class LoopTask(pl.LightningModule):
         """Return logits or distances, (batch,)."""
         return self.network({name: batch[name] for name in self.network.inputs})  # type: ignore[union-attr, misc]
 
-    def on_train_epoch_start(self) -> None:
-        """Begin an epoch's dropout where an undisturbed run would have begun it."""
-        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
-
     def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
-        """Return the loss of a batch of pairs."""
+        """Return the loss of a batch of pairs.
+
+        What dropout drops depends on the seed and the step alone, so that a resumed run drops what
+        the undisturbed one would have dropped.
+        """
+        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
         return self._step(batch, "train")
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:

@@ -17,7 +17,7 @@ from mashnet.data.recipes import Recipe
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError
 from mashnet.evaluation import protocols
 from mashnet.evaluation.baselines import build, scorer_classes
-from mashnet.evaluation.run import evaluate
+from mashnet.evaluation.run import _folder, evaluate
 from mashnet.scoring import Scorer
 from tests.loops import loop_database, songs
 
@@ -120,6 +120,16 @@ def test_the_same_command_gives_the_same_figures(database, tmp_path):
         folder = evaluate(settings(*overrides), command="")
         written.append((folder / "metrics.json").read_text())
     assert written[0] == written[1]
+
+
+def test_the_default_folder_of_many_runs_has_a_name_that_can_be_written():
+    paths = [Path(f"runs/20261121-13011{i}-loop_siamese+rearrange") for i in range(10)]
+    with pytest.raises(CheckpointError, match="matches nothing"):
+        evaluate(settings("checkpoint=runs/*-no-such"), command="")
+    folder = _folder(paths, [], "loop_ranking")
+    assert all(len(part) < 255 for part in folder.parts)
+    assert folder.name == "loop_ranking"
+    assert folder != _folder(paths[1:], [], "loop_ranking")
 
 
 def test_split_all_takes_every_recipe(database, tmp_path):

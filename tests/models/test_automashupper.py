@@ -138,6 +138,37 @@ def test_a_group_is_the_mean_of_its_pairs(scorer):
     assert math.isnan(scorer.best_fit(vocal, percussion).harmonic)
 
 
+@pytest.mark.parametrize(("first", "second"), [(8, 75), (75, 8)])
+def test_an_offset_far_along_a_long_part(scorer, first, second):
+    """Where one part is much longer, the offset is longer than half of the other's transform."""
+    generator = torch.Generator().manual_seed(0)
+    parts = {}
+    for beats in (8, 75):
+        parts[beats] = torch.zeros(beats, _POWER.stop)
+        parts[beats][:, 0] = 1
+        parts[beats][:, 1:] = torch.randn(beats, _POWER.stop - 1, generator=generator)
+        parts[beats][:, _POWER] = parts[beats][:, _POWER].abs()
+    parts[8][:, 1:] = parts[75][66:74, 1:]
+    _, _, semitones, offset = scorer._best(parts[first], parts[second][None], True)
+    assert semitones.item() == 0
+    assert offset.item() == (66 if first == 8 else -66)
+
+
+def test_the_smallest_overlap_counts_whatever_is_beside_it(scorer):
+    """Four beats against four: half of them is enough, however long the neighbours are."""
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 4, _POWER.stop, generator=generator).abs()
+    one[:, 0] = other[:, 0] = 1
+    other[2:, 1:] = one[:2, 1:]  # fits best where the other begins two beats earlier
+    scores = []
+    for padding in (0, 1, 5, 13, 40, 100):
+        padded = torch.nn.functional.pad(other, (0, 0, 0, padding))
+        score, _, _, offset = scorer._best(one, padded[None], True)
+        assert offset.item() == 2
+        scores.append(score.item())
+    assert max(scores) - min(scores) < 1e-5
+
+
 def test_scores_do_not_depend_on_the_batch(scorer):
     queries = [{"vocal": song(2)}, {"vocal": song(0, beats=12)}]
     candidates = [{"harmonic": song(7, beats=20)}, {"harmonic": song(0, 4), "percussion": song(1)}]
