@@ -184,7 +184,7 @@ def make(config: DictConfig) -> MashupDB:
         MashnetError: if no clip was usable, or the database cannot be written to.
     """
     began = time.monotonic()
-    settings = _checked(config)
+    settings = settings_of(config)
     database = MashupDB.open(Path(config.db))
     root = database.root
     tasks = []
@@ -210,7 +210,8 @@ def make(config: DictConfig) -> MashupDB:
     return database
 
 
-def _checked(config: DictConfig) -> Settings:
+def settings_of(config: DictConfig) -> Settings:
+    """Return what loops depend on, as a configuration has it; ConfigError if it makes no sense."""
     loops = config.loops
     require_one_of("loops.from", loops["from"], ("mix", "stems"))
     require_installed(loops.engine)
