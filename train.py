@@ -13,6 +13,8 @@ from mashnet.data.loops import STRATEGIES
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.tasks.fit import fit, new_run_folder, read_run
 
+LOOP_DATA = ("name", "root", "loops", "batch_size", "num_workers")  # what of data is for loops
+
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
     """Return the plain configuration that a run keeps: the model at the chosen scale."""
@@ -22,7 +24,7 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
     data = {**plain["data"], "batch_size": scale["batch_size"]}
     name = plain["model"]["name"]
     if view == "loops":
-        data = {key: data[key] for key in ("name", "root", "batch_size", "num_workers")}
+        data = {key: data[key] for key in LOOP_DATA if key in data}
         data["negatives"] = require_one_of("negatives", plain["negatives"], STRATEGIES)
         name = f"{name}+{data['negatives']}"
     return {
@@ -55,7 +57,8 @@ def main(config: DictConfig) -> None:
         root = settings["data"]["root"]
         demo.make(compose("demo", [f"out={root}"], demo.CONFIG_DIR))
         if settings["model"]["view"] == "loops":
-            loops.make(compose("loops", [f"db={root}"], loops.CONFIG_DIR))
+            overrides = [f"db={root}", *settings["data"]["loops"]]
+            loops.make(compose("loops", overrides, loops.CONFIG_DIR))
             negatives.make(compose("negatives", [f"db={root}"], negatives.CONFIG_DIR))
         else:
             overrides = [f"db={root}", *settings["data"]["mixes"]]
