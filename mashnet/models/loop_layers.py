@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from mashnet.errors import ConfigError
 
@@ -58,10 +59,32 @@ class Skeleton(nn.Module):
         return self.dense(self.convolutions(mels.unsqueeze(1)))
 
 
+class Dropout(nn.Module):
+    """Drops a tenth of the values, as nn.Dropout does, at a fifth of its cost on CPU.
+
+    There torch draws every value's fate with a random number of its own, on one core, which is a
+    quarter of a training step; here one number of 64 bits decides on four.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x with values dropped and the rest scaled up in training, else x itself.
+
+        Args:
+            x: any shape, dense in memory.
+        """
+        if not self.training or x.device.type != "cpu":
+            return functional.dropout(x, DROPOUT, self.training)
+        count = x.numel()
+        numbers = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+        draws = numbers.view(torch.int16)[:count].as_strided(x.shape, x.stride())
+        kept = draws >= round(DROPOUT * 2**16) - 2**15
+        return x * (kept.to(x.dtype) / (1 - DROPOUT))
+
+
 def _convolution(inputs: int, filters: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, filters, 3, padding=1),
-        nn.Dropout(DROPOUT),
+        Dropout(),
         nn.BatchNorm2d(filters),
         nn.PReLU(),
     )

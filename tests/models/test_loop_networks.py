@@ -13,6 +13,7 @@ from mashnet.data.loops import SAMPLE_RATE
 from mashnet.data.parts import ArrayPart
 from mashnet.errors import AudioError, ConfigError
 from mashnet.models.loop_cnn import LoopCnn, LoopCnnScorer
+from mashnet.models.loop_layers import Dropout
 from mashnet.models.loop_siamese import LoopSiamese, LoopSiameseScorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
 from tests.loops import beats
@@ -63,6 +64,28 @@ def test_published_sizes_by_hand():
 def test_the_published_frontend_gives_173_frames():
     frontend = LoopFrontend(sample_rate=44100, n_fft=2048, hop_length=512, n_mels=128)
     assert frontend.log_mel_of([loop(0)]).shape == (173, 128) == (frontend.frames, 128)
+
+
+@pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_drops_a_tenth_and_keeps_the_mean(memory, dtype):
+    x = torch.ones(8, 5, 100, 101, dtype=dtype).to(memory_format=memory).requires_grad_()
+    dropout = Dropout()
+    torch.manual_seed(0)
+    out = dropout(x)
+    dropped = (out == 0).float()
+    # 404,000 draws: five standard deviations of their share are 0.0024.
+    assert dropped.mean().item() == pytest.approx(0.1, abs=0.0024)
+    assert out.max().item() == pytest.approx(1 / 0.9, rel=0.01)
+    for axis in range(4):  # no pattern along any axis
+        others = [other for other in range(4) if other != axis]
+        assert dropped.mean(dim=others).max() < 0.13
+    out.sum().backward()
+    torch.testing.assert_close(x.grad, out.detach())
+    torch.manual_seed(0)
+    assert torch.equal(dropout(x), out)
+    assert not torch.equal(dropout(x), out)
+    assert dropout.eval()(x) is x
 
 
 @pytest.mark.parametrize("network", [LoopCnn, LoopSiamese])
