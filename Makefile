@@ -21,7 +21,7 @@ $(VENV)/.synced: pyproject.toml
 demo: setup
 	$(RUN) -m data_pipelines.demo out=data/demo
 	rm -rf runs/demo
-	$(RUN) train.py model=premixnet_lsro run=demo trainer.max_epochs=5
+	$(RUN) train.py model=premixnet_lsro run=demo trainer.max_epochs=3
 	$(RUN) evaluate.py checkpoint=runs/demo protocol=mix_classification
 	$(RUN) evaluate.py checkpoint=runs/demo protocol=mashup_retrieval
 	$(RUN) -m mashnet.export checkpoint=runs/demo out=runs/demo/bundle
