@@ -24,15 +24,13 @@ from mashnet.errors import ConfigError
 from mashnet.evaluation import figures
 from mashnet.evaluation.metrics import Placement, balanced_accuracy, place, placements
 from mashnet.evaluation.protocols import mashup_retrieval, mix_classification
-from mashnet.evaluation.report import write_report
+from mashnet.evaluation.report import publish
 from mashnet.evaluation.results import (
     Comparison,
     Metric,
     Outcome,
     Plot,
     ScorerResult,
-    console_table,
-    write_outcome,
 )
 from mashnet.evaluation.statistics import Bootstrap, Estimate
 
@@ -113,11 +111,8 @@ def _classification(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
     kinds = {"auc": unmatched} | {f"auc_{kind}": (kind,) for kind in unmatched}
 
     def columns(name: str, metric: str) -> tuple[list[np.ndarray], list[str]]:
-        table = tables[name].filter(
-            pl.col("condition").is_in(
-                ["original", *kinds.get(metric, mix_classification.UNMATCHED)]
-            )
-        )
+        wanted = ["original", *kinds.get(metric, unmatched)]
+        table = tables[name].filter(pl.col("condition").is_in(wanted))
         labels = (table["condition"] == "original").to_numpy()
         songs = table["song_id"].to_list()
         if metric in kinds:
@@ -247,16 +242,11 @@ def _outcome(
 
 @entry_point("cross_validation")
 def main(config: DictConfig) -> None:
-    """Pool the folds' results, write them, and print the table and the comparisons."""
+    """Pool the folds' results, write them, and print the table."""
     protocol, scores = read_folds([Path(folder) for folder in config.results])
     outcome = cross_validated(protocol, scores, Bootstrap(**config.bootstrap))
-    folder = Path(config.out)
-    written = write_outcome(outcome, folder)
     command = typed_command("python", "-m", "mashnet.evaluation.cross_validation")
-    write_report(outcome, folder / "report.html", command=command)
-    print(console_table(outcome))
-    for path in [*written, folder / "report.html"]:
-        print(f"written: {path}")
+    publish(outcome, Path(config.out), command=command)
 
 
 if __name__ == "__main__":

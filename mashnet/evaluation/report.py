@@ -9,8 +9,34 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mashnet.evaluation.figures import colour_of
-from mashnet.evaluation.results import Outcome, Plot, format_estimate, format_number
+from mashnet.evaluation.results import (
+    Outcome,
+    Plot,
+    console_table,
+    format_estimate,
+    format_number,
+    write_outcome,
+)
 from mashnet.files import written_atomically
+
+
+def publish(outcome: Outcome, folder: Path, *, command: str) -> None:
+    """Write figures and report into a folder; print the table, the notes and where each file lies.
+
+    Args:
+        outcome: what the protocol found.
+        folder: made if absent.
+        command: what was typed to get it.
+    """
+    written = write_outcome(outcome, folder)
+    write_report(outcome, folder / "report.html", command=command)
+    print(f"\n{outcome.title}  ({outcome.protocol})\n")
+    print(console_table(outcome))
+    print()
+    for note in outcome.notes:
+        print(f"note: {note}")
+    for path in [*written, folder / "report.html"]:
+        print(f"written: {path}")
 
 
 def write_report(outcome: Outcome, path: Path, *, command: str) -> None:

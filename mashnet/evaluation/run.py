@@ -11,8 +11,7 @@ from mashnet.errors import CheckpointError, ConfigError
 from mashnet.evaluation import baselines, protocols
 from mashnet.evaluation.database_loops import DatabaseLoops
 from mashnet.evaluation.database_mixes import DatabaseMixes
-from mashnet.evaluation.report import write_report
-from mashnet.evaluation.results import Outcome, console_table, write_outcome
+from mashnet.evaluation.report import publish
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.files import content_id
 from mashnet.models.loading import folder_of, load_scorer, read_config
@@ -55,7 +54,7 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     except OSError as error:
         raise ConfigError(f"out={folder} cannot be made: {error.strerror or error}") from error
     outcome = run(scorers, source, bootstrap=Bootstrap(**config["bootstrap"]), **settings)
-    _write(outcome, folder, command)
+    publish(outcome, folder, command=command)
     return folder
 
 
@@ -156,15 +155,3 @@ def _folder(checkpoints: Sequence[Path], scorers: Sequence[Scorer], protocol: st
     if len(name) > LONGEST_NAME:
         name = f"{len(checkpoints)}-runs-{content_id(name)}"
     return Path("results") / name / protocol
-
-
-def _write(outcome: Outcome, folder: Path, command: str) -> None:
-    written = write_outcome(outcome, folder)
-    write_report(outcome, folder / "report.html", command=command)
-    print(f"\n{outcome.title}  ({outcome.protocol})\n")
-    print(console_table(outcome))
-    print()
-    for note in outcome.notes:
-        print(f"note: {note}")
-    for path in [*written, folder / "report.html"]:
-        print(f"written: {path}")
