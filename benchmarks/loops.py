@@ -27,6 +27,7 @@ from mashnet.cli import CONFIGS
 from mashnet.data.loop_view import LoopPairs, as_it_is
 from mashnet.data.order import Shuffled
 from mashnet.models.loading import build_scorer
+from mashnet.tasks.memory import keep_freed_memory
 
 
 def pairs_per_s(dataset: LoopPairs, batch_size: int) -> float:
@@ -60,6 +61,7 @@ def main(arguments: list[str]) -> None:
     options = OmegaConf.merge(
         {"scale": "paper", "pairs": 12_000, "steps": 8}, OmegaConf.from_cli(arguments)
     )
+    keep_freed_memory()  # as training does
     settings: Any = OmegaConf.to_container(
         OmegaConf.load(CONFIGS / "scale" / f"{options.scale}.yaml").loops
     )

@@ -21,6 +21,7 @@ from mashnet.errors import CheckpointError, ConfigError
 from mashnet.files import written_atomically
 from mashnet.models.loading import read_config
 from mashnet.tasks.jobs import job_of
+from mashnet.tasks.memory import keep_freed_memory
 from mashnet.tasks.waiting import WaitingForData
 
 
@@ -61,6 +62,8 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     settings = config["trainer"]
     accelerator, precision = choose_accelerator(settings["accelerator"], settings["precision"])
+    if accelerator != "gpu":
+        keep_freed_memory()
     job = job_of(config, "cuda" if accelerator == "gpu" else "cpu")
     checkpoints = run / "checkpoints"
     best = ModelCheckpoint(
