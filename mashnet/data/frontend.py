@@ -35,6 +35,11 @@ class MixFrontend:
         if self.window_frames < 8:
             raise ConfigError(f"window_s={window_s} is shorter than eight frames")
 
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the sound it takes."""
+        return self.log_mel.sample_rate
+
     def describe(self) -> str:
         """Say in one line what goes in."""
         return (

@@ -35,6 +35,11 @@ class LoopFrontend:
         """Hash of the settings: features of two frontends are never mixed up."""
         return content_id("loop_frontend", 1, sorted(self.settings.items()))
 
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the sound it takes."""
+        return self.log_mel.sample_rate
+
     def describe(self) -> str:
         """Say in one line what goes in."""
         return (

@@ -33,6 +33,23 @@ class Part(Protocol):
 Group = Mapping[str, Part]  # role → part; the roles that a query or a candidate brings
 
 
+class Query(dict[str, Part]):
+    """A group that also says, in free text, which instrument is looked for.
+
+    Scorers that are not conditioned on text read it as the plain group that it is.
+    """
+
+    def __init__(self, parts: Group, *, instrument: str = "") -> None:
+        """Take the group and the instrument; "" leaves it open."""
+        super().__init__(parts)
+        self.instrument = instrument
+
+
+def instrument_of(group: Group) -> str:
+    """Return which instrument a query looks for; "" where it does not say."""
+    return group.instrument if isinstance(group, Query) else ""
+
+
 @dataclass(frozen=True)
 class FilePart:
     """A sound file, mixed down to mono."""
@@ -68,3 +85,44 @@ class ArrayPart:
         if sample_rate == self.sample_rate:
             return samples
         return soxr.resample(samples, self.sample_rate, sample_rate).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class SumPart:
+    """Several parts that sound together; shorter ones end in silence."""
+
+    parts: tuple[Part, ...]
+
+    @cached_property
+    def part_id(self) -> str:
+        """Hash of the parts, in whatever order they come."""
+        return content_id("sum of parts", *sorted(part.part_id for part in self.parts))
+
+    def waveform(self, sample_rate: int) -> np.ndarray:
+        """Return the sum, as long as the longest part."""
+        waves = [part.waveform(sample_rate) for part in self.parts]
+        total = np.zeros(max(map(len, waves)), np.float32)
+        for wave in waves:
+            total[: len(wave)] += wave
+        return total
+
+
+@dataclass(frozen=True)
+class SlicedPart:
+    """A stretch of a part; silence where the part has ended."""
+
+    part: Part
+    start_s: float
+    duration_s: float
+
+    @cached_property
+    def part_id(self) -> str:
+        """Hash of the part and the stretch."""
+        return content_id("slice", self.part.part_id, self.start_s, self.duration_s)
+
+    def waveform(self, sample_rate: int) -> np.ndarray:
+        """Return exactly `duration_s` of samples."""
+        first = round(self.start_s * sample_rate)
+        length = round(self.duration_s * sample_rate)
+        samples = self.part.waveform(sample_rate)[first : first + length]
+        return np.pad(samples, (0, length - len(samples)))

@@ -45,7 +45,7 @@ def probe_score(scorer: TrainedScorer, recipe: dict[str, Any]) -> float:
 def make_selfcheck(scorer: TrainedScorer, folder: Path) -> dict[str, Any]:
     """Return what selfcheck.json of a finished bundle folder must hold."""
     recipe = {
-        "sample_rate": scorer.frontend.log_mel.sample_rate,
+        "sample_rate": scorer.frontend.sample_rate,
         "duration_s": scorer.probe_s,
         "beat_s": 0.5,
         "tones_hz": dict(zip(scorer.roles, _TONES_HZ, strict=False)),

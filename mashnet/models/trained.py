@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import nn
 
-from mashnet.audio.spectrogram import LogMel
 from mashnet.data.parts import Group
 
 
@@ -17,7 +16,10 @@ class Frontend(Protocol):
     """From parts to what a network hears."""
 
     settings: dict[str, Any]
-    log_mel: LogMel
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the sound it takes."""
 
     def describe(self) -> str:
         """Say in one line what goes in."""
@@ -26,7 +28,9 @@ class Frontend(Protocol):
 class TrainedScorer(ABC):
     """A network in evaluation mode beside the frontend it was trained with."""
 
-    view: ClassVar[str]  # mixes | loops: what it was trained on, and what protocols may ask it
+    view: ClassVar[
+        str
+    ]  # mixes | loops | stems: what it was trained on, and what protocols may ask it
     roles: ClassVar[tuple[str, ...]]  # what it hears; the first is the query
     probe_s: ClassVar[float]  # length of the self-check's sounds
     is_probability: ClassVar[bool]  # scores are posteriors: 0.5 is the published threshold
