@@ -6,7 +6,7 @@ soft masks with exponent 2, as librosa.decompose.hpss).
 
 A median of 31 by sorting costs a scalar program a branch per comparison; here whole blocks of the
 spectrogram go through one fixed network of minima and maxima, and what neighbouring windows
-share is sorted once. All results are exact.
+share is sorted once: 70 operations a number. All results are exact.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from torch import nn
 FLOOR_DB = -80.0  # below a channel's maximum, as the published features
 AMIN = 1e-10  # smallest mel power that is told from zero, as the published features
 
-# Numbers per block of a median: with some thirty blocks alive, a CPU's stay in its cache, and a
-# GPU's in half a gigabyte. Spectra of so many clips lie in memory at once.
-_BLOCK = {"cpu": 2**16}
+# Numbers per block of a median, of which some thirty are alive at once: a CPU's stay in its cache
+# and are just too small for torch to share out among threads, which would mostly wait for each
+# other; a GPU's take half a gigabyte. Spectra of so many clips lie in memory at once.
+_BLOCK = {"cpu": 2**15}
 _BLOCK_GPU = 2**22
 _CLIPS = {"cpu": 4}
 _CLIPS_GPU = 32
@@ -138,45 +139,52 @@ def sliding_median(x: torch.Tensor, kernel: int, dim: int) -> torch.Tensor:
     lines = x.movedim(dim, 0)
     columns = lines.reshape(len(lines), -1)
     length, reach = len(columns), kernel // 2
-    place = torch.arange(-reach, length + reach, device=x.device).remainder(2 * length)
+    # Medians are made two at a time; an odd one out has a partner that is dropped.
+    place = torch.arange(-reach, length + length % 2 + reach, device=x.device)
+    place = place.remainder(2 * length)
     place = torch.minimum(place, 2 * length - 1 - place)
-    width = max(1, _BLOCK.get(x.device.type, _BLOCK_GPU) // (length + 2 * reach))
+    width = max(1, _BLOCK.get(x.device.type, _BLOCK_GPU) // len(place))
     filtered = torch.empty_like(columns)
     for start in range(0, columns.shape[1], width):
         block = columns[:, start : start + width].index_select(0, place)
-        filtered[:, start : start + width] = _median_of_windows(block, kernel)
+        filtered[:, start : start + width] = _median_of_windows(block, kernel)[:length]
     return filtered.reshape(lines.shape).movedim(0, dim)
 
 
 def _median_of_windows(x: torch.Tensor, kernel: int) -> torch.Tensor:
     """Return the medians of all windows of `kernel` lines, (lines - kernel + 1, columns).
 
-    Two sorted windows of (kernel + 1) / 2 lines cover the kernel and share its middle line. Of
-    their union, in which that line counts twice, two numbers stand in the middle; the median is
-    the upper of them if the shared line is not above the lower one, else the lower.
+    The windows that begin at an even line and at the next one lie in one stretch of kernel + 1
+    lines; each leaves out one end of it. Of the two numbers in the middle of the stretch, a
+    window's median is the upper one if what it leaves out is not above the lower one, else the
+    lower. A stretch is two sorted windows of half its length, one after the other.
     """
+    even, odd = x[0::2], x[1::2]
     half = (kernel + 1) // 2
-    ranks = _sorted_windows(x, half)
-    length = len(x) - kernel + 1
-    low = high = torch.empty(0)
+    pairs = (len(x) - kernel + 1) // 2
+    ranks = _sorted_windows(even, odd, half)
+    low = high = even
     for rank in range(half):
-        one, other = ranks[rank][:length], ranks[-1 - rank][half - 1 :]
+        one, other = ranks[rank][:pairs], ranks[-1 - rank][half // 2 :]
         smaller, larger = torch.minimum(one, other), torch.maximum(one, other)
         low = torch.maximum(low, smaller) if rank else smaller
         high = torch.minimum(high, larger) if rank else larger
-    return torch.where(x[half - 1 : half - 1 + length] > low, low, high)
+    medians = x.new_empty(pairs, 2, x.shape[1])
+    medians[:, 0] = torch.where(odd[half - 1 :] > low, low, high)
+    medians[:, 1] = torch.where(even[:pairs] > low, low, high)
+    return medians.flatten(0, 1)
 
 
-def _sorted_windows(x: torch.Tensor, length: int) -> list[torch.Tensor]:
-    """Return the numbers of each window of `length` lines by rank, the smallest first.
+def _sorted_windows(even: torch.Tensor, odd: torch.Tensor, length: int) -> list[torch.Tensor]:
+    """Return the numbers of each window of `length` lines that begins at an even line, by rank.
 
-    The list has `length` tensors (lines - length + 1, columns). Each doubling merges a sorted
-    window with the one that follows it (Batcher's odd-even merge).
+    The list has `length` tensors (windows, columns), the smallest first. Each doubling merges a
+    sorted window with the one that follows it (Batcher's odd-even merge).
     """
-    ranks = [x]
+    ranks = [torch.minimum(even, odd), torch.maximum(even, odd)]
     while (sorted_length := len(ranks)) < length:
-        count = len(ranks[0]) - sorted_length
-        ranks = [r[:count] for r in ranks] + [r[sorted_length:] for r in ranks]
+        shift = sorted_length // 2
+        ranks = [r[:-shift] for r in ranks] + [r[shift:] for r in ranks]
         step = sorted_length
         while step:
             first = 0 if step == sorted_length else step
