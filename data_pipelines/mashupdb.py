@@ -75,13 +75,17 @@ def _tasks(songs: list[RawSong], config: DictConfig, rejects: list[Row]) -> list
     tasks: dict[str, Task] = {}
     for song in songs:
         stems, digests = [], []
+        files: dict[Path, str] = {}
         for stem in song.stems:
             try:
-                digests.append(file_digest(stem.path))
+                if stem.path not in files:
+                    files[stem.path] = file_digest(stem.path)
+                digest = files[stem.path]
+                digests.append(f"{digest}:{stem.stream}" if stem.stream else digest)
                 stems.append(stem)
             except OSError as error:
                 reason = f"cannot be read: {error.strerror or error}"
-                rejects.append(reject_row(stem.path, "read", reason))
+                rejects.append(reject_row(stem.origin, "read", reason))
         if not stems:
             rejects.append(reject_row(song.origin, "read", "has no usable stem"))
             continue
@@ -91,18 +95,25 @@ def _tasks(songs: list[RawSong], config: DictConfig, rejects: list[Row]) -> list
             out=Path(config.out),
             min_s=float(config.clip.min_s),
             max_s=float(config.clip.max_s),
-            split=split_of(
-                song.group,
-                val=float(config.split.val),
-                test=float(config.split.test),
-                rotation=float(config.split.rotation),
-            ),
+            split=_split(song, config.split),
         )
         first = tasks.setdefault(task.song_id, task)
         if first is not task:
             reason = f"the same song as {first.song.origin}, byte for byte"
             rejects.append(reject_row(song.origin, "duplicates", reason))
     return list(tasks.values())
+
+
+def _split(song: RawSong, shares: DictConfig) -> str:
+    """Return the split that the source prescribes, or the one of those that the hash chooses."""
+    if len(song.splits) == 1:
+        return song.splits[0]
+    return split_of(
+        song.group,
+        val=float(shares.val) if "val" in song.splits else 0.0,
+        test=float(shares.test) if "test" in song.splits else 0.0,
+        rotation=float(shares.rotation),
+    )
 
 
 def _write(

@@ -37,7 +37,7 @@ class Task:
     """A song, what it is made of, and where its clips go."""
 
     song: RawSong
-    digests: tuple[str, ...]  # of the stems' files, in their order
+    digests: tuple[str, ...]  # of the stems (file and stream), in their order
     out: Path
     min_s: float
     max_s: float
@@ -54,7 +54,11 @@ class Task:
         song = asdict(self.song)
         for stem in song["stems"]:
             stem["path"] = printable(Path(stem["path"]).name)
+            stem.pop("stream")  # is in the digest
         song.pop("origin")
+        song.pop("splits")  # the one that was chosen is a setting
+        if song["min_stems"] == 1:
+            song.pop("min_stems")  # as it was before there was such a thing
         settings = [self.min_s, self.max_s, self.split]
         key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
         return self.out / "cache" / "songs" / f"{key}.json"
@@ -139,18 +143,18 @@ def read_stems(
     found: list[tuple[RawStem, str, np.ndarray]] = []
     for stem, digest in zip(song.stems, digests, strict=True):
         try:
-            audio, _ = read_audio(stem.path, sample_rate=SAMPLE_RATE_HZ)
+            audio, _ = read_audio(stem.path, sample_rate=SAMPLE_RATE_HZ, stream=stem.stream)
         except AudioError as error:
             reason = str(error).removeprefix(f"{stem.path}: ")
-            rejects.append(reject_row(stem.path, "read", reason))
+            rejects.append(reject_row(stem.origin, "read", reason))
             continue
         length_s = audio.shape[1] / SAMPLE_RATE_HZ
         if length_s > MAX_SONG_S:
             reason = f"lasts {length_s / 60:.0f} min; cut it into songs of at most 30 min"
-            rejects.append(reject_row(stem.path, "read", reason))
+            rejects.append(reject_row(stem.origin, "read", reason))
         elif active_ratio(audio, SAMPLE_RATE_HZ) == 0.0:
             reason = f"silent: never above {ACTIVE_ABOVE_DB:g} dBFS"
-            rejects.append(reject_row(stem.path, "stems", reason))
+            rejects.append(reject_row(stem.origin, "stems", reason))
         else:
             found.append((stem, digest, mono_or_stereo(audio) * np.float32(song.gain)))
     if not found:
@@ -162,11 +166,16 @@ def read_stems(
         if apart_s > LENGTH_TOLERANCE_S:
             lasts = f"lasts {audio.shape[1] / SAMPLE_RATE_HZ:.1f} s"
             reason = f"{lasts} where the other stems last {samples / SAMPLE_RATE_HZ:.1f} s"
-            rejects.append(reject_row(stem.path, "stems", reason))
+            rejects.append(reject_row(stem.origin, "stems", reason))
             continue
         stems.append((stem, digest))
         missing = max(0, samples - audio.shape[1])
         parts.append(np.pad(audio[:, :samples], ((0, 0), (0, missing))))
+    if len(stems) < song.min_stems:
+        labels = ", ".join(stem.label for stem, _ in stems)
+        raise _UnusableError(
+            "stems", f"has {len(stems)} usable stem ({labels}), source.min_stems={song.min_stems}"
+        )
     peak = max(np.abs(part).max() for part in [*parts, _sum(parts)])
     if peak > 1.0:
         parts = [part * np.float32(_PEAK / peak) for part in parts]
@@ -220,7 +229,7 @@ def _write_clip(
             sounding.append((stem, digest, part, active))
         elif last - first < whole.shape[1]:
             reason = f"silent from {start_s:.1f} to {end_s:.1f} s; left out of that clip"
-            rows["rejects"].append(reject_row(stem.path, "stems", reason))
+            rows["rejects"].append(reject_row(stem.origin, "stems", reason))
     if not sounding:
         return
     roles = roles_of([stem.kind for stem, _, _, _ in sounding])
@@ -228,7 +237,8 @@ def _write_clip(
     names: Counter[str] = Counter()
     for (stem, digest, part, active), role in zip(sounding, roles, strict=True):
         seen[digest] += 1
-        name = re.sub(r"[^A-Za-z0-9]+", "-", stem.path.stem).strip("-").lower() or "stem"
+        called = stem.label if stem.stream else stem.path.stem
+        name = re.sub(r"[^A-Za-z0-9]+", "-", called).strip("-").lower() or "stem"
         names[name] += 1
         if names[name] > 1:
             name = f"{name}.{names[name]}"

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mashnet.data.mashupdb import SPLITS
+
 
 @dataclass(frozen=True, kw_only=True)
 class RawStem:
@@ -19,7 +21,13 @@ class RawStem:
 
     path: Path
     kind: str
-    label: str
+    label: str  # free text; may be a path from coarse to fine
+    stream: int = 0  # which of the file's sound streams
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, as rejects.parquet names it."""
+        return printable(self.path) + (f" ({self.label})" if self.stream else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,8 @@ class RawSong:
     source: str
     license: str
     group: str  # songs of one group go to one split
+    splits: tuple[str, ...] = SPLITS  # what the group's hash chooses from; one: the source decides
+    min_stems: int = 1  # with fewer usable ones the song is rejected
     stems: tuple[RawStem, ...]
     gain: float = 1.0  # what the stems' files must be multiplied by
     known: Known = field(default_factory=Known)
@@ -75,3 +85,45 @@ def kind_of(name: str, kinds: Mapping[str, Sequence[str]]) -> str | None:
             if any(fnmatch.fnmatchcase(word, pattern) for word in (whole, *whole.split())):
                 return kind
     return None
+
+
+def label_path(*names: object) -> str:
+    """Return names from coarse to fine as one label: "other keys/synth lead".
+
+    Lower case, words apart by one space; a name that says nothing new is left out.
+    """
+    steps: list[str] = []
+    for name in names:
+        step = " ".join(
+            printable(name or "").lower().replace("_", " ").replace("/", " or ").split()
+        )
+        if step and step not in steps[-1:]:
+            steps.append(step)
+    return "/".join(steps)
+
+
+def stem_of(
+    path: Path, label: str, named: str, kinds: Mapping[str, Sequence[str]], *, stream: int = 0
+) -> tuple[RawStem | None, Reject | None]:
+    """Return a stem whose kind is read from a name, and what is to be said about it.
+
+    Args:
+        path: its file.
+        label: its label.
+        named: the name that the patterns are matched against.
+        kinds: source.roles: the patterns of each kind.
+        stream: which of the file's sound streams.
+
+    Returns:
+        No stem for one that is to be ignored. One that no pattern knows has no role and comes
+        with a line for the rejects.
+    """
+    kind = kind_of(named, kinds)
+    if kind == "ignored":
+        return None, None
+    role = "" if kind in (None, "composite") else str(kind)
+    stem = RawStem(path=path, kind=role, label=label, stream=stream)
+    if kind is not None:
+        return stem, None
+    reason = f"'{printable(named)}' matches no pattern of source.roles; kept, but in no mix"
+    return stem, Reject(input=stem.origin, stage="roles", reason=reason)

@@ -3,7 +3,8 @@
 Conventions: audio is float32, shape (channels, samples), nominally in [-1, 1].
 
 A file is read by libsndfile (soundfile), else by pedalboard, else by the ffmpeg program where it
-is installed; the first that understands the file wins.
+is installed; the first that understands the file wins. Only ffmpeg knows further sound streams of
+one file (*.stem.mp4 has five).
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def read_audio(
     mono: bool = False,
     start_s: float = 0.0,
     duration_s: float | None = None,
+    stream: int = 0,
 ) -> tuple[np.ndarray, int]:
     """Decode a file, or a stretch of it by seeking.
 
@@ -52,6 +54,7 @@ def read_audio(
         mono: average the channels.
         start_s: where to begin, in seconds.
         duration_s: how much to read, in seconds; None reads to the end.
+        stream: which of the file's sound streams, counted from 0; all but the first need ffmpeg.
 
     Returns:
         Audio of shape (channels, samples), and its sample rate in Hz.
@@ -62,7 +65,7 @@ def read_audio(
     """
     path = Path(path)
     _check_readable(path)
-    audio, rate = _decode(path, start_s, duration_s)
+    audio, rate = _decode(path, start_s, duration_s, stream)
     if audio.shape[1] == 0:
         raise AudioError(f"{path}: has no samples")
     if not np.isfinite(audio).all():
@@ -73,6 +76,11 @@ def read_audio(
         audio = soxr.resample(audio.T, rate, sample_rate).T.astype(np.float32)
         rate = sample_rate
     return np.ascontiguousarray(audio), rate
+
+
+def ffmpeg_is_installed() -> bool:
+    """Return whether sound streams beyond a file's first can be read here."""
+    return shutil.which("ffmpeg") is not None
 
 
 def write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> None:
@@ -129,7 +137,15 @@ def _check_readable(path: Path) -> None:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def _decode(path: Path, start_s: float, duration_s: float | None) -> tuple[np.ndarray, int]:
+def _decode(
+    path: Path, start_s: float, duration_s: float | None, stream: int
+) -> tuple[np.ndarray, int]:
+    if stream:
+        try:
+            return _decode_ffmpeg(path, start_s, duration_s, stream)
+        except _NotUnderstood as error:
+            which = f"sound stream {stream} (counted from 0)"
+            raise AudioError(f"{path}: {which} cannot be decoded: {error}") from error
     try:
         return _decode_soundfile(path, start_s, duration_s)
     except _NotUnderstood as error:
@@ -137,8 +153,8 @@ def _decode(path: Path, start_s: float, duration_s: float | None) -> tuple[np.nd
     for decode in (_decode_pedalboard, _decode_ffmpeg):
         with contextlib.suppress(_NotUnderstood):
             return decode(path, start_s, duration_s)
-    installed = shutil.which("ffmpeg") is not None
-    hint = "" if installed else "; ffmpeg is not installed, with it more formats can be read"
+    hint = "; ffmpeg is not installed, with it more formats can be read"
+    hint = "" if ffmpeg_is_installed() else hint
     raise AudioError(f"{path}: cannot be decoded: {reason}{hint}")
 
 
@@ -188,7 +204,9 @@ def _decode_pedalboard(
         raise _NotUnderstood(str(error)) from error
 
 
-def _decode_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tuple[np.ndarray, int]:
+def _decode_ffmpeg(
+    path: Path, start_s: float, duration_s: float | None, stream: int = 0
+) -> tuple[np.ndarray, int]:
     program = shutil.which("ffmpeg")
     if program is None:
         raise _NotUnderstood("ffmpeg is not installed")
@@ -198,11 +216,15 @@ def _decode_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tupl
     # Decoded and discarded by counting samples: seeking, and the time stamps, are not exact.
     trim = f"atrim=start={start_s!r}" + ("" if duration_s is None else f":duration={duration_s!r}")
     command += ["-af", f"asetpts=N/SR/TB,{trim}"]
-    command += ["-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+    command += ["-map", f"0:a:{stream}", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _NotUnderstood(str(error)) from error
+    if b"matches no streams" in done.stderr:
+        raise _NotUnderstood("the file has no such stream")
+    if b"partial file" in done.stderr:  # ffmpeg calls that success and gives what there is
+        raise AudioError(f"{path}: is damaged or cut short")
     if done.returncode or len(done.stdout) < 24:
         raise _NotUnderstood("ffmpeg cannot decode it")
     offset, rate, channels = (int.from_bytes(done.stdout[at : at + 4], "big") for at in (4, 16, 20))
@@ -212,7 +234,7 @@ def _decode_ffmpeg(path: Path, start_s: float, duration_s: float | None) -> tupl
 
 
 def read_blocks(
-    path: Path, *, sample_rate: int, block_s: float, overlap_s: float = 0.0
+    path: Path, *, sample_rate: int, block_s: float, overlap_s: float = 0.0, stream: int = 0
 ) -> Iterator[np.ndarray]:
     """Decode a file block by block, so that its length does not matter to memory.
 
@@ -221,6 +243,7 @@ def read_blocks(
         sample_rate: every block is resampled to this rate.
         block_s: length of a block in seconds; whole seconds keep blocks on exact samples.
         overlap_s: how much of a block's end is read again as the next one's beginning.
+        stream: which of the file's sound streams, as in `read_audio`.
 
     Yields:
         Blocks of shape (channels, samples); the last may be shorter than the others.
@@ -232,7 +255,7 @@ def read_blocks(
     _check_readable(path)
     start_s = 0.0
     while True:
-        block, rate = _decode(path, start_s, block_s)
+        block, rate = _decode(path, start_s, block_s, stream)
         if block.shape[1] == 0 and start_s > 0:
             return
         if block.shape[1] == 0:

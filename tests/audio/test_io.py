@@ -199,3 +199,52 @@ def test_tags_of_the_file(tmp_path):
         file.write(np.zeros(800))
     assert read_tags(tmp_path / "a.flac") == {"title": "A song", "artist": "Somebody"}
     assert read_tags(tmp_path / "absent.flac") == {}
+
+
+@pytest.fixture
+def three_streams(tmp_path) -> Path:
+    """Return a file with three AAC streams of noise, at 44.1 kHz, in an MP4 that can be torn."""
+    command = ["ffmpeg", "-v", "error"]
+    for seed in range(3):
+        noise = np.random.default_rng(seed).uniform(-0.3, 0.3, (1, 3 * 44100))
+        command += ["-i", str(written(tmp_path / f"{seed}.wav", noise, 44100))]
+    command += [argument for seed in range(3) for argument in ("-map", f"{seed}:a")]
+    path = tmp_path / "-a b.stem.mp4"
+    command += ["-c:a", "aac", "-b:a", "256k", "-movflags", "+faststart", f"file:{path}"]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_streams_of_one_file_are_told_apart_and_in_step(tmp_path, three_streams):
+    for stream in range(3):
+        original, _ = read_audio(tmp_path / f"{stream}.wav")
+        found, rate = read_audio(three_streams, stream=stream)
+        assert rate == 44100
+        samples = min(original.shape[1], found.shape[1])
+        assert samples > 2.95 * 44100
+        assert np.corrcoef(original[0, :samples], found[0, :samples])[0, 1] > 0.8
+        part, _ = read_audio(three_streams, start_s=0.5, duration_s=0.5, stream=stream)
+        assert np.array_equal(part, found[:, 22050:44100])
+        blocks = read_blocks(three_streams, sample_rate=44100, block_s=1.0, stream=stream)
+        assert np.array_equal(np.concatenate(list(blocks), axis=1), found)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_a_stream_that_is_not_there_or_cut_short(tmp_path, three_streams):
+    with pytest.raises(AudioError, match=r"stream 3 \(counted from 0\) .*has no such stream"):
+        read_audio(three_streams, stream=3)
+    with pytest.raises(AudioError, match="has no such stream"):
+        read_audio(tmp_path / "0.wav", stream=1)
+    whole = three_streams.read_bytes()
+    three_streams.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(AudioError, match="is damaged or cut short"):
+        read_audio(three_streams, stream=1)
+
+
+def test_further_streams_without_ffmpeg(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.wav", tone(0.1, 8000), 8000)
+    monkeypatch.setattr(io.shutil, "which", lambda _: None)
+    assert not io.ffmpeg_is_installed()
+    with pytest.raises(AudioError, match=r"sound stream 1 .*: ffmpeg is not installed"):
+        read_audio(path, stream=1)
