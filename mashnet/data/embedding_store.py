@@ -1,0 +1,128 @@
+"""Embeddings of a library on disk, encoded once; only what changed is encoded anew.
+
+A store is a folder that belongs to one model (its name holds a hash of the weights and of the
+frontend). It holds blocks: each a .npy file with some stems' keys and embeddings, named by the
+hash of its bytes, written as a whole or not at all. A run that is killed loses the block that it
+was working on. A block that does not match its name is left out, and its stems encoded anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mashnet.files import file_digest, remove_leftovers, written_atomically
+
+Encode = Callable[[str], np.ndarray | None]  # key → (windows, 1 + d), or None if it is unusable
+
+_MOST_ROWS = 256  # of a block: what a kill may cost
+_MOST_BYTES = 1 << 25
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some stems and their embeddings, memory-mapped."""
+
+    path: Path
+    keys: list[str]
+    embeddings: np.ndarray  # (stems, windows, 1 + d) float32; short ones end in zeros
+
+
+class EmbeddingStore:
+    """The embeddings of one library by one model."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; it is made when there is something to write."""
+        self.folder = folder
+
+    def update(self, keys: Sequence[str], encode: Encode, *, label: str = "library") -> list[Block]:
+        """Encode what is not there yet, drop what is not wanted any more, return all blocks.
+
+        Args:
+            keys: what is wanted; a key stands for the same sound for ever.
+            encode: asked for the embedding of a key that is not stored, (windows, 1 + d). Where
+                it answers None the key is left out, and asked for again next time.
+            label: what the progress bar says.
+
+        Returns:
+            Blocks in the order of their names; each wanted key is in one of them, once.
+        """
+        remove_leftovers(self.folder)
+        blocks = self._read_all(keys)
+        stored = {key for block in blocks for key in block.keys}
+        missing = [key for key in dict.fromkeys(keys) if key not in stored]
+        rows: dict[str, np.ndarray] = {}
+        for key in tqdm(missing, desc=label, unit="stem", disable=None if missing else True):
+            embedding = encode(key)
+            if embedding is not None:
+                rows[key] = np.asarray(embedding, dtype=np.float32)
+            if len(rows) >= _MOST_ROWS or sum(r.nbytes for r in rows.values()) >= _MOST_BYTES:
+                blocks.append(self._write(rows))
+                rows = {}
+        if rows:
+            blocks.append(self._write(rows))
+        return sorted(blocks, key=lambda block: block.path.name)
+
+    def _read_all(self, keys: Sequence[str]) -> list[Block]:
+        """Return the blocks on disk, without rows that nobody wants or that stand there twice."""
+        unseen = set(keys)
+        blocks = []
+        for path in sorted(self.folder.glob("*.npy")):
+            if path in (block.path for block in blocks):
+                continue  # what was left of an earlier block is the same as this one
+            block = _read(path)
+            if block is None:
+                continue
+            kept = [row for row, key in enumerate(block.keys) if key in unseen]
+            if len(kept) == len(block.keys):
+                blocks.append(block)
+            else:
+                # The new block first: a kill in between leaves rows twice, which is harmless.
+                if kept:
+                    rows = {block.keys[row]: block.embeddings[row] for row in kept}
+                    blocks.append(self._write(rows))
+                path.unlink(missing_ok=True)
+            unseen -= set(block.keys)
+        return blocks
+
+    def _write(self, rows: dict[str, np.ndarray]) -> Block:
+        windows = max(len(embedding) for embedding in rows.values())
+        width = next(iter(rows.values())).shape[1]
+        longest = max(map(len, rows))
+        kind = np.dtype([("key", f"U{longest}"), ("embedding", "<f4", (windows, width))])
+        table = np.zeros(len(rows), kind)
+        for number, (key, embedding) in enumerate(rows.items()):
+            table["key"][number] = key
+            table["embedding"][number, : len(embedding)] = embedding
+        buffer = io.BytesIO()
+        np.save(buffer, table, allow_pickle=False)
+        digest = hashlib.blake2b(buffer.getbuffer(), digest_size=16).hexdigest()
+        path = self.folder / f"{digest}.npy"
+        with written_atomically(path) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
+        return _opened(path)
+
+
+def _read(path: Path) -> Block | None:
+    """Return a block, or None with one line where the file is damaged (it is then deleted)."""
+    try:
+        if file_digest(path) == path.stem:
+            return _opened(path)
+        reason = "its bytes do not match its name"
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        reason = " ".join(str(error).split())[:200]
+    print(f"{path} is damaged ({reason}); its stems are encoded anew", file=sys.stderr)
+    path.unlink(missing_ok=True)
+    return None
+
+
+def _opened(path: Path) -> Block:
+    table = np.load(path, mmap_mode="r", allow_pickle=False)
+    return Block(path, table["key"].tolist(), table["embedding"])

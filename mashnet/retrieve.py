@@ -1,0 +1,166 @@
+"""python -m mashnet.retrieve BUNDLE_OR_RUN mix=demo_mix.wav instrument="fretless bass" library=DB.
+
+Prints the stems of a MashupDB that fit a mix best; top=10 says how many, out=results.csv writes
+them to a file as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from mashnet.data.parts import FilePart, Query
+from mashnet.errors import AudioError, ConfigError, MashnetError, require_one_of
+from mashnet.files import written_atomically
+from mashnet.models.loading import folder_of, load_scorer, networks, read_config
+from mashnet.models.stem_scoring import StemScorer
+from mashnet.stem_library import StemLibrary
+
+USAGE = (
+    'python -m mashnet.retrieve BUNDLE_OR_RUN mix=FILE instrument="fretless bass" library=DB '
+    "[top=10] [out=results.csv]"
+)
+SETTINGS = ("mix", "instrument", "library", "top", "out")
+COLUMNS = {
+    "rank": pl.Int64,
+    "score": pl.Float64,
+    "title": pl.String,
+    "artist": pl.String,
+    "label": pl.String,
+    "path": pl.String,
+    "clip_id": pl.String,
+}
+
+
+def retrieve(
+    checkpoint: str | Path,
+    *,
+    mix: str | Path,
+    library: str | Path,
+    instrument: str | None = None,
+    top: int = 10,
+) -> pl.DataFrame:
+    """Find the stems of a library that fit a mix best.
+
+    Args:
+        checkpoint: a run or bundle of a network of the stems view.
+        mix: a sound file, heard from its beginning to its end.
+        library: folder of a MashupDB. Its embeddings are kept in its cache.
+        instrument: what to look for, in free text; None leaves it open.
+        top: how many, at most.
+
+    Returns:
+        A row per stem, best first, with the columns of `COLUMNS`; silent stems are left out. path
+        leads to the sound.
+
+    Raises:
+        AudioError: if the mix cannot be used, or is silent.
+        CheckpointError: if the checkpoint cannot be used.
+        ConfigError: if the network judges something else, or a setting makes no sense.
+        DatabaseError: if the library is not a MashupDB or has no stems.
+    """
+    if top < 1:
+        raise ConfigError(f"top={top}: expected a whole number above 0")
+    if instrument is not None and not instrument.strip():
+        raise ConfigError(
+            'instrument="" says nothing; name one, such as instrument="fretless bass", or leave '
+            "it out"
+        )
+    scorer = _stem_scorer(checkpoint)
+    query = Query({"context": FilePart(Path(mix))}, instrument=instrument or "")
+    if not scorer.embed_query([query])[..., 0].any():  # before the library is encoded
+        raise AudioError(f"{mix} is silent: nothing fits it better than anything else")
+    if instrument is not None and _ignores_instruments(scorer, query):
+        print(f"note: {scorer.name} takes no notice of the instrument", file=sys.stderr)
+    model = read_config(folder_of(Path(checkpoint)))["model"]
+    stems = StemLibrary(library, scorer, model=model)
+    database = stems.database
+    rows = []
+    for rank, (stem_id, score) in enumerate(stems.search(query, top), start=1):
+        stem, clip = database.stem_rows[stem_id], database.clip_of(stem_id)
+        rows.append(
+            {
+                "rank": rank,
+                "score": score,
+                "title": clip["title"],
+                "artist": clip["artist"],
+                "label": stem["label"],
+                "path": str(database.root / stem["path"]),
+                "clip_id": stem["clip_id"],
+            }
+        )
+    return pl.DataFrame(rows, schema=COLUMNS)
+
+
+def _stem_scorer(checkpoint: str | Path) -> StemScorer:
+    scorer = load_scorer(checkpoint)
+    if not isinstance(scorer, StemScorer):
+        fitting = [n for n, (_, kind) in networks().items() if issubclass(kind, StemScorer)]
+        raise ConfigError(
+            f"{checkpoint} judges {scorer.view}; to search for stems, take a network that judges "
+            f"stems ({', '.join(sorted(fitting))})"
+        )
+    return scorer
+
+
+def _ignores_instruments(scorer: StemScorer, query: Query) -> bool:
+    """Return whether the query is heard in the same way without its instrument."""
+    left_open = Query(query, instrument="")
+    return torch.equal(scorer.embed_query([query]), scorer.embed_query([left_open]))
+
+
+def format_table(found: pl.DataFrame) -> str:
+    """Return the columns side by side, one line per stem."""
+    rows = [list(found.columns)]
+    for row in found.iter_rows(named=True):
+        rows.append([f"{v:.4f}" if name == "score" else str(v or "") for name, v in row.items()])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Print the best stems."""
+    if not arguments or arguments[0] in ("-h", "--help") or "=" in arguments[0]:
+        raise ConfigError(f"usage: {USAGE}")
+    given = {}
+    for argument in arguments[1:]:
+        name, equals, value = argument.partition("=")
+        if not equals:
+            raise ConfigError(f"'{argument}' is not setting=value; usage: {USAGE}")
+        given[require_one_of("setting", name, SETTINGS)] = value
+    if missing := [name for name in ("mix", "library") if not given.get(name)]:
+        raise ConfigError(f"{', '.join(f'{m}=…' for m in missing)} must be given; usage: {USAGE}")
+    if not given.get("top", "10").isdecimal():
+        raise ConfigError(f"top={given['top']}: expected a whole number above 0")
+    found = retrieve(
+        arguments[0],
+        mix=given["mix"],
+        library=given["library"],
+        instrument=given.get("instrument"),
+        top=int(given.get("top", "10")),
+    )
+    print(format_table(found))
+    if "out" in given:
+        try:
+            with written_atomically(Path(given["out"])) as temporary:
+                found.write_csv(temporary)
+        except OSError as error:
+            raise ConfigError(f"out={given['out']} cannot be written: {error.strerror}") from error
+        print(f"written: {given['out']}")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MashnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
