@@ -147,7 +147,7 @@ def test_compiles_without_a_break_for_several_lengths():
     network = small()
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     with torch.inference_mode():
-        for seconds in (1, 2, 3):
+        for seconds in (1, 2):
             torch.testing.assert_close(compiled(noise(2, seconds)), network(noise(2, seconds)))
 
 
