@@ -11,6 +11,7 @@ from mashnet.errors import CheckpointError, ConfigError
 from mashnet.evaluation import baselines, protocols
 from mashnet.evaluation.database_loops import DatabaseLoops
 from mashnet.evaluation.database_mixes import DatabaseMixes
+from mashnet.evaluation.database_stems import DatabaseStems
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.files import content_id
@@ -48,7 +49,11 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     scorers = _scorers(checkpoints, config.get("scorer"), config["baselines"])
     _require_view(scorers, name)
     source = _source(name, root, data, trained)
-    folder = Path(config["out"]) if config["out"] else _folder(checkpoints, scorers, name)
+    if config["labels"] != "coarse" and "labels" not in settings:
+        raise ConfigError(f"labels={config['labels']}: protocol={name} names no instruments")
+    labels = settings.get("labels", "coarse")
+    kind = name if labels == "coarse" else f"{name}_{labels}"  # one does not replace the other
+    folder = Path(config["out"]) if config["out"] else _folder(checkpoints, scorers, kind)
     try:  # before an hour of work, not after it
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -60,21 +65,24 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
 
 def _source(
     protocol: str, root: str, data: Mapping[str, Any], trained: Sequence[Mapping[str, Any]]
-) -> DatabaseMixes | DatabaseLoops:
+) -> DatabaseMixes | DatabaseLoops | DatabaseStems:
     """Open what a protocol asks about."""
-    if protocols.view_of(protocol) == "loops":
+    view = protocols.view_of(protocol)
+    if view == "loops":
         return DatabaseLoops(root, split=data["split"])
+    if view == "stems":
+        return DatabaseStems(root, split=data["split"])
     known = [t.get("artefact_control", True) for t in trained] or [True]
     control = _agreed("data.artefact_control", data["artefact_control"], known)
     return DatabaseMixes(root, split=data["split"], artefact_control=_flag(control))
 
 
 def _require_view(scorers: Sequence[Scorer], protocol: str) -> None:
-    """Refuse a network that hears something else; rules hear everything."""
+    """Refuse a network that hears something else; rules and networks of stems hear everything."""
     view = protocols.view_of(protocol)
     for scorer in scorers:
         heard = getattr(scorer, "view", view)
-        if heard != view:
+        if heard not in (view, "stems"):
             fitting = [p for p in protocols.names() if protocols.view_of(p) == heard]
             raise ConfigError(
                 f"{scorer.name} judges {heard}, protocol={protocol} asks about {view}; "
