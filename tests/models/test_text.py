@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mashnet.errors import ConfigError
+from mashnet.models.jepa import Jepa
 from mashnet.models.text import ClapText, MiniLm, text_encoder
 
 TEXTS = ["female lead vocals", "lead female singer", "kick drum", "Fretless bass, slapped!"]
@@ -179,3 +180,15 @@ def test_minilm_needs_no_transformers():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_jepa_is_conditioned_on_clap(clap_folder):
+    network = Jepa(
+        width=64, depth=1, hidden=16, layers=2, text="clap", text_weights=str(clap_folder)
+    )
+    assert network.predictor.films[0].in_features == 24
+    assert not any("text" in name for name in network.state_dict())
+    vectors = network.embed_context(torch.zeros(2, 16_000), ["oboe", ""])
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(2))
+    with pytest.raises(ConfigError, match="cannot be loaded as CLAP"):
+        Jepa(width=64, depth=1, text="clap", text_weights=str(clap_folder / "nowhere"))
