@@ -9,9 +9,17 @@ import pytorch_lightning as pl
 
 from mashnet.data.loop_view import LoopData
 from mashnet.data.module import MixData
-from mashnet.models.loading import build_scorer
+from mashnet.data.stem_data import StemData
+from mashnet.data.stem_view import Augmentation
+from mashnet.errors import ConfigError
+from mashnet.models.jepa import Jepa
+from mashnet.models.loading import build_scorer, load_scorer
 from mashnet.models.loop_scoring import LoopScorer
 from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.predictive import PredictiveNetwork
+from mashnet.models.stem_scoring import StemScorer
+from mashnet.tasks.contrastive import ContrastiveTask
+from mashnet.tasks.jepa import JepaTask
 from mashnet.tasks.loop import LoopTask
 from mashnet.tasks.mix import MixTask
 
@@ -34,6 +42,8 @@ def job_of(config: dict[str, Any], device: str) -> Job:
     scorer = build_scorer(config["model"], name=config["name"])
     if isinstance(scorer, LoopScorer):
         return _loops(scorer, config, device)
+    if isinstance(scorer, StemScorer):
+        return _stems(scorer, config)
     assert isinstance(scorer, MixScorer)
     return _mixes(scorer, config, device)
 
@@ -75,4 +85,40 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
     }
     rate = config["model"]["learning_rate"]
     task = LoopTask(scorer, learning_rate=rate, seed=config["seed"])
+    return Job(task, loaders, "val/rank_share")
+
+
+def _stems(scorer: StemScorer, config: dict[str, Any]) -> Job:
+    model, settings = config["model"], config["data"]
+    if first_phase := config.get("init_from"):
+        if not isinstance(scorer.network, Jepa):
+            raise ConfigError(f"init_from is for model=jepa; {config['name']} starts by itself")
+        scorer.network.load_encoder(load_scorer(first_phase).network.state_dict())
+    chunks = settings["chunks"]
+    shortest_s, longest_s = model["chunk_s"]
+    data = StemData(
+        settings["root"],
+        sample_rate=scorer.frontend.sample_rate,
+        target=model["target"],
+        chunk_s=(shortest_s, longest_s),
+        validation_chunk_s=scorer.frontend.settings["window_s"],
+        batch_size=settings["batch_size"],
+        per_clip=chunks["per_clip"],
+        validation_per_clip=chunks["validation_per_clip"],
+        silence_db=chunks["silence_db"],
+        augmentation=Augmentation(chunks["gain_db"], chunks["noise_db"]),
+        seed=config["seed"],
+        num_workers=settings["num_workers"],
+    )
+    loaders = {
+        "train_dataloaders": data.train_dataloader(),
+        "val_dataloaders": data.val_dataloader(),
+    }
+    kind = JepaTask if isinstance(scorer.network, PredictiveNetwork) else ContrastiveTask
+    task = kind(
+        scorer,
+        learning_rate=model["learning_rate"],
+        weight_decay=model["weight_decay"],
+        seed=config["seed"],
+    )
     return Job(task, loaders, "val/rank_share")

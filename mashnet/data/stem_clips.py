@@ -1,0 +1,119 @@
+"""Which stretches of a clip can be asked about: at least two stems sound in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.wave_store import WaveStore
+
+BLOCK_S = 0.1  # chunks begin and end on this grid
+LEAST_STEMS = 2  # a context and a target
+
+
+@dataclass(frozen=True, eq=False)
+class StemClip:
+    """The stems of one clip and where each of them sounds.
+
+    Attributes:
+        clip_id: its id.
+        song: number of its song within the split.
+        stem_ids: its stems.
+        labels: their instrument names, paths from coarse to fine.
+        energy: running sums of squared samples per block, (stems, blocks + 1).
+        block_samples: samples per block.
+        silence_rms: a stem is silent in a chunk below this root mean square.
+    """
+
+    clip_id: str
+    song: int
+    stem_ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    energy: np.ndarray
+    block_samples: int
+    silence_rms: float
+
+    @property
+    def num_blocks(self) -> int:
+        """Return how many whole blocks the longest stem has."""
+        return self.energy.shape[1] - 1
+
+    @cached_property
+    def _starts(self) -> dict[int, np.ndarray]:
+        return {}
+
+    def starts(self, blocks: int) -> np.ndarray:
+        """Return the first blocks of all chunks of a length in which two stems sound.
+
+        A clip that is shorter than the chunk has at most one, which ends in silence.
+        """
+        if blocks not in self._starts:
+            sounding = self._sounding(np.arange(max(1, self.num_blocks - blocks + 1)), blocks)
+            self._starts[blocks] = np.flatnonzero(sounding.sum(0) >= LEAST_STEMS)
+        return self._starts[blocks]
+
+    def sounding(self, start: int, blocks: int) -> np.ndarray:
+        """Return which stems sound in a chunk: their numbers."""
+        return np.flatnonzero(self._sounding(np.array([start]), blocks)[:, 0])
+
+    def _sounding(self, starts: np.ndarray, blocks: int) -> np.ndarray:
+        ends = np.minimum(starts + blocks, self.num_blocks)
+        power = (self.energy[:, ends] - self.energy[:, starts]) / (blocks * self.block_samples)
+        return np.sqrt(np.maximum(power, 0)) >= self.silence_rms
+
+
+def stem_clips(
+    database: MashupDB, waves: WaveStore, split: str, *, silence_db: float
+) -> tuple[list[StemClip], list[str]]:
+    """Return the clips of a split in which two stems ever sound together.
+
+    Args:
+        database: where they are.
+        waves: their waveforms, all built.
+        split: train, val or test.
+        silence_db: level in dB of full scale below which a chunk of a stem is silent.
+
+    Returns:
+        The clips, and a line for each that was left out, with the reason.
+    """
+    block = round(BLOCK_S * waves.sample_rate)
+    rows = database.stems.sort("stem_id").partition_by("clip_id", as_dict=True)
+    clips = [row for row in database.clips.sort("clip_id").iter_rows(named=True)]
+    clips = [row for row in clips if row["split"] == split]
+    song_of = {song: i for i, song in enumerate(sorted({row["song_id"] for row in clips}))}
+    usable: list[StemClip] = []
+    left_out: list[str] = []
+    for row in clips:
+        stems = rows.get((row["clip_id"],))
+        stem_ids = tuple(stems["stem_id"]) if stems is not None else ()
+        clip = StemClip(
+            clip_id=row["clip_id"],
+            song=song_of[row["song_id"]],
+            stem_ids=stem_ids,
+            labels=tuple(stems["label"]) if stems is not None else (),
+            energy=_energy(waves, stem_ids, block),
+            block_samples=block,
+            silence_rms=10 ** (silence_db / 20),
+        )
+        if len(stem_ids) < LEAST_STEMS:
+            left_out.append(f"{row['title']} ({row['clip_id']}): has one stem only")
+        elif not len(clip.starts(1)):
+            left_out.append(f"{row['title']} ({row['clip_id']}): no two stems sound together")
+        else:
+            usable.append(clip)
+    return usable, left_out
+
+
+def _energy(waves: WaveStore, stem_ids: Sequence[str], block: int) -> np.ndarray:
+    """Return running sums of squares per block, (stems, blocks + 1)."""
+    lengths = [waves.num_samples(stem_id) for stem_id in stem_ids]
+    blocks = max(lengths, default=0) // block
+    energy = np.zeros((len(stem_ids), blocks + 1))
+    for row, stem_id in zip(energy, stem_ids, strict=True):
+        squares = waves.read(stem_id, 0, blocks * block).reshape(blocks, block)
+        row[1:] = np.cumsum(np.square(squares, dtype=np.float64).sum(1))
+    return energy

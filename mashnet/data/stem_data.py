@@ -1,0 +1,125 @@
+"""Training and validation chunks of a MashupDB's stems."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from torch.utils.data import DataLoader
+
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.stem_clips import BLOCK_S, StemClip, stem_clips
+from mashnet.data.stem_view import TARGETS, Augmentation, ChunkBatches, StemChunks, collated
+from mashnet.data.wave_store import WaveStore
+from mashnet.errors import ConfigError, DatabaseError, require_one_of
+
+LEAST_SONGS = 2  # a single song's target has no other to be told from
+VALIDATION_SEED = 0  # whatever the run's seed, so that runs are compared on the same chunks
+
+
+class StemData:
+    """The chunks of both splits; waveforms are decoded once, at the network's rate."""
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        sample_rate: int,
+        target: str,
+        chunk_s: tuple[float, float],
+        validation_chunk_s: float,
+        batch_size: int,
+        per_clip: int,
+        validation_per_clip: int,
+        silence_db: float,
+        augmentation: Augmentation,
+        seed: int,
+        num_workers: int = 0,
+    ) -> None:
+        """Name the database and what to draw from it.
+
+        Args:
+            root: the MashupDB.
+            sample_rate: Hz, of the network.
+            target: stem or submix, see `mashnet.data.stem_view`.
+            chunk_s: shortest and longest training chunk in seconds; drawn per batch.
+            validation_chunk_s: length of every validation chunk.
+            batch_size: chunks per step.
+            per_clip: chunks of each clip per epoch.
+            validation_per_clip: chunks of each validation clip.
+            silence_db: a stem below this level in a chunk is silent there, dB of full scale.
+            augmentation: of training chunks.
+            seed: decides the draws.
+            num_workers: processes that read chunks; 0 reads in the training process.
+
+        Raises:
+            ConfigError: if a setting makes no sense.
+            DatabaseError: if a split has fewer than two songs to draw from.
+        """
+        if not BLOCK_S <= chunk_s[0] <= chunk_s[1]:
+            raise ConfigError(
+                f"model.chunk_s={list(chunk_s)} must be a shortest and a longest length in seconds"
+            )
+        self.database = MashupDB.open(root)
+        self.target = require_one_of("model.target", target, TARGETS)
+        self.chunk_s = chunk_s
+        self.validation_chunk_s = validation_chunk_s
+        self.batch_size = batch_size
+        self.per_clip = per_clip
+        self.validation_per_clip = validation_per_clip
+        self.silence_db = silence_db
+        self.augmentation = augmentation
+        self.seed = seed
+        self.num_workers = num_workers
+        self.waves = WaveStore(self.database, sample_rate)
+        wanted = self.database.clips.filter(self.database.clips["split"].is_in(["train", "val"]))
+        stems = self.database.stems.join(wanted.select("clip_id"), "clip_id", "semi")
+        self.waves.build(stems["stem_id"].to_list())
+        self.clips = {split: self._usable(split) for split in ("train", "val")}
+
+    def train_dataloader(self) -> DataLoader:
+        """Return batches of freshly drawn chunks."""
+        clips = self.clips["train"]
+        dataset = StemChunks(
+            clips, self.waves, target=self.target, seed=self.seed, augmentation=self.augmentation
+        )
+        return self._loader(dataset, self.batch_size, self.per_clip, self.chunk_s, self.seed)
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the same chunks every time."""
+        clips = self.clips["val"]
+        dataset = StemChunks(clips, self.waves, target=self.target, seed=VALIDATION_SEED)
+        size = min(self.batch_size, len(clips) * self.validation_per_clip)
+        length = (self.validation_chunk_s, self.validation_chunk_s)
+        return self._loader(dataset, size, self.validation_per_clip, length, VALIDATION_SEED)
+
+    def _loader(
+        self,
+        dataset: StemChunks,
+        batch_size: int,
+        per_clip: int,
+        chunk_s: tuple[float, float],
+        seed: int,
+    ) -> DataLoader:
+        batches = ChunkBatches(
+            dataset.clips, batch_size=batch_size, per_clip=per_clip, chunk_s=chunk_s, seed=seed
+        )
+        return DataLoader(
+            dataset, batch_sampler=batches, collate_fn=collated, num_workers=self.num_workers
+        )
+
+    def _usable(self, split: str) -> list[StemClip]:
+        clips, left_out = stem_clips(self.database, self.waves, split, silence_db=self.silence_db)
+        if left_out:
+            print(
+                f"{split}: {len(left_out)} clips left out, the first: {left_out[0]}",
+                file=sys.stderr,
+            )
+        songs = {clip.song for clip in clips}
+        if len(songs) < LEAST_SONGS:
+            raise DatabaseError(
+                f"{self.database.root}: {len(songs)} song(s) of the split '{split}' have "
+                f"stems that sound together; at least {LEAST_SONGS} are needed. Add music: "
+                "python -m data_pipelines.mashupdb"
+            )
+        return clips

@@ -1,0 +1,193 @@
+"""The stems view: chunks of a context mix and of what is missing from it.
+
+    {"context": (batch, samples), "target": (batch, samples), "label": [str], "song": (batch,)}
+
+The target is one stem, the context a random non-empty subset of the others (Stem-JEPA), or both
+are random submixes without a stem in common (COCOLA). Neither is ever silent: what sounds is
+decided on the chunk, not on the song.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from mashnet.data.stem_clips import BLOCK_S, StemClip
+from mashnet.data.wave_store import WaveStore
+
+UNKNOWN = "music"  # the label of a stem that has none
+TARGETS = ("stem", "submix")
+
+Batch = dict[str, Any]
+Key = tuple[int, int, int]  # number of the draw, clip, blocks
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What makes training chunks differ from their stems.
+
+    Attributes:
+        gain_db: every stem is made louder or quieter by up to this much.
+        noise_db: white noise up to this level below the mix is added to each side; None adds none.
+    """
+
+    gain_db: float = 0.0
+    noise_db: float | None = None
+
+
+class StemChunks(Dataset[Batch]):
+    """Chunks drawn by key, so that an epoch that is begun again draws the same."""
+
+    def __init__(
+        self,
+        clips: Sequence[StemClip],
+        waves: WaveStore,
+        *,
+        target: str,
+        seed: int,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        """Take the clips and how to draw from them.
+
+        Args:
+            clips: those that can be drawn from.
+            waves: their waveforms.
+            target: stem or submix.
+            seed: decides all draws.
+            augmentation: of training chunks.
+        """
+        self.clips = clips
+        self.waves = waves
+        self.target = target
+        self.seed = seed
+        self.augmentation = augmentation or Augmentation()
+
+    def __len__(self) -> int:
+        """Return the number of clips."""
+        return len(self.clips)
+
+    def __getitem__(self, key: Key) -> Batch:
+        """Return one chunk: `context` and `target` (samples,), `label`, `song`."""
+        draw, index, blocks = key
+        clip = self.clips[index]
+        random = np.random.default_rng([self.seed, draw, index])
+        starts = clip.starts(blocks)
+        start = int(random.choice(starts))
+        sounding = random.permutation(clip.sounding(start, blocks))
+        target, context = _divided(sounding, self.target, random)
+        sides = {"context": context, "target": target}
+        return {
+            **{
+                name: self._mix(clip, stems, start, blocks, random) for name, stems in sides.items()
+            },
+            "label": drawn_label(clip.labels[target[0]], random) if len(target) == 1 else UNKNOWN,
+            "song": clip.song,
+        }
+
+    def _mix(
+        self,
+        clip: StemClip,
+        stems: np.ndarray,
+        start: int,
+        blocks: int,
+        random: np.random.Generator,
+    ) -> torch.Tensor:
+        length = blocks * clip.block_samples
+        mix = np.zeros(length, np.float32)
+        for stem in stems:
+            gain_db = random.uniform(-1, 1) * self.augmentation.gain_db
+            wave = self.waves.read(clip.stem_ids[stem], start * clip.block_samples, length)
+            mix += wave * np.float32(10 ** (gain_db / 20))
+        if self.augmentation.noise_db is not None:
+            level_db = self.augmentation.noise_db - random.uniform(0, 30)
+            rms = float(np.sqrt(np.square(mix).mean())) * 10 ** (level_db / 20)
+            mix += random.standard_normal(length, np.float32) * np.float32(rms)
+        return torch.from_numpy(mix)
+
+
+def _divided(
+    sounding: np.ndarray, target: str, random: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide stems in random order into those of the target and those of the context."""
+    size = 1 if target == "stem" else int(random.integers(1, len(sounding)))
+    rest = sounding[size:]
+    return sounding[:size], rest[: int(random.integers(1, len(rest) + 1))]
+
+
+def drawn_label(label: str, random: np.random.Generator) -> str:
+    """Return one level of a label: "guitar/electric guitar" says guitar or electric guitar."""
+    levels = [level.strip() for level in label.split("/") if level.strip()]
+    return levels[int(random.integers(len(levels)))] if levels else UNKNOWN
+
+
+class ChunkBatches(Sampler[list[Key]]):
+    """Batches of keys: every clip `per_clip` times per epoch, songs far apart.
+
+    The clips are shuffled once per pass, so that a batch that is no larger than the number of
+    clips hardly holds two chunks of one song, which would be negatives of each other.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[StemClip],
+        *,
+        batch_size: int,
+        per_clip: int,
+        chunk_s: tuple[float, float],
+        seed: int,
+    ) -> None:
+        """Name the clips and the batches.
+
+        Args:
+            clips: what is drawn from.
+            batch_size: chunks per batch; a last, incomplete batch is left out.
+            per_clip: chunks of each clip per epoch.
+            chunk_s: shortest and longest chunk; the length is drawn per batch.
+            seed: decides order and lengths.
+        """
+        self.clips = clips
+        self.batch_size = batch_size
+        self.per_clip = per_clip
+        self.blocks = tuple(round(seconds / BLOCK_S) for seconds in chunk_s)
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell which epoch comes next; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return max(1, len(self.clips) * self.per_clip // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        """Yield the epoch's batches."""
+        random = np.random.default_rng([self.seed, self.epoch])
+        draws = [
+            (self.epoch * self.per_clip + turn, int(index))
+            for turn in range(self.per_clip)
+            for index in random.permutation(len(self.clips))
+        ]
+        for number in range(len(self)):
+            blocks = int(random.integers(self.blocks[0], self.blocks[1] + 1))
+            chosen = draws[number * self.batch_size : (number + 1) * self.batch_size]
+            yield [
+                (draw, index, blocks)
+                for draw, index in chosen
+                if len(self.clips[index].starts(blocks))
+            ]
+
+
+def collated(items: Sequence[Batch]) -> Batch:
+    """Join chunks of one length into a batch."""
+    return {
+        "context": torch.stack([item["context"] for item in items]),
+        "target": torch.stack([item["target"] for item in items]),
+        "label": [item["label"] for item in items],
+        "song": torch.tensor([item["song"] for item in items]),
+    }

@@ -1,0 +1,114 @@
+"""What training on stems has in common: the seed of a step, validation by retrieval, AdamW."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from mashnet.models.collapse import spread
+from mashnet.models.stem_scoring import StemNetwork, StemScorer
+
+WARMUP = 0.06  # of all steps: 20,000 of 300,000 in the published schedule
+BETAS = (0.9, 0.95)  # as published with Stem-JEPA
+LEAST_RANK = 4.0  # effective dimensions of embeddings; fewer look like a collapse
+
+
+class StemTask(pl.LightningModule):
+    """Validates a StemNetwork by the rank of each chunk's own target among all others."""
+
+    network: StemNetwork
+
+    def __init__(
+        self, scorer: StemScorer, *, learning_rate: float, weight_decay: float, seed: int
+    ) -> None:
+        """Take the network through its Scorer; the seed decides what is random in a step."""
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.seed = seed
+        self.network = scorer.network
+        # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
+        self.network.train()
+        self._validation: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self._best_rank = 0.0
+
+    def begin_step(self) -> None:
+        """Seed torch by run, step and device.
+
+        What is drawn in a step then does not depend on how often the run was interrupted.
+        """
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
+
+    def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """Collect the embeddings of contexts and targets."""
+        contexts = self.network.embed_context(batch["context"], batch["label"])
+        targets = self.network.embed_target(batch["target"])
+        self._validation.append(
+            (contexts.float().cpu(), targets.float().cpu(), batch["song"].cpu())
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how retrieval goes, and whether embeddings still differ."""
+        contexts, targets, songs = (
+            torch.cat(column) for column in zip(*self._validation, strict=True)
+        )
+        self._validation.clear()
+        if self.trainer.sanity_checking:
+            return
+        share, first = retrieval_figures(contexts @ targets.T, songs)
+        deviation, rank = spread(targets)
+        figures = {
+            "val/rank_share": share,
+            "val/top_1": first,
+            "val/embedding_deviation": deviation,
+            "val/embedding_rank": rank,
+        }
+        self.log_dict(figures, prog_bar=True)
+        self._best_rank = max(self._best_rank, rank)
+        if rank < min(LEAST_RANK, self._best_rank / 2):
+            warnings.warn(
+                f"embeddings collapse: they use {rank:.1f} dimensions, {self._best_rank:.1f} "
+                "before; lower the learning rate or start from a contrastive run (init_from=…)",
+                stacklevel=1,
+            )
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW; its rate rises over the first steps, then falls along half a cosine."""
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        # Scales, biases and temperatures are not drawn to zero.
+        matrices = [p for p in trained if p.ndim > 1]
+        others = [p for p in trained if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": self.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=BETAS)
+        steps = max(2, int(self.trainer.estimated_stepping_batches))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, steps, pct_start=WARMUP, cycle_momentum=False
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def retrieval_figures(scores: torch.Tensor, songs: torch.Tensor) -> tuple[float, float]:
+    """Measure how well each context finds its target among the targets of other songs.
+
+    Args:
+        scores: (n, n), the target of context i in column i.
+        songs: song of each, (n,).
+
+    Returns:
+        The mean share of the others that stand before it (0 best, 0.5 chance), and how often none
+        does. Ties count half.
+    """
+    own = scores.diagonal()[:, None]
+    other = songs[:, None] != songs[None, :]
+    before = ((scores > own) & other).sum(1) + 0.5 * ((scores == own) & other).sum(1)
+    share = before / other.sum(1).clamp_min(1)
+    return float(share.mean()), float((before < 0.5).float().mean())
