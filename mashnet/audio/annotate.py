@@ -88,6 +88,26 @@ def annotate(audio: np.ndarray, sample_rate: int) -> Annotation:
     )
 
 
+def decode_beats(activations: np.ndarray, frames_per_s: int) -> tuple[float, ...]:
+    """Find the beats in how likely a beat is at each frame.
+
+    A dynamic Bayesian network of tempi from 55 to 215 bpm (Krebs, Böck & Widmer, ISMIR 2015) with
+    the tracker's own settings.
+
+    Args:
+        activations: probabilities, shape (frames,); frame i lies at i / frames_per_s.
+        frames_per_s: frames per second.
+
+    Returns:
+        The beats in seconds; none where there are less than two frames.
+    """
+    if len(activations) < 2:
+        return ()
+    # At 0 and at 1 the network's densities have no logarithm.
+    likely = np.clip(np.asarray(activations, np.float64), 1e-5, 1 - 1e-5)
+    return tuple(float(beat) for beat in _beat_decoder(frames_per_s)(likely))
+
+
 def check_available() -> str:
     """Import the tracker and return its name and version; raises ImportError if it is missing."""
     _import_madmom()
@@ -157,6 +177,14 @@ def _processors() -> tuple[Callable[..., Any], Callable[..., Any], Callable[...,
         DBNDownBeatTrackingProcessor(beats_per_bar=list(_BEATS_PER_BAR), fps=_FRAMES_PER_S),
         CNNKeyRecognitionProcessor(),
     )
+
+
+@functools.cache
+def _beat_decoder(frames_per_s: int) -> Callable[..., Any]:
+    _import_madmom()
+    from madmom.features.beats import DBNBeatTrackingProcessor
+
+    return DBNBeatTrackingProcessor(fps=frames_per_s)
 
 
 def _import_madmom() -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.evaluation import baselines, protocols
+from mashnet.evaluation.database_clips import DatabaseClips
 from mashnet.evaluation.database_loops import DatabaseLoops
 from mashnet.evaluation.database_mixes import DatabaseMixes
 from mashnet.evaluation.database_stems import DatabaseStems
@@ -65,13 +66,15 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
 
 def _source(
     protocol: str, root: str, data: Mapping[str, Any], trained: Sequence[Mapping[str, Any]]
-) -> DatabaseMixes | DatabaseLoops | DatabaseStems:
+) -> DatabaseMixes | DatabaseLoops | DatabaseStems | DatabaseClips:
     """Open what a protocol asks about."""
     view = protocols.view_of(protocol)
     if view == "loops":
         return DatabaseLoops(root, split=data["split"])
     if view == "stems":
         return DatabaseStems(root, split=data["split"])
+    if view == "clips":
+        return DatabaseClips(root, split=data["split"])
     known = [t.get("artefact_control", True) for t in trained] or [True]
     control = _agreed("data.artefact_control", data["artefact_control"], known)
     return DatabaseMixes(root, split=data["split"], artefact_control=_flag(control))

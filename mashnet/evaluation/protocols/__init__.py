@@ -2,7 +2,7 @@
 
 A protocol is a module with a function `run(scorers, source, *, bootstrap, …) -> Outcome`; what
 else it takes stands in configs/protocol/<name>.yaml. VIEW names what it asks about: mixes (if it
-has none), loops or stems.
+has none), loops, stems, or clips as they are.
 """
 
 from __future__ import annotations
