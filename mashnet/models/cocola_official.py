@@ -1,0 +1,192 @@
+"""COCOLA as it was published: the authors' checkpoint, with the scores of their own code."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mashnet.data.parts import Group
+from mashnet.data.stem_frontend import StemFrontend, is_silent
+from mashnet.errors import CheckpointError, ConfigError
+from mashnet.models.cocola import Cocola
+from mashnet.models.stem_scoring import StemScorer
+
+SOURCE = (
+    "COCOLA_HP_v1, https://drive.google.com/file/d/1S-_OvnDwNFLNZD5BmI1Ouck_prutRVWZ "
+    "(as https://github.com/gladia-research-group/cocola says)"
+)
+WINDOW_S = 5.0  # of the published training data
+
+# The names of our parameters begin like this, and theirs like that.
+RENAMED = {
+    "encoder.backbone.": "encoder.encoder.model.0.",
+    "encoder.projection.": "encoder.projection.",
+    "encoder.norm.": "layer_norm.",
+    "bilinear": "similarity.w",
+}
+_LITTLE = 1e-10  # what a silent window counts: nothing, unless there is nothing else
+_SHORTEST_S = 0.5  # the encoder halves what it hears five times, and then wants some left
+
+
+class CocolaOfficialScorer(StemScorer):
+    """An EmbeddingScorer with the published weights; unbounded, higher is better, asymmetric.
+
+    The query is the published score's first argument. A sound of up to 5 s is heard as it is
+    (below half a second, where the published code fails, with silence after it).
+
+    The published code scores features of any length in one piece, but its network has learned
+    from 5 s only, and its data code cuts songs into consecutive chunks of 5 s, the last filled up
+    with silence. So here, by default: chunk i meets chunk i, each with its published score, and
+    the mean over time is returned (a chunk of which a fifth exists counts a fifth). Chunks that
+    are silent, below −60 dB, count only where a pair has no others: to the published features
+    digital silence is as loud as can be, and its scores mean nothing.
+    """
+
+    name = "cocola_official"
+
+    def __init__(
+        self, *, weights: str | None, mode: str = "both", window_s: float | None = WINDOW_S
+    ) -> None:
+        """Load the published checkpoint.
+
+        Args:
+            weights: where the file lies.
+            mode: both | harmonic | percussive. The published score ignores it; here it scores
+                what the published encoder hears with the other channel set to 0.
+            window_s: length of the chunks in seconds; None takes every sound in one piece.
+
+        Raises:
+            ConfigError: if no file is named, there is none, or there is no such mode.
+            CheckpointError: if the file is damaged or holds something else.
+        """
+        if weights is None:
+            raise ConfigError(
+                f"scorer=cocola_official needs scorer.weights=FILE: download {SOURCE}"
+            )
+        path = Path(weights)
+        if not path.is_file():
+            raise ConfigError(f"scorer.weights={weights} is no file: download {SOURCE}")
+        network = load_published(path, mode=mode)
+        super().__init__(network, PublishedFrontend(window_s=window_s), name=self.name)
+
+
+class PublishedCocola(Cocola):
+    """The network with the published features: decibels, each channel below its own maximum.
+
+    A masked channel is 0, the highest level, as published.
+    """
+
+    def features(self, waves: torch.Tensor) -> torch.Tensor:
+        """Map waves (batch, samples) to (batch, 2, mels, frames) in [-80, 0]."""
+        return self.mel(waves)
+
+
+class PublishedFrontend(StemFrontend):
+    """Windows as the published data code cuts them, but a single one stays as short as it is."""
+
+    def __init__(self, *, window_s: float | None = WINDOW_S) -> None:
+        """Fix the cut; None leaves every sound in one piece."""
+        super().__init__(sample_rate=16_000, window_s=WINDOW_S if window_s is None else window_s)
+        self.whole = window_s is None
+        self.settings = {"sample_rate": 16_000, "window_s": window_s, "cut": "cocola_official"}
+
+    def describe(self) -> str:
+        """Say in one line what goes in."""
+        cut = "in one piece" if self.whole else "in windows that cover the whole input"
+        return f"{self.sample_rate} Hz mono, {cut}"
+
+    def windows_of(self, group: Group) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return waves (windows, samples) and how much each counts, (windows,)."""
+        wave = self.wave_of(group)
+        if not len(wave):
+            return super().windows_of(group)
+        if self.whole or len(wave) <= self.window_samples:
+            missing = max(0, round(_SHORTEST_S * self.sample_rate) - len(wave))
+            window = torch.nn.functional.pad(wave, (0, missing))[None]
+            return window, torch.where(is_silent(window), _LITTLE, 1.0)
+        windows, weights = super().windows_of(group)
+        return windows, weights.clamp_min(_LITTLE)
+
+
+def load_published(path: Path, *, mode: str = "both") -> PublishedCocola:
+    """Return the published network in evaluation mode.
+
+    Raises:
+        ConfigError: if there is no such mode.
+        CheckpointError: if the file is damaged or holds anything else.
+    """
+    state = _state_of(path)
+    norm = state.get("layer_norm.weight")
+    embedding = norm.numel() if isinstance(norm, torch.Tensor) else 512
+    network = PublishedCocola(mode=mode, embedding=embedding)
+    try:
+        network.load_state_dict(_renamed(state, network.state_dict()))
+    except (RuntimeError, ValueError, AttributeError) as error:
+        reason = textwrap.shorten(str(error), 300, placeholder=" …")
+        raise CheckpointError(f"{path} is not COCOLA's checkpoint: {reason}. Take {SOURCE}") from (
+            error
+        )
+    return network.eval()
+
+
+def _state_of(path: Path) -> dict[str, Any]:
+    """Return the weights of a Lightning checkpoint, without running anything that is in it.
+
+    Beside its weights the file holds settings, as objects of the authors' program. Whatever
+    class or function it names is read as `_Inert`: nothing is imported, and nothing is called.
+    """
+    try:
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+        inert: list[Any] = [(_Inert, name) for name in foreign]
+        with torch.serialization.safe_globals(inert):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
+    except Exception as error:
+        # torch wraps what it refuses in the advice to read the file without care: not for users.
+        reason = textwrap.shorten(str(error.__context__ or error), 120, placeholder=" …")
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint: {reason}. Take {SOURCE}"
+        ) from error
+    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} is no Lightning checkpoint: no state_dict. Take {SOURCE}")
+    return state
+
+
+class _Inert:
+    """Stands for an object of a foreign program; it keeps nothing and does nothing."""
+
+    def __init__(self, *args: object) -> None:
+        pass
+
+    def __new__(cls, *args: object) -> _Inert:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _renamed(
+    published: Mapping[str, Any], ours: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return published parameters under our names.
+
+    Raises:
+        ValueError: naming what is missing or foreign.
+    """
+    names = {}
+    for name in ours:
+        prefix = next(prefix for prefix in RENAMED if name.startswith(prefix))
+        names[RENAMED[prefix] + name.removeprefix(prefix)] = name
+    missing, foreign = sorted(names.keys() - published.keys()), sorted(published.keys() - names)
+    if missing or foreign:
+        raise ValueError(f"it lacks {_few(missing)}, and brings {_few(foreign)} too many")
+    return {name: published[theirs] for theirs, name in names.items()}
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" * (len(names) > 2)) or "nothing"
