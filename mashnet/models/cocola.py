@@ -140,8 +140,10 @@ class Cocola(ContrastiveNetwork):
         self, contexts: torch.Tensor, targets: torch.Tensor, ignore: torch.Tensor
     ) -> torch.Tensor:
         """Return the cross-entropy of finding each context's own target in the batch."""
-        scores = (contexts @ targets.T).masked_fill(ignore, -torch.inf)
-        return functional.cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+        with torch.autocast(contexts.device.type, enabled=False):  # scores have no bounds
+            scores = (contexts.float() @ targets.float().T).masked_fill(ignore, -torch.inf)
+            own = torch.arange(len(scores), device=scores.device)
+            return functional.cross_entropy(scores, own)
 
 
 class CocolaEncoder(nn.Module):

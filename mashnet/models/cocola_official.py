@@ -147,7 +147,9 @@ def _state_of(path: Path) -> dict[str, Any]:
     # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
     except Exception as error:
         # torch wraps what it refuses in the advice to read the file without care: not for users.
-        reason = textwrap.shorten(str(error.__context__ or error), 120, placeholder=" …")
+        reason = textwrap.shorten(str(error.__context__ or error), 120, placeholder=" …").rstrip(
+            "."
+        )
         raise CheckpointError(
             f"{path} is not a readable checkpoint: {reason}. Take {SOURCE}"
         ) from error
