@@ -13,7 +13,7 @@ from mashnet.data.parts import Group
 from mashnet.data.stem_frontend import StemFrontend, is_silent
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.models.cocola import Cocola
-from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.stem_scoring import BATCH, StemScorer
 
 SOURCE = (
     "COCOLA_HP_v1, https://drive.google.com/file/d/1S-_OvnDwNFLNZD5BmI1Ouck_prutRVWZ "
@@ -47,6 +47,7 @@ class CocolaOfficialScorer(StemScorer):
     """
 
     name = "cocola_official"
+    network: PublishedCocola
 
     def __init__(
         self, *, weights: str | None, mode: str = "both", window_s: float | None = WINDOW_S
@@ -72,6 +73,16 @@ class CocolaOfficialScorer(StemScorer):
             raise ConfigError(f"scorer.weights={weights} is no file: download {SOURCE}")
         network = load_published(path, mode=mode)
         super().__init__(network, PublishedFrontend(window_s=window_s), name=self.name)
+
+    @torch.inference_mode()
+    def _embed(self, group: Group, *, context: bool) -> torch.Tensor:
+        """Return (windows, 1 + d): every window as the frontend cuts it, silent ones too."""
+        waves, weights = self.frontend.windows_of(group)
+        vectors = [self.network.embed_target(w.to(self.device)) for w in waves.split(BATCH)]
+        found = torch.cat(vectors)
+        if context:
+            found = found @ self.network.bilinear
+        return torch.cat([weights[:, None], found.float().cpu()], dim=1)
 
 
 class PublishedCocola(Cocola):
