@@ -1,10 +1,9 @@
-"""Which stretches of a clip can be asked about: at least two stems sound in them."""
+"""Which stretches of a clip can be drawn: at least two stems sound in them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -42,69 +41,66 @@ class StemClip:
         """Return how many whole blocks the longest stem has."""
         return self.energy.shape[1] - 1
 
-    @cached_property
-    def _starts(self) -> dict[int, np.ndarray]:
-        return {}
-
     def starts(self, blocks: int) -> np.ndarray:
         """Return the first blocks of all chunks of a length in which two stems sound.
 
         A clip that is shorter than the chunk has at most one, which ends in silence.
         """
-        if blocks not in self._starts:
-            sounding = self._sounding(np.arange(max(1, self.num_blocks - blocks + 1)), blocks)
-            self._starts[blocks] = np.flatnonzero(sounding.sum(0) >= LEAST_STEMS)
-        return self._starts[blocks]
+        whole = min(blocks, self.num_blocks)
+        energy = self.energy[:, whole:] - self.energy[:, : self.num_blocks + 1 - whole]
+        return np.flatnonzero((energy >= self._least(blocks)).sum(0) >= LEAST_STEMS)
 
     def sounding(self, start: int, blocks: int) -> np.ndarray:
         """Return which stems sound in a chunk: their numbers."""
-        return np.flatnonzero(self._sounding(np.array([start]), blocks)[:, 0])
+        end = min(start + blocks, self.num_blocks)
+        return np.flatnonzero(self.energy[:, end] - self.energy[:, start] >= self._least(blocks))
 
-    def _sounding(self, starts: np.ndarray, blocks: int) -> np.ndarray:
-        ends = np.minimum(starts + blocks, self.num_blocks)
-        power = (self.energy[:, ends] - self.energy[:, starts]) / (blocks * self.block_samples)
-        return np.sqrt(np.maximum(power, 0)) >= self.silence_rms
+    def _least(self, blocks: int) -> float:
+        """Return the energy of a chunk below which a stem is silent in it."""
+        return self.silence_rms**2 * blocks * self.block_samples
 
 
 def stem_clips(
-    database: MashupDB, waves: WaveStore, split: str, *, silence_db: float
+    database: MashupDB, waves: WaveStore, split: str, *, blocks: range, silence_db: float
 ) -> tuple[list[StemClip], list[str]]:
-    """Return the clips of a split in which two stems ever sound together.
+    """Return the clips of a split that have chunks in which two stems sound.
 
     Args:
         database: where they are.
         waves: their waveforms, all built.
         split: train, val or test.
+        blocks: lengths of chunks that will be asked for; a clip needs some of each.
         silence_db: level in dB of full scale below which a chunk of a stem is silent.
 
     Returns:
         The clips, and a line for each that was left out, with the reason.
     """
     block = round(BLOCK_S * waves.sample_rate)
-    rows = database.stems.sort("stem_id").partition_by("clip_id", as_dict=True)
-    clips = [row for row in database.clips.sort("clip_id").iter_rows(named=True)]
-    clips = [row for row in clips if row["split"] == split]
-    song_of = {song: i for i, song in enumerate(sorted({row["song_id"] for row in clips}))}
+    stems_of = database.stems.sort("stem_id").partition_by("clip_id", as_dict=True)
+    clips = database.clips.sort("clip_id").iter_rows(named=True)
+    rows = [row for row in clips if row["split"] == split]
+    song_of = {song: i for i, song in enumerate(sorted({row["song_id"] for row in rows}))}
     usable: list[StemClip] = []
     left_out: list[str] = []
-    for row in clips:
-        stems = rows.get((row["clip_id"],))
-        stem_ids = tuple(stems["stem_id"]) if stems is not None else ()
+    for row in rows:
+        stems = stems_of.get((row["clip_id"],), database.stems.clear())
+        stem_ids = tuple(stems["stem_id"])
+        if len(stem_ids) < LEAST_STEMS:
+            left_out.append(f"{row['title']} ({row['clip_id']}): has {len(stem_ids)} stem(s) only")
+            continue
         clip = StemClip(
             clip_id=row["clip_id"],
             song=song_of[row["song_id"]],
             stem_ids=stem_ids,
-            labels=tuple(stems["label"]) if stems is not None else (),
+            labels=tuple(stems["label"].fill_null("")),
             energy=_energy(waves, stem_ids, block),
             block_samples=block,
             silence_rms=10 ** (silence_db / 20),
         )
-        if len(stem_ids) < LEAST_STEMS:
-            left_out.append(f"{row['title']} ({row['clip_id']}): has one stem only")
-        elif not len(clip.starts(1)):
-            left_out.append(f"{row['title']} ({row['clip_id']}): no two stems sound together")
-        else:
+        if all(len(clip.starts(length)) for length in blocks):
             usable.append(clip)
+        else:
+            left_out.append(f"{row['title']} ({row['clip_id']}): no two stems sound together")
     return usable, left_out
 
 
@@ -114,6 +110,6 @@ def _energy(waves: WaveStore, stem_ids: Sequence[str], block: int) -> np.ndarray
     blocks = max(lengths, default=0) // block
     energy = np.zeros((len(stem_ids), blocks + 1))
     for row, stem_id in zip(energy, stem_ids, strict=True):
-        squares = waves.read(stem_id, 0, blocks * block).reshape(blocks, block)
-        row[1:] = np.cumsum(np.square(squares, dtype=np.float64).sum(1))
+        samples = waves.read(stem_id, 0, blocks * block).reshape(blocks, block)
+        row[1:] = np.cumsum(np.einsum("bs,bs->b", samples, samples), dtype=np.float64)
     return energy

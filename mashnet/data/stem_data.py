@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from torch.utils.data import DataLoader
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.stem_clips import BLOCK_S, StemClip, stem_clips
-from mashnet.data.stem_view import TARGETS, Augmentation, ChunkBatches, StemChunks, collated
+from mashnet.data.stem_view import (
+    TARGETS,
+    Augmentation,
+    ChunkBatches,
+    Key,
+    StemChunks,
+    blocks_of,
+    collated,
+)
 from mashnet.data.wave_store import WaveStore
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
 
@@ -75,7 +85,10 @@ class StemData:
         wanted = self.database.clips.filter(self.database.clips["split"].is_in(["train", "val"]))
         stems = self.database.stems.join(wanted.select("clip_id"), "clip_id", "semi")
         self.waves.build(stems["stem_id"].to_list())
-        self.clips = {split: self._usable(split) for split in ("train", "val")}
+        self.clips = {
+            "train": self._usable("train", blocks_of(chunk_s)),
+            "val": self._usable("val", blocks_of((validation_chunk_s, validation_chunk_s))),
+        }
 
     def train_dataloader(self) -> DataLoader:
         """Return batches of freshly drawn chunks."""
@@ -83,33 +96,39 @@ class StemData:
         dataset = StemChunks(
             clips, self.waves, target=self.target, seed=self.seed, augmentation=self.augmentation
         )
-        return self._loader(dataset, self.batch_size, self.per_clip, self.chunk_s, self.seed)
+        batches = ChunkBatches(
+            clips,
+            batch_size=self.batch_size,
+            per_clip=self.per_clip,
+            chunk_s=self.chunk_s,
+            seed=self.seed,
+        )
+        return self._loader(dataset, batches)
 
     def val_dataloader(self) -> DataLoader:
         """Return the same chunks every time."""
         clips = self.clips["val"]
         dataset = StemChunks(clips, self.waves, target=self.target, seed=VALIDATION_SEED)
-        size = min(self.batch_size, len(clips) * self.validation_per_clip)
-        length = (self.validation_chunk_s, self.validation_chunk_s)
-        return self._loader(dataset, size, self.validation_per_clip, length, VALIDATION_SEED)
+        (blocks,) = blocks_of((self.validation_chunk_s, self.validation_chunk_s))
+        turns = range(self.validation_per_clip)
+        keys = [(turn, index, blocks) for turn in turns for index in range(len(clips))]
+        starts = range(0, len(keys), self.batch_size)
+        return self._loader(dataset, [keys[start : start + self.batch_size] for start in starts])
 
-    def _loader(
-        self,
-        dataset: StemChunks,
-        batch_size: int,
-        per_clip: int,
-        chunk_s: tuple[float, float],
-        seed: int,
-    ) -> DataLoader:
-        batches = ChunkBatches(
-            dataset.clips, batch_size=batch_size, per_clip=per_clip, chunk_s=chunk_s, seed=seed
-        )
+    def _loader(self, dataset: StemChunks, batches: Iterable[list[Key]]) -> DataLoader:
         return DataLoader(
-            dataset, batch_sampler=batches, collate_fn=collated, num_workers=self.num_workers
+            dataset,
+            batch_sampler=batches,
+            collate_fn=collated,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
         )
 
-    def _usable(self, split: str) -> list[StemClip]:
-        clips, left_out = stem_clips(self.database, self.waves, split, silence_db=self.silence_db)
+    def _usable(self, split: str, blocks: range) -> list[StemClip]:
+        clips, left_out = stem_clips(
+            self.database, self.waves, split, blocks=blocks, silence_db=self.silence_db
+        )
         if left_out:
             print(
                 f"{split}: {len(left_out)} clips left out, the first: {left_out[0]}",

@@ -9,6 +9,8 @@ decided on the chunk, not on the song.
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,7 @@ from mashnet.data.wave_store import WaveStore
 
 UNKNOWN = "music"  # the label of a stem that has none
 TARGETS = ("stem", "submix")
+_NOISE_SAMPLES = 1 << 21  # 131 s at 16 kHz
 
 Batch = dict[str, Any]
 Key = tuple[int, int, int]  # number of the draw, clip, blocks
@@ -76,8 +79,7 @@ class StemChunks(Dataset[Batch]):
         draw, index, blocks = key
         clip = self.clips[index]
         random = np.random.default_rng([self.seed, draw, index])
-        starts = clip.starts(blocks)
-        start = int(random.choice(starts))
+        start = int(random.choice(clip.starts(blocks)))
         sounding = random.permutation(clip.sounding(start, blocks))
         target, context = _divided(sounding, self.target, random)
         sides = {"context": context, "target": target}
@@ -105,9 +107,21 @@ class StemChunks(Dataset[Batch]):
             mix += wave * np.float32(10 ** (gain_db / 20))
         if self.augmentation.noise_db is not None:
             level_db = self.augmentation.noise_db - random.uniform(0, 30)
-            rms = float(np.sqrt(np.square(mix).mean())) * 10 ** (level_db / 20)
-            mix += random.standard_normal(length, np.float32) * np.float32(rms)
+            rms = float(np.sqrt(mix @ mix / length)) * 10 ** (level_db / 20)
+            mix += np.float32(rms) * _noise(length, random)
         return torch.from_numpy(mix)
+
+
+def _noise(length: int, random: np.random.Generator) -> np.ndarray:
+    """Return a random stretch of a long white noise: drawing it anew takes longer than all else."""
+    noise = _long_noise(max(_NOISE_SAMPLES, 2 * length))
+    first = int(random.integers(len(noise) - length + 1))
+    return noise[first : first + length]
+
+
+@functools.cache
+def _long_noise(samples: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(samples, np.float32)
 
 
 def _divided(
@@ -119,6 +133,11 @@ def _divided(
     return sounding[:size], rest[: int(random.integers(1, len(rest) + 1))]
 
 
+def blocks_of(chunk_s: tuple[float, float]) -> range:
+    """Return the lengths of chunks, in blocks, from the shortest to the longest."""
+    return range(round(chunk_s[0] / BLOCK_S), round(chunk_s[1] / BLOCK_S) + 1)
+
+
 def drawn_label(label: str, random: np.random.Generator) -> str:
     """Return one level of a label: "guitar/electric guitar" says guitar or electric guitar."""
     levels = [level.strip() for level in label.split("/") if level.strip()]
@@ -126,10 +145,11 @@ def drawn_label(label: str, random: np.random.Generator) -> str:
 
 
 class ChunkBatches(Sampler[list[Key]]):
-    """Batches of keys: every clip `per_clip` times per epoch, songs far apart.
+    """Batches of keys: every clip `per_clip` times per epoch, songs spread over the batches.
 
-    The clips are shuffled once per pass, so that a batch that is no larger than the number of
-    clips hardly holds two chunks of one song, which would be negatives of each other.
+    Chunks of one song are no negatives of each other, so a batch holds as few of a song as there
+    can be: one, as long as it is no larger than the number of songs and these have equally many
+    clips.
     """
 
     def __init__(
@@ -145,17 +165,23 @@ class ChunkBatches(Sampler[list[Key]]):
 
         Args:
             clips: what is drawn from.
-            batch_size: chunks per batch; a last, incomplete batch is left out.
+            batch_size: chunks per batch; those that would fill no batch are left out of an epoch,
+                unless they are all there is.
             per_clip: chunks of each clip per epoch.
             chunk_s: shortest and longest chunk; the length is drawn per batch.
             seed: decides order and lengths.
         """
         self.clips = clips
-        self.batch_size = batch_size
+        self.batch_size = min(batch_size, len(clips) * per_clip)
         self.per_clip = per_clip
-        self.blocks = tuple(round(seconds / BLOCK_S) for seconds in chunk_s)
+        self.blocks = blocks_of(chunk_s)
         self.seed = seed
         self.epoch = 0
+
+    @property
+    def sampler(self) -> ChunkBatches:
+        """Return this: Lightning calls the `set_epoch` of a batch sampler's sampler only."""
+        return self
 
     def set_epoch(self, epoch: int) -> None:
         """Tell which epoch comes next; Lightning calls this."""
@@ -163,24 +189,51 @@ class ChunkBatches(Sampler[list[Key]]):
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return max(1, len(self.clips) * self.per_clip // self.batch_size)
+        return len(self.clips) * self.per_clip // self.batch_size
 
     def __iter__(self) -> Iterator[list[Key]]:
         """Yield the epoch's batches."""
         random = np.random.default_rng([self.seed, self.epoch])
-        draws = [
-            (self.epoch * self.per_clip + turn, int(index))
-            for turn in range(self.per_clip)
-            for index in random.permutation(len(self.clips))
-        ]
-        for number in range(len(self)):
-            blocks = int(random.integers(self.blocks[0], self.blocks[1] + 1))
-            chosen = draws[number * self.batch_size : (number + 1) * self.batch_size]
-            yield [
-                (draw, index, blocks)
-                for draw, index in chosen
-                if len(self.clips[index].starts(blocks))
-            ]
+        indices = random.permutation(np.repeat(np.arange(len(self.clips)), self.per_clip))
+        indices = indices[: len(self) * self.batch_size]
+        songs = np.array([clip.song for clip in self.clips])[indices]
+        left = {song: list(indices[songs == song]) for song in np.unique(songs)}
+        counts = np.array([len(indices) for indices in left.values()])
+        waiting = list(left.values())
+        drawn: Counter[int] = Counter()
+        for to_come in range(len(self), 0, -1):
+            blocks = int(random.choice(self.blocks))
+            keys = []
+            for song in _shares(counts, to_come, self.batch_size, random):
+                index = int(waiting[song].pop())
+                keys.append((self.epoch * self.per_clip + drawn[index], index, blocks))
+                drawn[index] += 1
+            yield keys
+
+
+def _shares(
+    counts: np.ndarray, batches: int, batch_size: int, random: np.random.Generator
+) -> list[int]:
+    """Choose the songs of a batch, so that those with many chunks are not left for the end.
+
+    Args:
+        counts: chunks that each song still has; taken ones are subtracted. They fill the batches.
+        batches: how many are to come, with this one.
+        batch_size: how many to choose.
+        random: decides among songs.
+
+    Returns:
+        Numbers of songs, in random order. Each stands there as often as its share of this batch
+        is, rounded down or up.
+    """
+    certain, rest = np.divmod(counts, batches)
+    # Without putting back, likelier the larger the rest (Efraimidis & Spirakis, 2006).
+    with np.errstate(divide="ignore"):
+        urgency = np.log(random.random(len(counts))) / rest
+    more = np.argsort(urgency)[::-1][: batch_size - certain.sum()]
+    chosen = np.concatenate([np.repeat(np.arange(len(counts)), certain), more])
+    np.subtract.at(counts, chosen, 1)
+    return random.permutation(chosen).tolist()
 
 
 def collated(items: Sequence[Batch]) -> Batch:

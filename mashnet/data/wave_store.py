@@ -10,17 +10,20 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from mashnet.audio.io import read_audio
 from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import DatabaseError
 from mashnet.files import remove_leftovers, written_atomically
 
 # Sums of stems may pass full scale; half of it leaves 6 dB and 90 dB below.
 _STORED_GAIN = 0.5
 _WORTH_PROCESSES = 16  # stems; fewer are decoded before processes have started
+_MOST_OPEN = 30_000  # mapped files; Linux allows a process 65,530
 
 
 class WaveStore:
@@ -36,15 +39,15 @@ class WaveStore:
     def build(self, stem_ids: Sequence[str], *, workers: int | None = None) -> int:
         """Decode the stems that are not there yet, on all cores; return how many were.
 
-        A run that is killed is continued by calling it again.
+        A run that is killed is continued by calling it again. Files that are damaged are made anew.
 
         Raises:
             AudioError: if a stem's file cannot be read.
         """
         absent = [
             (self.database.audio_path(stem_id), self._path(stem_id), self.sample_rate)
-            for stem_id in stem_ids
-            if not self._path(stem_id).is_file()
+            for stem_id in dict.fromkeys(stem_ids)
+            if not self._is_whole(stem_id)
         ]
         if not absent:
             return 0
@@ -70,15 +73,45 @@ class WaveStore:
         return len(self._samples(stem_id))
 
     def read(self, stem_id: str, start: int, length: int) -> np.ndarray:
-        """Return `length` samples from `start`, float32; silence beyond the stem's end."""
+        """Return `length` samples from `start`, float32; silence beyond the stem's end.
+
+        Raises:
+            DatabaseError: if the stem was not built, or its file is damaged.
+        """
         stored = self._samples(stem_id)[start : start + length]
-        samples = stored.astype(np.float32) * np.float32(1 / (32767 * _STORED_GAIN))
-        return np.pad(samples, (0, length - len(samples)))
+        samples = stored.astype(np.float32)
+        samples *= np.float32(1 / (32767 * _STORED_GAIN))
+        missing = length - len(samples)
+        return np.pad(samples, (0, missing)) if missing else samples
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open files out: pickled, each would be all of its samples."""
+        return {**self.__dict__, "_open": {}}
 
     def _samples(self, stem_id: str) -> np.ndarray:
-        if stem_id not in self._open:
-            self._open[stem_id] = np.load(self._path(stem_id), mmap_mode="r", allow_pickle=False)
-        return self._open[stem_id]
+        if stem_id in self._open:
+            return self._open[stem_id]
+        path = self._path(stem_id)
+        try:
+            samples = np.load(path, mmap_mode="r", allow_pickle=False)
+            if samples.dtype != np.int16 or samples.ndim != 1:
+                raise ValueError(f"it holds {samples.dtype} of shape {samples.shape}")
+        except (OSError, ValueError, EOFError) as error:
+            raise DatabaseError(
+                f"{path} is missing or damaged: {' '.join(str(error).split())}. "
+                "Start again: it is then made anew"
+            ) from error
+        if len(self._open) >= _MOST_OPEN:
+            self._open.clear()
+        self._open[stem_id] = samples
+        return samples
+
+    def _is_whole(self, stem_id: str) -> bool:
+        try:
+            self._samples(stem_id)
+        except DatabaseError:
+            return False
+        return True
 
     def _path(self, stem_id: str) -> Path:
         return self.folder / stem_id[:2] / f"{stem_id}.npy"
