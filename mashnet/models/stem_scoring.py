@@ -6,6 +6,7 @@ encodings and one matrix product.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from mashnet.data.stem_frontend import StemFrontend
 from mashnet.models.trained import TrainedScorer
 
 BATCH = 16  # windows per pass
+LEAST_S = 2  # shortest sound that every network takes
 Batch = Mapping[str, Any]
 
 
@@ -127,7 +129,7 @@ class StemScorer(TrainedScorer):
         if not heard.any():
             heard[0] = True  # an all-silent input still has an embedding, which counts nothing
         vectors = []
-        for batch in waves[heard].split(BATCH):
+        for batch in self._batches(waves[heard], weights[heard]):
             batch = batch.to(self.device)
             if context:
                 texts = [instrument_of(group)] * len(batch)
@@ -142,6 +144,20 @@ class StemScorer(TrainedScorer):
             return embedding
         mean = functional.normalize((weights[heard, None] * found).sum(0), dim=0)
         return torch.cat([(weights.amax() > 0).float()[None], mean])[None]
+
+    def _batches(self, waves: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
+        """Return windows of equal length together; only the last may end earlier.
+
+        Its silent end is cut off in whole seconds, so that the few lengths there are agree between
+        a context and a target that end within the same second.
+        """
+        rate = self.frontend.sample_rate
+        sounding_s = math.ceil(float(weights[-1]) * waves.shape[1] / rate - 1e-6)
+        length = min(waves.shape[1], max(sounding_s, LEAST_S) * rate)
+        if length == waves.shape[1] or not weights[-1] > 0:
+            return list(waves.split(BATCH))
+        whole = list(waves[:-1].split(BATCH)) if len(waves) > 1 else []
+        return [*whole, waves[-1:, :length]]
 
 
 def _padded(embeddings: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,0 +1,222 @@
+"""AlignNet: the alignment rule as a network, which starts as the rule and learns from there.
+
+Every term of a score is the inner product of two vectors of unit length, one of each side, that
+keep their place in time:
+
+    onset            onset strength, filtered: do things happen at the same moments?
+    metre            autocorrelation of that, lags up to 2.5 s: the same tempo and metre?
+    long_metre       the same, lags of 2.5 to 4 s: bars
+    events           channels of a small convolutional network over onsets per band
+    event_metre      their autocorrelations
+    key              mean pitch classes
+    harmony          pitch classes frame by frame
+    change           how much the pitches change at each moment
+    chords           channels of a small network over pitches, the same for all transpositions
+    chord_key        their means over time
+
+The rule has four of them, weighed 12 : 12 : 4.5 : 4.5 (onset, metre, key, harmony); with those
+weights, the others at zero and filters that do nothing a new network scores exactly as the rule
+does of sounds all of whose parts are pitched. (The rule is told which parts are pitched and leaves
+percussion out of its pitch classes; the network hears one sound and has to do without.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mashnet.audio.descriptors import CHROMA_RATE, LAGS_S, ONSET_RATE, SAMPLE_RATE
+from mashnet.audio.onset_and_pitch import OnsetAndPitch
+from mashnet.errors import require_one_of
+from mashnet.models.align_layers import (
+    Chords,
+    Events,
+    TimeFilter,
+    autocorrelation,
+    centred,
+    change_of,
+    moved_in_pitch,
+    moved_in_time,
+    of_length,
+    pitch_classes,
+    stretched,
+    unit,
+)
+from mashnet.models.alignment import WEIGHTS as RULE
+from mashnet.models.stem_scoring import Batch, ContrastiveNetwork, StemScorer
+
+TERMS = (
+    "onset",
+    "metre",
+    "long_metre",
+    "events",
+    "event_metre",
+    "key",
+    "harmony",
+    "change",
+    "chords",
+    "chord_key",
+)
+_OF_RULE = {"onset": "onset", "metre": "autocorrelation", "key": "mean_chroma", "harmony": "chroma"}
+LONGEST_LAG_S = 4.0
+MOST_SEMITONES = 6
+STRETCH = (0.85, 1.18)  # of both sides alike
+TURN = (0.02, 0.98)  # by what share of a chunk a target is turned round
+_START_SCALE = 30.0  # of the rule's scores: the first loss is neither flat nor sure of itself
+
+
+class AlignNet(ContrastiveNetwork):
+    """Both sides through the same layers; the terms' weights are the context's.
+
+    Training adds targets that would have fitted had they not been moved in time, or in pitch, by
+    the network itself; other songs alone would teach it to recognise songs.
+    """
+
+    sample_rate = SAMPLE_RATE
+    windows_meet = True
+
+    def __init__(
+        self,
+        *,
+        window_s: float = 10.0,
+        terms: Sequence[str] = TERMS,
+        channels: int = 4,
+        width: int = 32,
+        filter_s: float = 0.5,
+        dropout: float = 0.2,
+        moved_negatives: bool = True,
+        pool_over_time: bool = False,
+    ) -> None:
+        """Set the sizes.
+
+        Args:
+            window_s: longest sound in one vector, in seconds.
+            terms: those of `TERMS` that count.
+            channels: of events and of chords.
+            width: of the hidden layers.
+            filter_s: how far the filter of onset strengths reaches to either side.
+            dropout: share of hidden numbers dropped in training.
+            moved_negatives: whether training adds moved targets.
+            pool_over_time: whether terms that keep their place in time are averaged over it, to
+                see what that takes away.
+
+        Raises:
+            ConfigError: if there is no such term.
+        """
+        super().__init__()
+        self.terms = tuple(require_one_of("terms", term, TERMS) for term in terms)
+        self.moved_negatives = moved_negatives
+        self.pool_over_time = pool_over_time
+        self.num_onsets = round(window_s * ONSET_RATE)
+        self.num_pitches = round(window_s * CHROMA_RATE)
+        self.analyse = OnsetAndPitch()
+        self.filter = TimeFilter(round(filter_s * ONSET_RATE))
+        self.events = Events(channels, width, dropout)
+        self.chords = Chords(channels, width, dropout)
+        rule = {term: RULE[_OF_RULE[term]] for term in self.terms if term in _OF_RULE}
+        start = [rule.get(term, 0.0 if rule else 1.0) for term in self.terms]
+        self.weights = nn.Parameter(torch.tensor(start) / sum(start))
+        self.log_scale = nn.Parameter(torch.tensor(_START_SCALE).log())
+
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return contexts (n, d) and targets (n or 2n, d), the later ones moved."""
+        size = len(batch["context"])
+        onsets, pitches = self.analyse(torch.cat([batch["context"], batch["target"]]))
+        if self.training:
+            onsets, pitches = _moved_together(onsets, pitches)
+        found = self._terms(onsets, pitches)
+        contexts = self._weighed([vectors[:size] for vectors in found])
+        targets = torch.cat([vectors[size:] for vectors in found], 1)
+        if self.training and self.moved_negatives:
+            moved = self._terms(*_moved_apart(onsets[size:], pitches[size:]))
+            targets = torch.cat([targets, torch.cat(moved, 1)])
+        return contexts, targets
+
+    def loss(
+        self, contexts: torch.Tensor, targets: torch.Tensor, ignore: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the cross-entropy of partners, asked from both sides.
+
+        Moved targets stand among those that a context chooses from; they ask for nothing.
+        """
+        size = len(contexts)
+        logits = (contexts @ targets.T * self.log_scale.exp()).masked_fill(ignore, -torch.inf)
+        partners = torch.arange(size, device=logits.device)
+        forth = functional.cross_entropy(logits, partners)
+        back = functional.cross_entropy(logits[:, :size].T, partners)
+        return (forth + back) / 2
+
+    def embed_context(self, waves: torch.Tensor, instruments: Sequence[str]) -> torch.Tensor:
+        """Return vectors (batch, d), their terms weighed; instruments make no difference."""
+        return self._weighed(self._terms(*self.analyse(waves)))
+
+    def embed_target(self, waves: torch.Tensor) -> torch.Tensor:
+        """Return vectors (batch, d)."""
+        return torch.cat(self._terms(*self.analyse(waves)), 1)
+
+    def _terms(self, onsets: torch.Tensor, pitches: torch.Tensor) -> list[torch.Tensor]:
+        """Return the unit vectors of every term, (batch, d) each."""
+        onsets, pitches = onsets[..., : self.num_onsets], pitches[..., : self.num_pitches]
+        strength = centred(self.filter(centred(onsets.mean(1))))
+        classes = pitch_classes(pitches)
+        found = {
+            "onset": self._placed(strength, self.num_onsets),
+            "metre": unit(autocorrelation(strength, *LAGS_S)),
+            "long_metre": unit(autocorrelation(strength, LAGS_S[1], LONGEST_LAG_S)),
+            "key": unit(centred(classes.mean(-1))),
+            "harmony": self._placed(centred(classes, 1), self.num_pitches),
+            "change": self._placed(change_of(pitches), self.num_pitches),
+        }
+        if {"events", "event_metre"} & set(self.terms):
+            events = self.events(onsets)
+            found["events"] = self._placed(events, self.num_onsets)
+            found["event_metre"] = unit(autocorrelation(events, *LAGS_S))
+        if {"chords", "chord_key"} & set(self.terms):
+            chords = self.chords(pitches)
+            found["chords"] = self._placed(chords, self.num_pitches)
+            found["chord_key"] = unit(chords.mean(-1))
+        return [found[term] for term in self.terms]
+
+    def _placed(self, frames: torch.Tensor, count: int) -> torch.Tensor:
+        """Return the unit vector of features in time, (batch, d), silence to the window's end."""
+        if self.pool_over_time:
+            return unit(frames.abs().mean(-1, keepdim=True))
+        return unit(of_length(frames, count))
+
+    def _weighed(self, found: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Put the vectors of all terms behind each other, each times its term's weight."""
+        weighed = [weight * vectors for weight, vectors in zip(self.weights, found, strict=True)]
+        return torch.cat(weighed, 1)
+
+
+def _moved_together(
+    onsets: torch.Tensor, pitches: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Transpose and stretch both sides of every pair alike.
+
+    Args:
+        onsets: (2n, bands, frames): contexts, then their targets.
+        pitches: (2n, 84, frames).
+    """
+    size = len(onsets) // 2
+    semitones = torch.randint(-MOST_SEMITONES, MOST_SEMITONES + 1, (size,)).to(onsets.device)
+    pitches = moved_in_pitch(pitches, semitones.repeat(2))
+    ratio = float(torch.empty(()).uniform_(*STRETCH))  # one for the batch, to keep it one tensor
+    return stretched(onsets, ratio), stretched(pitches, ratio)
+
+
+def _moved_apart(onsets: torch.Tensor, pitches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Move targets so that they no longer fit: half of them in time, the others in pitch."""
+    size = len(onsets)
+    in_time = torch.arange(size, device=onsets.device) % 2 == 0
+    shares = torch.empty(size).uniform_(*TURN).to(onsets.device) * in_time
+    steps = torch.randint(1, MOST_SEMITONES + 1, (size,)) * (torch.randint(0, 2, (size,)) * 2 - 1)
+    pitches = moved_in_pitch(pitches, steps.to(onsets.device) * ~in_time)
+    return moved_in_time(onsets, shares), moved_in_time(pitches, shares)
+
+
+class AlignNetScorer(StemScorer):
+    """AlignNet as an EmbeddingScorer; about -1 to 1, higher fits better."""
