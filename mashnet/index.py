@@ -34,7 +34,7 @@ NUM_NEIGHBOURS = 10  # what recall is measured at
 _DIMENSIONS_PER_CODE = 4
 _TRAINED_PER_LIST = 100
 _TRIED_QUERIES = 100  # of each of the two kinds
-_CANDIDATES = (200, 500, 1000, 2000, 4000)
+_CANDIDATES = (200, 500, 1000, 2000, 4000, 16_000)
 
 
 @dataclass(frozen=True)
