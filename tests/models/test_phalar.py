@@ -35,6 +35,7 @@ def random_network(**sizes):
     for parameter in network.parameters():
         if parameter.ndim == 1:
             parameter.data += 0.3 * torch.randn_like(parameter)
+    torch.nn.init.normal_(network.bilinear.weight)
     return network.eval()
 
 
@@ -90,6 +91,15 @@ def test_an_untrained_block_only_halves():
     network = Phalar(**SMALL).eval()
     maps = torch.randn(2, 6, 18, 30)
     assert torch.equal(network.blocks[1](maps), maps)
+
+
+def test_untrained_scores_are_ten_times_the_cosine():
+    network = Phalar(**SMALL).eval()
+    with torch.inference_mode():
+        scores = network.embed_context(waves(3), [""] * 3) @ network.embed_target(waves(3)).T
+    assert torch.allclose(scores.diagonal(), torch.full((3,), 10.0), atol=0.01)
+    assert (scores <= 10).all()
+    assert torch.allclose(scores, scores.T, atol=1e-5)
 
 
 def test_complex_layers_are_complex_arithmetic():
