@@ -164,7 +164,8 @@ class Phalar(ContrastiveNetwork):
             targets: (m, d), m ≥ n.
             ignore: (n, m), True for pairs that stand neither for a partner nor for another.
         """
-        similarities = contexts @ targets.T
+        with torch.autocast(contexts.device.type, enabled=False):
+            similarities = contexts @ targets.T
         partners = torch.eye(*similarities.shape, dtype=torch.bool, device=similarities.device)
         others = ~(partners | ignore)
         chances = similarities.masked_fill(~(partners | others), -torch.inf).log_softmax(1)
@@ -179,7 +180,8 @@ class Phalar(ContrastiveNetwork):
         matrix = self.bilinear.as_real()
         if self.hermitian:  # the conjugate transpose is the transpose of the real form
             matrix = (matrix + matrix.T) / 2
-        return functional.linear(vectors, matrix)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return functional.linear(vectors, matrix)
 
     def _cut(self, pairs: torch.Tensor) -> torch.Tensor:
         """Cut (2, n, samples) to one random length; both sides of a pair at the same place."""

@@ -302,6 +302,17 @@ def test_training_leaves_the_batch_alone_and_short_chunks_whole():
     assert torch.equal(sound, before)
 
 
+def test_half_precision_spares_vectors_and_scores():
+    network = random_network().train()
+    batch = {"context": waves(3), "target": waves(3)}
+    with torch.autocast("cpu", torch.bfloat16):
+        contexts, targets = network(batch)
+        loss = network.loss(contexts, targets, torch.zeros(3, 3, dtype=torch.bool))
+    assert contexts.dtype == targets.dtype == loss.dtype == torch.float32
+    loss.backward()
+    assert torch.isfinite(network.entry.weight.grad).all()
+
+
 def test_recomputing_changes_memory_but_no_gradient():
     gradients = []
     for recompute in (False, True):
