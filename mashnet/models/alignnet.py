@@ -5,7 +5,7 @@ keep their place in time:
 
     onset            onset strength, filtered: do things happen at the same moments?
     metre            autocorrelation of that, lags up to 2.5 s: the same tempo and metre?
-    long_metre       the same, lags of 2.5 to 4 s: bars
+    long_metre       the same, lags of 2.5 to 6 s: bars
     events           channels of a small convolutional network over onsets per band
     event_metre      their autocorrelations
     key              mean pitch classes
@@ -61,7 +61,7 @@ TERMS = (
     "chord_key",
 )
 _OF_RULE = {"onset": "onset", "metre": "autocorrelation", "key": "mean_chroma", "harmony": "chroma"}
-LONGEST_LAG_S = 4.0
+LONGEST_LAG_S = 6.0
 MOST_SEMITONES = 6
 STRETCH = (0.85, 1.18)  # of both sides alike
 TURN = (0.02, 0.98)  # by what share of a chunk a target is turned round

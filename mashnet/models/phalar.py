@@ -60,7 +60,6 @@ class Phalar(ContrastiveNetwork):
         hermitian: bool = True,
         centred: bool = True,
         partner_share: float = 0.9,
-        shortest_s: float = 2.0,
         recompute: bool = True,
     ) -> None:
         """Set the sizes; the defaults are the published ones.
@@ -82,7 +81,6 @@ class Phalar(ContrastiveNetwork):
             centred: pad windows of too few frames on both sides.
             partner_share: probability that the loss wants for the partner; the rest is shared
                 by all others.
-            shortest_s: in training, each batch is cut to a random length from this to all.
             recompute: in training, keep only what goes into each block and compute the rest
                 again for the gradients: a fraction of the memory for a third more time.
         """
@@ -90,7 +88,6 @@ class Phalar(ContrastiveNetwork):
         self.sample_rate = sample_rate
         self.hermitian = hermitian
         self.partner_share = partner_share
-        self.shortest_samples = round(shortest_s * sample_rate)
         self.recompute = recompute
         self.levels = ConstantQ(
             sample_rate=sample_rate,
@@ -144,14 +141,8 @@ class Phalar(ContrastiveNetwork):
         return self.encode(waves)
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return contexts and targets, each (n, 2 × dimensions).
-
-        In training all pairs are cut to one random length, each at its own place.
-        """
-        pairs = torch.stack([batch["context"], batch["target"]])
-        if self.training:
-            pairs = self._cut(pairs)
-        contexts, targets = self.encode(pairs.flatten(0, 1)).chunk(2)
+        """Return contexts and targets, each (n, 2 × dimensions)."""
+        contexts, targets = self.encode(torch.cat([batch["context"], batch["target"]])).chunk(2)
         return self._weighted(contexts), targets
 
     def loss(
@@ -182,15 +173,6 @@ class Phalar(ContrastiveNetwork):
             matrix = (matrix + matrix.T) / 2
         with torch.autocast(vectors.device.type, enabled=False):
             return functional.linear(vectors, matrix)
-
-    def _cut(self, pairs: torch.Tensor) -> torch.Tensor:
-        """Cut (2, n, samples) to one random length; both sides of a pair at the same place."""
-        samples = pairs.shape[-1]
-        shortest = min(self.shortest_samples, samples)
-        length = int(torch.randint(shortest, samples + 1, ()))
-        starts = torch.randint(0, samples - length + 1, (pairs.shape[1], 1))
-        places = (starts + torch.arange(length)).to(pairs.device)
-        return pairs.gather(2, places.expand(2, -1, -1))
 
 
 class PhalarScorer(StemScorer):

@@ -189,6 +189,10 @@ def test_every_scorer_config_builds_the_scorer_of_its_name():
     assert found == set(scorer_classes())
     for name in found:
         config = settings(f"scorer={name}")["scorer"]
+        if "weights" in config and config["weights"] is None:
+            with pytest.raises(ConfigError, match=r"scorer\.weights="):
+                build(config.pop("name"), config)
+            continue
         scorer = build(config.pop("name"), config)
         assert isinstance(scorer, Scorer)
         assert scorer.name == name

@@ -266,32 +266,6 @@ def test_loss_without_ignored_pairs_is_the_published_one():
     assert found.item() == pytest.approx(published.item(), rel=1e-5)
 
 
-def test_training_cuts_both_sides_of_a_pair_at_the_same_place():
-    network = random_network(dropout=0.0).train()
-    heard = []
-    network.levels.register_forward_pre_hook(lambda _, given: heard.append(given[0].clone()))
-    samples = 5 * RATE
-    ramp = torch.arange(samples).float()
-    # Sample values tell where they lay; contexts and targets are marked by their sign.
-    batch = {"context": ramp.repeat(4, 1), "target": -ramp.repeat(4, 1)}
-    torch.manual_seed(0)
-    for _ in range(8):
-        network(batch)
-    lengths = [given.shape[1] for given in heard]
-    assert all(2 * RATE <= length <= samples for length in lengths)
-    assert len(set(lengths)) == 8
-    assert max(lengths) - min(lengths) > RATE
-    for given in heard:
-        contexts, targets = given[:4], given[4:]
-        assert torch.equal(contexts, -targets)
-        assert (contexts.diff(dim=1) == 1).all()
-    places = torch.cat([given[:4, 0] for given in heard])
-    assert len(set(places.tolist())) > 20
-    network.eval()
-    network(batch)
-    assert heard[-1].shape[1] == samples
-
-
 def test_training_leaves_the_batch_alone_and_short_chunks_whole():
     network = random_network().train()
     sound = waves(4, 1.0)
@@ -349,7 +323,7 @@ def test_it_learns_to_hear_what_happens_at_the_same_time():
         }
 
     torch.manual_seed(0)
-    network = Phalar(**{**SMALL, "dimensions": 32}, dropout=0.0, shortest_s=4.0)
+    network = Phalar(**{**SMALL, "dimensions": 32}, dropout=0.0)
     optimizer = torch.optim.Adam(network.parameters(), lr=4e-3)
     none = torch.zeros(8, 8, dtype=torch.bool)
     for step in range(50):
