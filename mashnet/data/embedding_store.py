@@ -73,7 +73,7 @@ class EmbeddingStore:
     def _read_all(self, keys: Sequence[str]) -> list[Block]:
         """Return the blocks on disk, without rows that nobody wants or that stand there twice."""
         unseen = set(keys)
-        blocks = []
+        blocks: list[Block] = []
         for path in sorted(self.folder.glob("*.npy")):
             if path in (block.path for block in blocks):
                 continue  # what was left of an earlier block is the same as this one
