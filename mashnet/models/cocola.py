@@ -27,6 +27,7 @@ MODES = {"both": (1.0, 1.0), "harmonic": (1.0, 0.0), "percussive": (0.0, 1.0)}
 _RANGE_DB = 80.0  # from the loudest down to what counts as silence
 # Mel power of a sine 60 dB below full scale: what stays below it is not blown up.
 _QUIET_POWER = 2e-4
+_SAME_MODE = 16.0  # squared, what a pair of one mode is ahead of a pair of two: e^-256 is nothing
 
 
 class Cocola(ContrastiveNetwork):
@@ -77,7 +78,7 @@ class Cocola(ContrastiveNetwork):
             batch_norm_momentum: share of the old statistics that is kept at each step; runs of
                 a few hundred steps need less than the published share.
             mode: what is scored: both | harmonic | percussive. In training one of the three is
-                drawn for each pair, whatever stands here.
+                drawn for each pair, whatever stands here, and pairs of one mode are compared.
 
         Raises:
             ConfigError: if there is no such mode.
@@ -121,19 +122,23 @@ class Cocola(ContrastiveNetwork):
         return self.encoder(masked(self.features(waves), self.mode))
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return contexts and targets, (n, embedding) each.
+        """Return contexts and targets, (n, embedding) each; three numbers more in training.
 
         In training both sides of a pair hear the same channels, drawn for it from the three modes.
+        Pairs of other modes would be told apart by their missing channel alone, which is all that
+        a network then learns in its first hundreds of steps (loss ln n/3, ranks as by chance): the
+        further numbers put them so far behind that nothing is learned from them.
         """
         # Both in one pass: batch normalisation then sees one population, as when scoring.
         features = self.features(torch.cat([batch["context"], batch["target"]]))
         if self.training:
             drawn = torch.randint(len(MODES), (len(features) // 2,)).repeat(2)
             keep = torch.tensor(list(MODES.values()))[drawn].to(features)
-            features = features * keep[:, :, None, None]
-        else:
-            features = masked(features, self.mode)
-        contexts, targets = self.encoder(features).chunk(2)
+            contexts, targets = self.encoder(features * keep[:, :, None, None]).chunk(2)
+            heard = functional.one_hot(drawn, len(MODES)).to(contexts) * _SAME_MODE
+            modes, _ = heard.chunk(2)
+            return torch.cat([contexts @ self.bilinear, modes], 1), torch.cat([targets, modes], 1)
+        contexts, targets = self.encoder(masked(features, self.mode)).chunk(2)
         return contexts @ self.bilinear, targets
 
     def loss(

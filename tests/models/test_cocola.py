@@ -240,3 +240,16 @@ def test_silence_gives_finite_numbers(scorer):
     silence = part(torch.zeros(RATE))
     assert scorer.network.embed_target(torch.zeros(2, RATE)).isfinite().all()
     assert scorer.score(silence, [silence, part(waves(1)[0])]).tolist() == [0.0, 0.0]
+
+
+def test_pairs_of_other_modes_teach_nothing():
+    """They differ by a missing channel, which a network would learn instead of the music."""
+    torch.manual_seed(0)
+    made = network().train()
+    contexts, targets = made(batch(12))
+    modes = contexts[:, -3:].argmax(1)
+    assert len(set(modes.tolist())) > 1
+    chances = (contexts @ targets.T).softmax(1)
+    assert chances[modes[:, None] != modes].max() == 0
+    of_one = (contexts[:, :-3] @ targets[:, :-3].T).masked_fill(modes[:, None] != modes, -torch.inf)
+    torch.testing.assert_close(chances, of_one.softmax(1), atol=1e-4, rtol=1e-3)
