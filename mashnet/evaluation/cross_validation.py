@@ -4,15 +4,18 @@
 
 Networks of different folds score on scales of their own, so scores are compared within a fold only:
 AUC counts pairs of an original and an unmatched mix of the same fold, ranks are among the matched
-mixes of the same fold. What is pooled is who wins, never the scores.
+mixes of the same fold, or among its stems. What is pooled is who wins, never the scores.
+
+Folds of these protocols can be pooled: mix_classification, mashup_retrieval, stem_retrieval.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,27 +25,41 @@ from scipy.stats import rankdata
 from mashnet.cli import entry_point, typed_command
 from mashnet.errors import ConfigError
 from mashnet.evaluation import figures
+from mashnet.evaluation.fold_outcome import fold_outcome
 from mashnet.evaluation.metrics import Placement, balanced_accuracy, place, placements
-from mashnet.evaluation.protocols import mashup_retrieval, mix_classification
+from mashnet.evaluation.protocols import mashup_retrieval, mix_classification, stem_retrieval
 from mashnet.evaluation.report import publish
-from mashnet.evaluation.results import (
-    Comparison,
-    Metric,
-    Outcome,
-    Plot,
-    ScorerResult,
-)
+from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot
 from mashnet.evaluation.statistics import Bootstrap, Estimate
+from mashnet.evaluation.stem_folds import pool_stems
+
+# Settings that decide what was asked; a protocol's results say those that it has.
+_SHARED = ("artefact_control", "labels", "chunk_s")
 
 
-def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
-    """Return the protocol and the scores of all folds, with columns `fold` and `artefact_control`.
+@dataclass(frozen=True)
+class Folds:
+    """The results of one protocol in all folds.
+
+    Attributes:
+        protocol: its name.
+        scores: of all folds, with a column `fold`.
+        shared: the settings that decide what was asked, where results say them; all folds agree.
+    """
+
+    protocol: str
+    scores: pl.DataFrame
+    shared: Mapping[str, Any]
+
+
+def read_folds(folders: Sequence[Path]) -> Folds:
+    """Read result folders, one per fold.
 
     Raises:
-        ConfigError: if a folder holds no results, or they do not belong together: other protocols
-            or Scorers, or a song that is in two folds.
+        ConfigError: if a folder holds no results, or they do not belong together: other protocols,
+            Scorers or settings, or a song that is in two folds.
     """
-    protocols, tables = set(), []
+    firsts, tables = [], []
     for fold, folder in enumerate(folders):
         try:
             found = json.loads((folder / "metrics.json").read_text("utf-8"))
@@ -51,10 +68,9 @@ def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
             raise ConfigError(
                 f"{folder} holds no results of evaluate.py (metrics.json, scores.parquet): {error}"
             ) from error
-        first = found[0] if isinstance(found, list) else found
-        protocols.add(first["protocol"])
-        control = pl.lit(bool(first["artefact_control"]))
-        tables.append(table.with_columns(fold=pl.lit(fold), artefact_control=control))
+        firsts.append(found[0] if isinstance(found, list) else found)
+        tables.append(table.with_columns(fold=pl.lit(fold)))
+    protocols = {first["protocol"] for first in firsts}
     if len(protocols) != 1 or not protocols <= set(_POOLED):
         raise ConfigError(
             f"results=… must be folds of one protocol ({' or '.join(_POOLED)}), "
@@ -63,27 +79,32 @@ def read_folds(folders: Sequence[Path]) -> tuple[str, pl.DataFrame]:
     asked = {tuple(table["scorer"].unique(maintain_order=True)) for table in tables}
     if len(asked) != 1:
         raise ConfigError(f"the folds asked different Scorers: {sorted(asked)}")
+    shared: dict[str, Any] = {}
+    for setting in _SHARED:
+        values = {first[setting] for first in firsts if setting in first}
+        if len(values) > 1:
+            found = ", ".join(sorted(map(str, values)))
+            raise ConfigError(f"results=… must all be of one {setting}, found {found}")
+        if values:
+            shared[setting] = values.pop()
     scores = pl.concat(tables)
-    if scores["artefact_control"].n_unique() > 1:
-        raise ConfigError("results=… must all be of one artefact_control")
     twice = scores.group_by("song_id").agg(pl.col("fold").n_unique()).filter(pl.col("fold") > 1)
     if len(twice):
         raise ConfigError(
             f"{len(twice)} songs are in more than one fold ({twice['song_id'][0]} is one): each "
             f"must be held out once. Build folds with split.rotation, see docs/results.md"
         )
-    return protocols.pop(), scores
+    return Folds(protocols.pop(), scores, shared)
 
 
-def cross_validated(protocol: str, scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
+def cross_validated(folds: Folds, bootstrap: Bootstrap) -> Outcome:
     """Return the figures over all folds; the first Scorer is compared with each other.
 
     Args:
-        protocol: mix_classification or mashup_retrieval.
-        scores: what `read_folds` returns.
+        folds: what `read_folds` returns.
         bootstrap: how intervals are made; songs are drawn, whatever fold they are in.
     """
-    return _POOLED[protocol](scores, bootstrap)
+    return _POOLED[folds.protocol](folds.scores, folds.shared, bootstrap)
 
 
 def auc_within(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
@@ -101,7 +122,9 @@ def auc_within(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> flo
     return float(won / pairs) if pairs else float("nan")
 
 
-def _classification(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
+def _classification(
+    scores: pl.DataFrame, shared: Mapping[str, Any], bootstrap: Bootstrap
+) -> Outcome:
     """Pool mix_classification."""
     names = scores["scorer"].unique(maintain_order=True).to_list()
     labelled = scores.filter(pl.col("condition") != "matched")
@@ -133,9 +156,9 @@ def _classification(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
             difference = bootstrap.difference(statistic, first, second, songs)
             comparisons.append(Comparison(metric, names[0], other, difference))
     meaning = "How often an original scores above {} mix of its own fold."
-    return _outcome(
+    return fold_outcome(
         mix_classification.NAME,
-        "Original or unmatched? All songs, held out in turn",
+        "Original or unmatched?",
         scores,
         metrics,
         {"auc": Metric(meaning.format("an unmatched"), 0.5, headline=True)}
@@ -150,12 +173,12 @@ def _classification(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
                 0.5,
             )
         },
-        comparisons,
-        [],
+        comparisons=comparisons,
+        facts=dict.fromkeys(names, shared),
     )
 
 
-def _retrieval(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
+def _retrieval(scores: pl.DataFrame, shared: Mapping[str, Any], bootstrap: Bootstrap) -> Outcome:
     """Pool mashup_retrieval."""
     names = scores["scorer"].unique(maintain_order=True).to_list()
     metrics: dict[str, dict[str, Estimate]] = {name: {} for name in names}
@@ -175,14 +198,15 @@ def _retrieval(scores: pl.DataFrame, bootstrap: Bootstrap) -> Outcome:
         "Share of originals that stand among the first part of the candidates; the further above "
         "the diagonal (chance), the better.",
     )
-    return _outcome(
+    return fold_outcome(
         mashup_retrieval.NAME,
-        "Is the original found among the matched? All songs, held out in turn",
+        "Is the original found among the matched?",
         scores,
         metrics,
         meanings,
-        comparisons,
-        [ranks],
+        comparisons=comparisons,
+        facts=dict.fromkeys(names, shared),
+        plots=[ranks],
     )
 
 
@@ -200,51 +224,18 @@ def _placed(scores: pl.DataFrame, keys: list[str]) -> tuple[Placement, np.ndarra
     return placements(places), np.array(songs)
 
 
-_POOLED = {mix_classification.NAME: _classification, mashup_retrieval.NAME: _retrieval}
-
-
-def _outcome(
-    protocol: str,
-    title: str,
-    scores: pl.DataFrame,
-    metrics: dict[str, dict[str, Estimate]],
-    meanings: dict[str, Metric],
-    comparisons: list[Comparison],
-    plots: list[Plot],
-) -> Outcome:
-    folds = scores["fold"].n_unique()
-    result = partial(ScorerResult, protocol, data="folds", split="test")
-    return Outcome(
-        protocol=protocol,
-        title=title,
-        summary=(
-            f"{folds} folds: each song was judged by networks that were trained and chosen without "
-            "it. Scores are compared within a fold only."
-        ),
-        results=[
-            result(
-                scorer=name,
-                metrics=found,
-                facts={"folds": folds, "artefact_control": scores["artefact_control"][0]},
-            )
-            for name, found in metrics.items()
-        ],
-        metrics=meanings,
-        scores=scores,
-        plots=plots,
-        comparisons=comparisons,
-        notes=[
-            f"{scores['song_id'].n_unique()} songs in {folds} folds. Intervals draw songs anew; "
-            "that networks of two folds share most of their training songs is not in them."
-        ],
-    )
+_POOLED: dict[str, Callable[[pl.DataFrame, Mapping[str, Any], Bootstrap], Outcome]] = {
+    mix_classification.NAME: _classification,
+    mashup_retrieval.NAME: _retrieval,
+    stem_retrieval.NAME: pool_stems,
+}
 
 
 @entry_point("cross_validation")
 def main(config: DictConfig) -> None:
     """Pool the folds' results, write them, and print the table."""
-    protocol, scores = read_folds([Path(folder) for folder in config.results])
-    outcome = cross_validated(protocol, scores, Bootstrap(**config.bootstrap))
+    folds = read_folds([Path(folder) for folder in config.results])
+    outcome = cross_validated(folds, Bootstrap(**config.bootstrap))
     command = typed_command("python", "-m", "mashnet.evaluation.cross_validation")
     publish(outcome, Path(config.out), command=command)
 

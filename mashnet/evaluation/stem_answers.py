@@ -42,6 +42,11 @@ class Asked:
         return [question.song for question in self.questions]
 
     @property
+    def labels(self) -> list[str]:
+        """The instrument that each question looks for; "" where it is unknown."""
+        return [question.label for question in self.questions]
+
+    @property
     def chunk_songs(self) -> list[str]:
         """The song of each chunk."""
         return [chunk.song for chunk in self.chunks]
@@ -53,28 +58,37 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Standing:
+    """Where a Scorer puts what is looked for; all that figures rest on, whatever the scores.
+
+    Attributes:
+        among_all: places of the stems among all stems.
+        among_others: their places where their songs' other stems are left out.
+        first: (questions, 4), what stands first among all, as `first_place_shares`.
+        of_64: places of the chunks' own rests; None where there are no chunks.
+    """
+
+    among_all: Placement
+    among_others: Placement
+    first: np.ndarray
+    of_64: Placement | None
+
+
+@dataclass(frozen=True)
+class Answers(Standing):
     """What one Scorer makes of it.
 
     Attributes:
         scores: (questions,), of the stems that are looked for.
-        among_all: their places among all stems.
-        among_others: their places where their songs' other stems are left out.
-        first: (questions, 4), what stands first among all, as `first_place_shares`.
-        first_among_others: the same where those are left out.
+        first_among_others: as `first`, where the songs' other stems are left out.
         best: (questions,), which stem stands first among all.
         chunk_scores: (chunks,), of the chunks' own rests.
-        of_64: their places; None where there are no chunks.
     """
 
     scores: np.ndarray
-    among_all: Placement
-    among_others: Placement
-    first: np.ndarray
     first_among_others: np.ndarray
     best: np.ndarray
     chunk_scores: np.ndarray
-    of_64: Placement | None
 
 
 def ask_about(
@@ -93,15 +107,14 @@ def ask_about(
         DatabaseError: if fewer than two songs have two stems that sound.
     """
     questions = source.questions(labels)
-    songs = np.array([question.song for question in questions], dtype=str)
+    songs = [question.song for question in questions]
     count = len(set(songs))
     if count < 2:
         raise DatabaseError(
             f"{source.name}: {count} song(s) in the split {source.split} have two stems that "
             f"sound; a ranking needs the stems of at least two. {' '.join(source.left_out())}"
         )
-    names = np.array([question.label.casefold() for question in questions], dtype=str)
-    alike = (names[:, None] == names) & (names != "")
+    same_track, same_instrument = related(songs, [question.label for question in questions])
     draws = max(num_draws, -(-NUM_OPPONENTS // (count - 1)))
     chunks = source.chunks(num_draws=draws, chunk_s=chunk_s, seed=seed)
     opponents = draw_opponents([chunk.song for chunk in chunks], NUM_OPPONENTS, seed=seed)
@@ -109,11 +122,24 @@ def ask_about(
         chunks, opponents = [], np.empty((0, NUM_OPPONENTS), dtype=np.int64)
     return Asked(
         questions=questions,
-        same_track=songs[:, None] == songs,
-        same_instrument=alike | np.eye(len(names), dtype=bool),
+        same_track=same_track,
+        same_instrument=same_instrument,
         chunks=chunks,
         shown=np.column_stack([np.arange(len(chunks)), opponents]),
     )
+
+
+def related(songs: Sequence[str], labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return `same_track` and `same_instrument` of Asked, from the stems' songs and labels."""
+    song = np.array(songs, dtype=str)
+    name = np.array([label.casefold() for label in labels], dtype=str)
+    alike = (name[:, None] == name) & (name != "")
+    return song[:, None] == song, alike | np.eye(len(name), dtype=bool)
+
+
+def first_by_chance(same_track: np.ndarray, same_instrument: np.ndarray) -> np.ndarray:
+    """Return what stands first where every stem scores the same, as `first_place_shares`."""
+    return first_place_shares(np.zeros(same_track.shape), same_track, same_instrument)
 
 
 def ask(scorer: Scorer, asked: Asked) -> Answers:

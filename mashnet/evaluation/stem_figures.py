@@ -10,12 +10,63 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from mashnet.evaluation.figures import COLOURS, FAINT, INK, label, line_of, panels
 from mashnet.evaluation.metrics import Placement
+from mashnet.evaluation.results import Plot
 from mashnet.evaluation.retrieval import FIRST_PLACES
+from mashnet.evaluation.stem_answers import Standing
 
 MOST_INSTRUMENTS = 20  # in the figure; the most frequent
 
 _KIND_COLOURS = (COLOURS[2], COLOURS[1], COLOURS[3], FAINT)
 _KIND_NAMES = tuple(kind.replace("_", " ") for kind in FIRST_PLACES)
+
+
+def recall_plot(standings: Mapping[str, Standing]) -> Plot:
+    """Return how many stems are found among the first k, with and without their songs' others."""
+    placed = {
+        "among all stems": {name: s.among_all for name, s in standings.items()},
+        "without the song's other stems": {name: s.among_others for name, s in standings.items()},
+    }
+    return Plot(
+        "recall",
+        recall_curves(placed),
+        "Share of missing stems among the first k candidates; the dashed line is chance.",
+    )
+
+
+def first_place_plot(
+    first: Mapping[str, np.ndarray],
+    instruments: Mapping[str, np.ndarray],
+    labels: str,
+    *,
+    among_others: bool = False,
+) -> Plot:
+    """Return what stands first, by the instrument that is looked for.
+
+    Args:
+        first: Scorer → shares in the order of FIRST_PLACES, shape (queries, 4).
+        instruments: instrument → which queries look for it, shape (queries,).
+        labels: whose names these are: coarse or fine.
+        among_others: whether the songs' other stems are left out.
+    """
+    rarer = len(instruments) - MOST_INSTRUMENTS
+    of_whom = f"by the instrument that is looked for ({labels} labels; in brackets: queries)." + (
+        f" {rarer} rarer instruments are in metrics.json only." if rarer > 0 else ""
+    )
+    figure = first_place_bars(
+        {
+            scorer: {name: shares[where].mean(0) for name, where in instruments.items()}
+            for scorer, shares in first.items()
+        },
+        {name: int(where.sum()) for name, where in instruments.items()},
+    )
+    if among_others:
+        caption = f"What stands first where the song's other stems are left out, {of_whom}"
+        return Plot("instruments_among_others", figure, caption)
+    caption = (
+        f"What stands first among all stems, {of_whom} Stems that sound in the query are of the "
+        "right track, too."
+    )
+    return Plot("instruments", figure, caption)
 
 
 def recall_curves(placed: Mapping[str, Mapping[str, Placement]]) -> Figure:

@@ -20,9 +20,10 @@ FAST = Bootstrap(num_resamples=100)
 KINDS = ("original", "matched", "matched", "unmatched_key", "unmatched_tempo")
 
 
-def fold(named_source, told, folder, protocol, songs, *, raised=0.0, seed=0):
+def fold(named_source, told, folder, protocol, songs, *, raised=0.0, seed=0, control=False):
     """Write the results of one fold, in which a Scorer and a constant one were asked."""
     source = named_source([(kind, song, "test") for song in songs for kind in KINDS])
+    source.artefact_control = control
     values = np.random.default_rng(seed).random(len(source.rows)) + raised
     answers = {recipe.mix_id: value for recipe, value in zip(source.rows, values, strict=True)}
     scorers = [told("net", answers), told("constant", dict.fromkeys(answers, 0.5))]
@@ -34,7 +35,7 @@ def fold(named_source, told, folder, protocol, songs, *, raised=0.0, seed=0):
 @pytest.mark.parametrize("protocol", [mix_classification, mashup_retrieval])
 def test_one_fold_gives_the_figures_of_the_protocol(protocol, named_source, told, tmp_path):
     outcome = fold(named_source, told, tmp_path, protocol, "abcdef")
-    pooled = cross_validated(*read_folds([tmp_path]), FAST)
+    pooled = cross_validated(read_folds([tmp_path]), FAST)
     for one, theirs in zip(pooled.results, outcome.results, strict=True):
         assert len(one.metrics) >= 4
         for name, estimate in one.metrics.items():
@@ -42,6 +43,7 @@ def test_one_fold_gives_the_figures_of_the_protocol(protocol, named_source, told
     expected = {(c.metric, c.second): c.difference for c in outcome.comparisons}
     found = {(c.metric, c.second): c.difference for c in pooled.comparisons}
     assert expected.items() <= found.items()
+    assert pooled.results[0].facts == {"folds": 1, "artefact_control": False}
     write_report(pooled, tmp_path / "report.html", command="x")
     assert "held out in turn" in (tmp_path / "report.html").read_text("utf-8")
 
@@ -53,7 +55,7 @@ def test_the_scale_of_a_fold_does_not_matter(protocol, named_source, told, tmp_p
         folders = [tmp_path / f"{raised}-{number}" for number in range(2)]
         fold(named_source, told, folders[0], protocol, "abc", seed=1)
         fold(named_source, told, folders[1], protocol, "def", seed=2, raised=raised)
-        metrics = cross_validated(*read_folds(folders), FAST).results[0].metrics
+        metrics = cross_validated(read_folds(folders), FAST).results[0].metrics
         figures.append({name: e for name, e in metrics.items() if "calibrated" not in name})
     assert figures[0] == figures[1]
 
@@ -80,7 +82,7 @@ def test_ranks_of_two_folds_by_hand(named_source, told, tmp_path):
         answers = {recipe.mix_id: v for recipe, v in zip(source.rows, values, strict=True)}
         outcome = mashup_retrieval.run([told("net", answers)], source, bootstrap=FAST)
         write_outcome(outcome, tmp_path / str(number))
-    pooled = cross_validated(*read_folds([tmp_path / "0", tmp_path / "1"]), FAST)
+    pooled = cross_validated(read_folds([tmp_path / "0", tmp_path / "1"]), FAST)
     # a: second of three; b: first of three, though a's matched mixes never met it.
     assert pooled.results[0].metrics["average_rank"].value == 1.5
     assert pooled.results[0].metrics["average_rank"].n == 2
@@ -90,6 +92,9 @@ def test_what_does_not_belong_together(named_source, told, tmp_path):
     fold(named_source, told, tmp_path / "a", mix_classification, "abc")
     fold(named_source, told, tmp_path / "b", mashup_retrieval, "def")
     fold(named_source, told, tmp_path / "c", mix_classification, "cde")
+    fold(named_source, told, tmp_path / "d", mix_classification, "de", control=True)
+    with pytest.raises(ConfigError, match="all be of one artefact_control, found False, True"):
+        read_folds([tmp_path / "a", tmp_path / "d"])
     with pytest.raises(ConfigError, match="folds of one protocol"):
         read_folds([tmp_path / "a", tmp_path / "b"])
     with pytest.raises(ConfigError, match="more than one fold"):

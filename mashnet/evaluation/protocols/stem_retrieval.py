@@ -17,30 +17,41 @@ that differs by at most 1 / m. Tied scores share their places.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
 
 from mashnet.errors import ConfigError
 from mashnet.evaluation import stem_figures
 from mashnet.evaluation.database_stems import StemSource
-from mashnet.evaluation.metrics import Placement
-from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
-from mashnet.evaluation.retrieval import FIRST_PLACES, first_place_shares, placements_of
-from mashnet.evaluation.statistics import Bootstrap, Estimate
-from mashnet.evaluation.stem_answers import NUM_OPPONENTS, Answers, Asked, ask, ask_about
+from mashnet.evaluation.results import Outcome, Plot, ScorerResult
+from mashnet.evaluation.retrieval import FIRST_PLACES
+from mashnet.evaluation.statistics import Bootstrap
+from mashnet.evaluation.stem_answers import (
+    NUM_OPPONENTS,
+    Answers,
+    Asked,
+    ask,
+    ask_about,
+    first_by_chance,
+)
+from mashnet.evaluation.stem_measures import (
+    AMONG_OTHERS,
+    OF_64,
+    by_instrument,
+    caveats,
+    compare,
+    counts,
+    estimates,
+    meanings,
+    per_instrument,
+)
 from mashnet.models.scorer import Scorer
 
 NAME = "stem_retrieval"
 VIEW = "stems"
-AMONG_OTHERS = "_among_others"
-TOP = (1, 5, 10)
-OF_64 = "top_1_of_64"
-
-_COMPARED = ("recall_at_1", "recall_at_10", "normalised_rank_mean")
 
 
 def run(
@@ -87,111 +98,26 @@ def run(
                 name,
                 source.name,
                 source.split,
-                _estimates(found, asked, bootstrap),
+                estimates(found, asked.songs, asked.chunk_songs, bootstrap),
                 {
                     "labels": labels,
+                    "chunk_s": chunk_s,
                     "candidates": len(asked.questions),
                     "songs": len(set(asked.songs)),
-                    "per_instrument": _per_instrument(found, asked),
+                    "per_instrument": per_instrument(found, asked.labels),
                 },
             )
             for name, found in answers.items()
         ],
-        metrics=_meanings(asked),
+        metrics=meanings(
+            next(iter(answers.values())),
+            first_by_chance(asked.same_track, asked.same_instrument),
+        ),
         scores=pl.concat([_table(name, a, asked) for name, a in answers.items()]),
         plots=_plots(answers, asked, labels),
-        comparisons=_compare(answers, asked, bootstrap),
+        comparisons=compare(answers, asked.songs, asked.chunk_songs, bootstrap),
         notes=[*_notes(asked, chunk_s), *source.left_out()],
     )
-
-
-def _columns(answers: Answers) -> dict[str, tuple[np.ndarray, bool]]:
-    """Return what is averaged per query, and whether the middle is meant instead of the mean."""
-    found: dict[str, tuple[np.ndarray, bool]] = {}
-    for placement, suffix in ((answers.among_all, ""), (answers.among_others, AMONG_OTHERS)):
-        found |= {f"recall_at_{k}{suffix}": (placement.top_k(k), False) for k in TOP}
-        found[f"normalised_rank_mean{suffix}"] = (placement.normalised_rank, False)
-        found[f"normalised_rank_median{suffix}"] = (placement.normalised_rank, True)
-    return found | {kind: (answers.first[:, i], False) for i, kind in enumerate(FIRST_PLACES)}
-
-
-def _estimates(answers: Answers, asked: Asked, bootstrap: Bootstrap) -> dict[str, Estimate]:
-    found = {
-        name: bootstrap.estimate(np.median if middle else np.mean, [values], asked.songs)
-        for name, (values, middle) in _columns(answers).items()
-    }
-    if answers.of_64 is not None:
-        found[OF_64] = bootstrap.estimate(np.mean, [answers.of_64.top_k(1)], asked.chunk_songs)
-    return found
-
-
-def _compare(answers: dict[str, Answers], asked: Asked, bootstrap: Bootstrap) -> list[Comparison]:
-    def values(name: str) -> list[tuple[str, np.ndarray, list[str]]]:
-        columns, of_64 = _columns(answers[name]), answers[name].of_64
-        names = [metric + suffix for suffix in ("", AMONG_OTHERS) for metric in _COMPARED]
-        found = [(metric, columns[metric][0], asked.songs) for metric in names]
-        return found if of_64 is None else [*found, (OF_64, of_64.top_k(1), asked.chunk_songs)]
-
-    first, *others = answers
-    return [
-        Comparison(metric, first, other, bootstrap.difference(np.mean, [one], [two], songs))
-        for other in others
-        for (metric, one, songs), (_, two, _) in zip(values(first), values(other), strict=True)
-    ]
-
-
-def _instruments(asked: Asked) -> dict[str, np.ndarray]:
-    """Return which queries look for each instrument."""
-    names = np.array([question.label or "(unknown)" for question in asked.questions], dtype=str)
-    return {name: names == name for name in sorted(set(names.tolist()))}
-
-
-def _per_instrument(answers: Answers, asked: Asked) -> dict[str, dict[str, float | int]]:
-    """Return, for each instrument that is looked for, the queries and the means over them."""
-    means = {name: values for name, (values, middle) in _columns(answers).items() if not middle}
-    return {
-        instrument: {"n": int(where.sum())}
-        | {name: float(values[where].mean()) for name, values in means.items()}
-        for instrument, where in _instruments(asked).items()
-    }
-
-
-def _meanings(asked: Asked) -> dict[str, Metric]:
-    # Who says nothing gets what chance gets.
-    nothing = np.zeros(asked.same_track.shape)
-    right = np.arange(len(nothing))
-    found: dict[str, Metric] = {}
-    for suffix, left_out, where in (
-        ("", None, "all stems"),
-        (AMONG_OTHERS, asked.own_others, "it and the stems of other songs"),
-    ):
-        placement = placements_of(nothing, right, left_out)
-        for k in TOP:
-            found[f"recall_at_{k}{suffix}"] = Metric(
-                f"Share of missing stems that are among the first {k} of {where}.",
-                float(placement.top_k(k).mean()),
-                headline=k == 1 or (k == 10 and not suffix),
-            )
-        found[f"normalised_rank_mean{suffix}"] = Metric(
-            f"Mean share of the others of {where} that stand before the missing stem; 0 is best.",
-            0.5,
-            headline=not suffix,
-        )
-        found[f"normalised_rank_median{suffix}"] = Metric(f"Middle of that share, of {where}.", 0.5)
-    shares = first_place_shares(nothing, asked.same_track, asked.same_instrument).mean(0)
-    for kind, chance in zip(FIRST_PLACES, shares, strict=True):
-        found[kind] = Metric(
-            f"Share of queries whose first of all stems is: {kind.replace('_', ' ')}.",
-            float(chance),
-        )
-    if asked.chunks:
-        found[OF_64] = Metric(
-            f"Share of submixes whose rest stands first among it and {NUM_OPPONENTS} of other "
-            "songs.",
-            1 / (1 + NUM_OPPONENTS),
-            headline=True,
-        )
-    return found
 
 
 def _table(name: str, answers: Answers, asked: Asked) -> pl.DataFrame:
@@ -202,10 +128,10 @@ def _table(name: str, answers: Answers, asked: Asked) -> pl.DataFrame:
         "asked": ["stem"] * len(asked.questions),
         "query_id": [question.stem_id for question in asked.questions],
         "song_id": asked.songs,
-        "label": [question.label for question in asked.questions],
+        "label": asked.labels,
         "score": answers.scores,
-        **_counts(answers.among_all, ""),
-        **_counts(answers.among_others, AMONG_OTHERS),
+        **counts(answers.among_all),
+        **counts(answers.among_others, AMONG_OTHERS),
         **{kind: answers.first[:, index] for index, kind in enumerate(FIRST_PLACES)},
         "first_stem_id": [question.stem_id for question in best],
         "first_label": [question.label for question in best],
@@ -218,53 +144,23 @@ def _table(name: str, answers: Answers, asked: Asked) -> pl.DataFrame:
         "query_id": [chunk.chunk_id for chunk in asked.chunks],
         "song_id": asked.chunk_songs,
         "score": answers.chunk_scores,
-        **_counts(answers.of_64, ""),
+        **counts(answers.of_64),
     }
     return pl.concat([pl.DataFrame(stems), pl.DataFrame(chunks)], how="diagonal")
 
 
-def _counts(placement: Placement, suffix: str) -> dict[str, np.ndarray]:
-    return {f"{f}{suffix}": getattr(placement, f) for f in ("better", "tied", "candidates")}
-
-
-def _plots(answers: dict[str, Answers], asked: Asked, labels: str) -> list[Plot]:
-    instruments = _instruments(asked)
-    counts = {name: int(where.sum()) for name, where in instruments.items()}
-    rarer = len(counts) - stem_figures.MOST_INSTRUMENTS
-    of_whom = f"by the instrument that is looked for ({labels} labels; in brackets: queries)." + (
-        f" {rarer} rarer instruments are in metrics.json only." if rarer > 0 else ""
-    )
-
-    def bars(first: dict[str, np.ndarray]) -> Figure:
-        shares = {
-            scorer: {name: values[where].mean(0) for name, where in instruments.items()}
-            for scorer, values in first.items()
-        }
-        return stem_figures.first_place_bars(shares, counts)
-
+def _plots(answers: Mapping[str, Answers], asked: Asked, labels: str) -> list[Plot]:
+    instruments = by_instrument(asked.labels)
     return [
-        Plot(
-            "recall",
-            stem_figures.recall_curves(
-                {
-                    "among all stems": {n: a.among_all for n, a in answers.items()},
-                    "without the song's other stems": {
-                        n: a.among_others for n, a in answers.items()
-                    },
-                }
-            ),
-            "Share of missing stems among the first k candidates; the dashed line is chance.",
+        stem_figures.recall_plot(answers),
+        stem_figures.first_place_plot(
+            {name: a.first for name, a in answers.items()}, instruments, labels
         ),
-        Plot(
-            "instruments",
-            bars({name: a.first for name, a in answers.items()}),
-            f"What stands first among all stems, {of_whom} Stems that sound in the query are of "
-            "the right track, too.",
-        ),
-        Plot(
-            "instruments_among_others",
-            bars({name: a.first_among_others for name, a in answers.items()}),
-            f"What stands first where the song's other stems are left out, {of_whom}",
+        stem_figures.first_place_plot(
+            {name: a.first_among_others for name, a in answers.items()},
+            instruments,
+            labels,
+            among_others=True,
         ),
     ]
 
@@ -289,12 +185,4 @@ def _notes(asked: Asked, chunk_s: float) -> list[str]:
             f"{OF_64} is left out: of some song's others there are fewer than {NUM_OPPONENTS} "
             f"different chunks of {chunk_s:g} s in which two stems sound."
         )
-    if unknown := sum(not question.label for question in asked.questions):
-        notes.append(
-            f"{unknown} of the stems have no label; only the very stem is their right instrument."
-        )
-    return [
-        *notes,
-        "A candidate of another song may fit as well as the missing stem; nobody asked a listener.",
-        "Intervals draw songs of queries anew; the candidates stay.",
-    ]
+    return [*notes, *caveats(asked.labels)]

@@ -9,76 +9,19 @@ import torch
 from omegaconf import OmegaConf
 
 from mashnet.cli import compose
-from mashnet.data.parts import Query
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import ConfigError, DatabaseError
-from mashnet.evaluation.database_stems import DatabaseStems, StemChunk, StemQuestion
+from mashnet.evaluation.database_stems import DatabaseStems
 from mashnet.evaluation.protocols.stem_retrieval import run
 from mashnet.evaluation.results import write_outcome
 from mashnet.evaluation.run import _require_view, evaluate
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.models.stem_scoring import StemNetwork, StemScorer
-from tests.evaluation.conftest import NamedPart
+from tests.told_stems import CONSTANT, KNOWING, Rule, Stems
 
 FAST = Bootstrap(num_resamples=50)
 
 
-class Stems:
-    """Songs with the stems that `labels` names; parts are named song-number, or say so."""
-
-    name = "made/up"
-    split = "test"
-
-    def __init__(self, num_songs=3, *, labels=("guitar", "bass", "drums"), most_chunks=1000):
-        self.num_songs, self.labels, self.most_chunks = num_songs, labels, most_chunks
-
-    def questions(self, labels):
-        return [
-            StemQuestion(
-                stem_id=f"{song}-{number}",
-                song=f"song {song}",
-                label=label if labels == "coarse" else f"{label} {song % 2}",
-                query=Query({"harmonic": NamedPart(f"{song}-{number}-rest")}, instrument=label),
-                candidate={"harmonic": NamedPart(f"{song}-{number}")},
-            )
-            for song in range(self.num_songs)
-            for number, label in enumerate(self.labels)
-        ]
-
-    def chunks(self, *, num_draws, chunk_s, seed):
-        return [
-            StemChunk(
-                chunk_id=f"{song}-{draw}-{chunk_s}-{seed}",
-                song=f"song {song}",
-                query=Query({"harmonic": NamedPart(f"{song}-{draw}-submix")}),
-                candidate={"harmonic": NamedPart(f"{song}-{draw}")},
-            )
-            for song in range(self.num_songs)
-            for draw in range(min(num_draws, self.most_chunks))
-        ]
-
-    def left_out(self):
-        return ["Something is left out."]
-
-
-class Rule:
-    """A Scorer that is told what to say of (song, number) of both sides and the instrument."""
-
-    def __init__(self, name, rule):
-        self.name, self.rule = name, rule
-
-    def score(self, query, candidates):
-        asked = query["harmonic"].part_id.split("-")
-        return torch.tensor(
-            [
-                float(self.rule(asked[:2], c["harmonic"].part_id.split("-"), query.instrument))
-                for c in candidates
-            ]
-        )
-
-
-KNOWING = Rule("knowing", lambda asked, answer, _: asked == answer)
-CONSTANT = Rule("constant", lambda *_: 0.25)
 OF_THE_TRACK = Rule("track", lambda asked, answer, _: asked[0] == answer[0])
 NUMBER_OF = {"guitar": "0", "bass": "1", "drums": "2", "": "none"}
 OF_THE_NAME = Rule("name", lambda _, answer, instrument: NUMBER_OF[instrument] == answer[1])
@@ -237,6 +180,9 @@ class Listening(StemNetwork):
         return self.embed_target(waves)
 
     def embed_target(self, waves):
+        waves = torch.nn.functional.pad(
+            waves, (0, 64_000 - waves.shape[1])
+        )  # the last may be short
         return torch.log(waves.unflatten(1, (-1, 800)).square().mean(2) + 1e-6)
 
 
