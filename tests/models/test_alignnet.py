@@ -67,7 +67,7 @@ def test_that_a_wave_begins_is_no_onset() -> None:
 
 
 def test_the_same_number_alone_and_among_64() -> None:
-    model = scorer()
+    model = scorer(terms=TERMS)
     with torch.no_grad():
         model.network.weights.fill_(0.1)  # the learned terms count too
     query = group(melody(0))
@@ -127,7 +127,7 @@ def test_moved_targets_are_moved_in_time_or_in_pitch_never_both_never_neither() 
 
 def test_training_moves_weights_of_every_term() -> None:
     torch.manual_seed(0)
-    network = AlignNet().train()
+    network = AlignNet(terms=TERMS).train()
     waves = torch.stack([torch.from_numpy(melody(seed, 5.0)) for seed in range(8)])
     batch = {"context": waves, "target": waves.flip(0)}
     contexts, targets = network(batch)
