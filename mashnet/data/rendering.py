@@ -24,7 +24,6 @@ from mashnet.audio.stretch import (
     stretch,
 )
 from mashnet.data.mashupdb import ROLES, MashupDB
-from mashnet.data.parts import Part
 from mashnet.data.recipes import IN_TIME, LEAD_IN_S, Recipe
 from mashnet.errors import DatabaseError, require_one_of
 from mashnet.files import content_id
@@ -248,23 +247,3 @@ def render_recipe(
         role: rendered_part(database, recipe, role, engine=engine).waveform(sample_rate)
         for role in ROLES
     }
-
-
-@dataclass(frozen=True)
-class Downmix:
-    """The sum of some parts, as a part."""
-
-    parts: tuple[Part, ...]
-
-    @cached_property
-    def part_id(self) -> str:
-        """Hash of the ids of what is summed, in any order."""
-        return content_id("downmix", sorted(part.part_id for part in self.parts))
-
-    def waveform(self, sample_rate: int) -> np.ndarray:
-        """Return the sum, mono float32; shorter parts end in silence."""
-        waves = [part.waveform(sample_rate) for part in self.parts]
-        total = np.zeros(max(map(len, waves)), np.float32)
-        for wave in waves:
-            total[: len(wave)] += wave
-        return total

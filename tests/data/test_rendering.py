@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from mashnet.audio.io import read_audio
 from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.parts import SumPart
 from mashnet.data.recipes import LEAD_IN_S, Recipe
-from mashnet.data.rendering import Displacement, Downmix, render_recipe, rendered_part
+from mashnet.data.rendering import Displacement, render_recipe, rendered_part
 from mashnet.errors import ConfigError, DatabaseError
 from tests.metronome import RATE, MetronomeDB, click_near, pitch_class, stem_id
 
@@ -269,11 +270,11 @@ def test_the_downmix_is_the_sum(uneven) -> None:
     database, (vocal, other) = uneven
     recipe = recipe_of(vocal, other, other, condition="matched", semitones=-3)
     parts = [rendered_part(database, recipe, role) for role in ROLES]
-    mix = Downmix(tuple(parts))
+    mix = SumPart(tuple(parts))
     total = sum(render_recipe(database, recipe, RATE).values())
     np.testing.assert_allclose(mix.waveform(RATE), total, atol=1e-6)
-    assert mix.part_id == Downmix(tuple(reversed(parts))).part_id
-    assert mix.part_id != Downmix(tuple(parts[:2])).part_id
+    assert mix.part_id == SumPart(tuple(reversed(parts))).part_id
+    assert mix.part_id != SumPart(tuple(parts[:2])).part_id
 
 
 def test_what_cannot_be_rendered_says_why(uneven, tmp_path: Path) -> None:
