@@ -10,7 +10,6 @@ import functools
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.nn import functional
 
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.models import minilm
+from mashnet.models.pretrained import load_pretrained
 
 CLAP_MUSIC = "laion/larger_clap_music"
 _CLAP_MAX_TOKENS = 77  # as LAION trained it
@@ -108,46 +108,14 @@ class ClapText(TextEncoder):
 
     @functools.cached_property
     def _tower(self) -> tuple[Any, Any]:
-        """Load the tokenizer and the network."""
-        try:
-            from transformers import AutoTokenizer, ClapTextModelWithProjection
-            from transformers.utils import logging
-        except ImportError as error:
-            raise ConfigError(
-                f"text=clap needs transformers ({error}): install mashnet[clap], "
-                "or take text=minilm"
-            ) from error
-        shown = logging.is_progress_bar_enabled(), logging.get_verbosity()
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()  # the sound tower's weights are not missed
-        local = Path(self.weights).is_dir()
-        try:
-            with torch.inference_mode(False):
-                tokenizer = AutoTokenizer.from_pretrained(self.weights, local_files_only=local)
-                loaded: Any = ClapTextModelWithProjection.from_pretrained(
-                    self.weights, local_files_only=local, weights_only=True,
-                    dtype=torch.float32, output_loading_info=True,
-                )  # fmt: skip
-        # Hub clients fail in many ways, and none of them is a crash of ours.
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ConfigError(
-                f"text_weights={self.weights} cannot be loaded as CLAP: name a local folder with "
-                f"the model and its tokenizer, or a hub id that can be reached ({reason})"
-            ) from error
-        finally:
-            if shown[0]:
-                logging.enable_progress_bar()
-            logging.set_verbosity(shown[1])
-        network, report = loaded
-        # position_ids are numbers 0, 1, 2 … that some versions saved and others did not.
-        missing = sorted(k for k in report["missing_keys"] if not k.endswith("position_ids"))
-        if missing:
-            raise ConfigError(
-                f"text_weights={self.weights} is no CLAP: {len(missing)} weights of its text "
-                f"tower are missing, the first is {missing[0]}"
-            )
-        return tokenizer, network.eval().requires_grad_(False)
+        """The tokenizer and the network."""
+        return load_pretrained(
+            self.weights,
+            network="ClapTextModelWithProjection",
+            processor="AutoTokenizer",
+            called="CLAP",
+            setting="text_weights",
+        )
 
     def _encode(self, text: str) -> torch.Tensor:
         tokenizer, network = self._tower

@@ -189,7 +189,7 @@ def test_every_scorer_config_builds_the_scorer_of_its_name():
     assert found == set(scorer_classes())
     for name in found:
         config = settings(f"scorer={name}")["scorer"]
-        if "weights" in config and config["weights"] is None:
+        if isinstance(config.get("weights", {}), str | None):  # a file, which nobody has here
             with pytest.raises(ConfigError, match=r"scorer\.weights="):
                 build(config.pop("name"), config)
             continue
