@@ -64,8 +64,11 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
     accelerator, precision = choose_accelerator(settings["accelerator"], settings["precision"])
     if accelerator != "gpu":
         keep_freed_memory()
-    job = job_of(config, "cuda" if accelerator == "gpu" else "cpu")
     checkpoints = run / "checkpoints"
+    resumed = checkpoints / "last.ckpt"
+    # What a run began with is in its checkpoint, and may be gone by now.
+    begun = {**config, "init_from": None} if resumed.is_file() else config
+    job = job_of(begun, "cuda" if accelerator == "gpu" else "cpu")
     best = ModelCheckpoint(
         checkpoints, filename="best", monitor=job.monitor, mode="min", enable_version_counter=False
     )
@@ -95,7 +98,6 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
             last,  # after the others, so that it holds their state of the same epoch
         ],
     )
-    resumed = checkpoints / "last.ckpt"
     write_config(run, {**config, "made_with": provenance()})
     try:
         trainer.fit(

@@ -40,6 +40,10 @@ def job_of(config: dict[str, Any], device: str) -> Job:
         MashnetError: if the settings make no sense, or the database lacks what is asked for.
     """
     scorer = build_scorer(config["model"], name=config["name"])
+    if first_phase := config.get("init_from"):
+        if not isinstance(scorer.network, Jepa):
+            raise ConfigError(f"init_from is for model=jepa; {config['name']} starts by itself")
+        scorer.network.load_encoder(load_scorer(first_phase).network.state_dict())
     if isinstance(scorer, LoopScorer):
         return _loops(scorer, config, device)
     if isinstance(scorer, StemScorer):
@@ -90,10 +94,6 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
 
 def _stems(scorer: StemScorer, config: dict[str, Any]) -> Job:
     model, settings = config["model"], config["data"]
-    if first_phase := config.get("init_from"):
-        if not isinstance(scorer.network, Jepa):
-            raise ConfigError(f"init_from is for model=jepa; {config['name']} starts by itself")
-        scorer.network.load_encoder(load_scorer(first_phase).network.state_dict())
     chunks = settings["chunks"]
     shortest_s, longest_s = model["chunk_s"]
     data = StemData(

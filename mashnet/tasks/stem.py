@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
+from mashnet.errors import MashnetError
 from mashnet.models.collapse import spread
 from mashnet.models.stem_scoring import StemNetwork, StemScorer
 
-WARMUP = 0.06  # of all steps: 20,000 of 300,000 in the published schedule
+WARMUP = 20_000 / 300_000  # of all steps, as published
 BETAS = (0.9, 0.95)  # as published with Stem-JEPA
-LEAST_RANK = 4.0  # effective dimensions of embeddings; fewer look like a collapse
+# What looks like a collapse: see `spread`. Untrained encoders have 19 dimensions and 0.5.
+LEAST_RANK = 4.0
+LEAST_DEVIATION = 0.02
 
 
 class StemTask(pl.LightningModule):
@@ -33,7 +37,6 @@ class StemTask(pl.LightningModule):
         # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
         self.network.train()
         self._validation: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        self._best_rank = 0.0
 
     def begin_step(self) -> None:
         """Seed torch by run, step and device.
@@ -58,6 +61,11 @@ class StemTask(pl.LightningModule):
         self._validation.clear()
         if self.trainer.sanity_checking:
             return
+        if not (contexts.isfinite().all() and targets.isfinite().all()):
+            raise MashnetError(
+                f"training has diverged: after {self.global_step} steps the embeddings are not "
+                f"finite; lower the learning rate, which is {self.learning_rate:g}"
+            )
         share, first = retrieval_figures(contexts @ targets.T, songs)
         deviation, rank = spread(targets)
         figures = {
@@ -67,11 +75,12 @@ class StemTask(pl.LightningModule):
             "val/embedding_rank": rank,
         }
         self.log_dict(figures, prog_bar=True)
-        self._best_rank = max(self._best_rank, rank)
-        if rank < min(LEAST_RANK, self._best_rank / 2):
+        # A handful of chunks cannot span many dimensions.
+        if rank < min(LEAST_RANK, (len(targets) - 1) / 2) or deviation < LEAST_DEVIATION:
             warnings.warn(
-                f"embeddings collapse: they use {rank:.1f} dimensions, {self._best_rank:.1f} "
-                "before; lower the learning rate or start from a contrastive run (init_from=…)",
+                f"embeddings collapse: after {self.global_step} steps they use {rank:.1f} "
+                f"dimensions and their deviation is {deviation:.3f}, where 1 is spread evenly; "
+                "lower the learning rate, or start model=jepa from a contrastive run (init_from)",
                 stacklevel=1,
             )
 
@@ -86,14 +95,29 @@ class StemTask(pl.LightningModule):
             {"params": others, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=BETAS)
-        steps = max(2, int(self.trainer.estimated_stepping_batches))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, steps, pct_start=WARMUP, cycle_momentum=False
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: rate_share(step, steps)
         )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def rate_share(step: int, total_steps: int) -> float:
+    """Return the share of the learning rate that a step gets.
+
+    It rises in a straight line over the first fifteenth and falls along half a cosine.
+
+    Args:
+        step: steps before this one.
+        total_steps: of the run.
+    """
+    rising = max(1, round(WARMUP * total_steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 + 0.5 * math.cos(math.pi * (step + 1 - rising) / max(1, total_steps + 1 - rising))
 
 
 def retrieval_figures(scores: torch.Tensor, songs: torch.Tensor) -> tuple[float, float]:

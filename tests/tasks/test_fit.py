@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 import mashnet
 from data_pipelines import mixes, negatives
-from mashnet.cli import CONFIGS, compose
+from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError
 from mashnet.evaluation.run import evaluate
@@ -23,10 +23,11 @@ from mashnet.models.loading import load_scorer
 from mashnet.tasks.fit import fit, read_log, read_run
 from tests.conftest import make_tiny_database
 from tests.loops import loop_database, songs
+from tests.model_configs import models_of
 from train import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = sorted(p.stem for p in (CONFIGS / "model").glob("*.yaml"))
+MODELS = models_of("mixes", "loops")  # networks that judge stems: test_stem_runs.py
 LOOPS = ("loop_cnn", "loop_siamese")
 SMALL_COUNTS = "{original: 1, matched: 1, unmatched_key: 1, unmatched_tempo: 0}"
 
