@@ -1,6 +1,7 @@
 """python -m mashnet.score BUNDLE_OR_RUN vocal=a.wav harmonic=b.wav percussion=c.wav.
 
-A network that judges loops takes loop_a=a.wav loop_b=b.wav.
+A network that judges loops takes loop_a=a.wav loop_b=b.wav; one that looks for stems takes
+context=a.wav target=b.wav and, if it is told what to look for, instrument="fretless bass".
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ import polars as pl
 
 from mashnet.data.loops import file_part, part_of
 from mashnet.data.mashupdb import ROLES, MashupDB
-from mashnet.data.parts import FilePart, Part
-from mashnet.errors import ConfigError, DatabaseError, require_one_of
+from mashnet.data.parts import FilePart, Part, Query
+from mashnet.errors import AudioError, ConfigError, DatabaseError, require_one_of
 from mashnet.library import candidates_for, files_of, target_of
 from mashnet.models.loading import load_scorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
+from mashnet.models.stem_scoring import StemScorer
 from mashnet.music.key_names import parse_key
 
 __all__ = ["EmbeddingScorer", "Model", "Scorer", "load"]
@@ -36,25 +37,33 @@ class Model:
         """Wrap any Scorer."""
         self.scorer = scorer
 
-    def score(self, **stems: str | Path) -> float:
+    def score(self, *, instrument: str = "", **stems: str | Path) -> float:
         """Return how well some stems or loops fit together.
 
         Args:
+            instrument: for a network that is told which stem is looked for: its name in free
+                text; "" leaves it open.
             stems: a sound file per role: vocal, harmonic, percussion; loop_a and loop_b for a
-                network that judges loops.
+                network that judges loops; context and target for one that looks for stems.
 
         Raises:
             AudioError: if a file cannot be used.
-            ConfigError: if a role is missing or unknown.
+            ConfigError: if a role is missing or unknown, or the network asks for no instrument.
         """
         roles = getattr(self.scorer, "roles", ROLES)
+        if instrument and not isinstance(self.scorer, StemScorer):
+            raise ConfigError("instrument=… is for networks that look for stems; leave it out")
         for role in stems:
             require_one_of("role", role, roles)
         if missing := [role for role in roles if role not in stems]:
             raise ConfigError(f"a file for each role is needed; missing: {', '.join(missing)}")
         read = file_part if getattr(self.scorer, "view", "mixes") == "loops" else FilePart
         parts: dict[str, Part] = {role: read(Path(path)) for role, path in stems.items()}
-        query = {roles[0]: parts.pop(roles[0])}
+        if isinstance(self.scorer, StemScorer):
+            for role, part in parts.items():
+                if not self.scorer.frontend.windows_of({role: part})[1].any():
+                    raise AudioError(f"{stems[role]}: is silent; nothing fits or misfits it")
+        query = Query({roles[0]: parts.pop(roles[0])}, instrument=instrument)
         return float(self.scorer.score(query, [parts])[0])
 
     def rank(
@@ -90,8 +99,14 @@ class Model:
         Raises:
             AudioError: if a file of the query cannot be used.
             DatabaseError: if the library is not a MashupDB.
-            ConfigError: if the query's roles, key or beat make no sense.
+            ConfigError: if the query's roles, key or beat make no sense, or the network looks for
+                stems, of which `python -m mashnet.retrieve` finds those that fit.
         """
+        if isinstance(self.scorer, StemScorer):
+            raise ConfigError(
+                f"{self.scorer.name} looks for stems; search a library with: python -m "
+                "mashnet.retrieve"
+            )
         database = MashupDB.open(library)
         if getattr(self.scorer, "view", "mixes") == "loops":
             return self._rank_loops(query, database)

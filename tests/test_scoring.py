@@ -106,6 +106,8 @@ def test_a_missing_role_is_named(vocal: Path) -> None:
         Model(LikesLength()).score(vocal=vocal)
     with pytest.raises(ConfigError, match="Did you mean 'vocal'"):
         Model(LikesLength()).score(vocals=vocal)
+    with pytest.raises(ConfigError, match="instrument=… is for networks that look for stems"):
+        Model(LikesLength()).score(vocal=vocal, instrument="bass")
 
 
 def test_importing_mashnet_is_cheap() -> None:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from mashnet.cli import entry_point
 from mashnet.export.bundle import export_bundle
+from mashnet.models.loading import load_scorer
 
 
 @entry_point("export")
@@ -16,7 +17,8 @@ def main(config: DictConfig) -> None:
     out = export_bundle(Path(config.checkpoint), Path(config.out))
     size = sum(p.stat().st_size for p in out.iterdir()) / 1e6
     print(f"bundle: {out} ({size:.1f} MB, self-check passed)")
-    print(f"score:  python -m mashnet.score {out} vocal=a.wav harmonic=b.wav percussion=c.wav")
+    files = " ".join(f"{role}={role}.wav" for role in load_scorer(out).roles)
+    print(f"score:  python -m mashnet.score {out} {files}")
 
 
 if __name__ == "__main__":

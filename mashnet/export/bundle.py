@@ -20,7 +20,13 @@ from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.selfcheck import make_selfcheck
 
 BUNDLE_SCHEMA_VERSION = 1
-_DATA = ("name", "root", "artefact_control", "negatives")  # what of the data block is kept
+_DATA = (
+    "name",
+    "root",
+    "artefact_control",
+    "negatives",
+    "chunks",
+)  # what of the data block is kept
 
 
 def export_bundle(checkpoint: Path, out: Path) -> Path:

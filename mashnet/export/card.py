@@ -23,14 +23,23 @@ _LOOPS = """\
   refused.
 - Keys are not matched first: a loop that would fit after a shift in key is judged as it is.
 - Evaluating on songs of the training database outside its test split is contaminated."""
+_STEMS = """\
+- The score says how well a stem completes a mix, against stems of other songs. It is not a
+  judgement of taste, and it is not calibrated: it ranks candidates for one mix.
+- Both sides are heard as they are given: bring them to one key and tempo first, and let them begin
+  at the same moment.
+- The score is directional: the context is what there is, the target what is to be added. Silent
+  windows count nothing.
+- Evaluating on songs of the training database outside its test split is contaminated."""
 
 ABOUT = {
     "mixes": "Mashability of separated stems: how well vocal, harmonic and percussion fit together "
     "(architecture: Huang et al., AAAI 2021).",
     "loops": "Compatibility of two loops (architecture: Chen et al., Neural Loop Combiner, ISMIR "
     "2020).",
+    "stems": "Stem retrieval: which stem belongs to a mix that lacks it.",
 }
-LIMITS = {"mixes": _MIXES, "loops": _LOOPS}
+LIMITS = {"mixes": _MIXES, "loops": _LOOPS, "stems": _STEMS}
 
 
 def model_card(run: Path, config: dict[str, Any], scorer: TrainedScorer) -> str:
@@ -73,6 +82,14 @@ def model_card(run: Path, config: dict[str, Any], scorer: TrainedScorer) -> str:
 def _training_lines(config: dict[str, Any]) -> list[str]:
     if "negatives" in config["data"]:
         return [f"- negatives in training: {config['data']['negatives']}"]
+    if "chunks" in config["data"]:
+        shortest_s, longest_s = config["model"]["chunk_s"]
+        target = "one stem" if config["model"]["target"] == "stem" else "a submix"
+        begun = config.get("init_from")
+        return [
+            f"- chunks in training: {shortest_s:g} to {longest_s:g} s, the target is {target}",
+            *([f"- begun with the encoder of {Path(begun).name}"] if begun else []),
+        ]
     return [
         f"- unlabelled mixes in training: {config['model']['unlabelled']}",
         f"- artefact control in training: {config['data']['artefact_control']}",
