@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
+from mashnet.data.loop_view import as_it_is
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.stem_clips import BLOCK_S, StemClip, stem_clips
 from mashnet.data.stem_view import (
@@ -18,7 +19,6 @@ from mashnet.data.stem_view import (
     Key,
     StemChunks,
     blocks_of,
-    collated,
 )
 from mashnet.data.wave_store import WaveStore
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
@@ -119,7 +119,7 @@ class StemData:
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            collate_fn=collated,
+            collate_fn=as_it_is,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),

@@ -76,40 +76,53 @@ class StemChunks(Dataset[Batch]):
 
     def __getitem__(self, key: Key) -> Batch:
         """Return one chunk: `context` and `target` (samples,), `label`, `song`."""
+        return {name: column[0] for name, column in self.__getitems__([key]).items()}
+
+    def __getitems__(self, keys: Sequence[Key]) -> Batch:
+        """Return a batch of chunks of one length."""
+        blocks = keys[0][2]
+        shape = (len(keys), blocks * self.clips[keys[0][1]].block_samples)
+        context, target = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        labels = [self._draw(*row) for row in zip(keys, context, target, strict=True)]
+        return {
+            "context": torch.from_numpy(context),
+            "target": torch.from_numpy(target),
+            "label": labels,
+            "song": torch.tensor([self.clips[index].song for _, index, _ in keys]),
+        }
+
+    def _draw(self, key: Key, context: np.ndarray, target: np.ndarray) -> str:
+        """Write the two sides of a chunk, (samples,) each; return the target's label."""
         draw, index, blocks = key
         clip = self.clips[index]
         random = np.random.default_rng([self.seed, draw, index])
         start = int(random.choice(clip.starts(blocks)))
         sounding = random.permutation(clip.sounding(start, blocks))
-        target, context = _divided(sounding, self.target, random)
-        sides = {"context": context, "target": target}
-        return {
-            **{
-                name: self._mix(clip, stems, start, blocks, random) for name, stems in sides.items()
-            },
-            "label": drawn_label(clip.labels[target[0]], random) if len(target) == 1 else UNKNOWN,
-            "song": clip.song,
-        }
+        wanted, others = _divided(sounding, self.target, random)
+        for stems, mix in ((others, context), (wanted, target)):
+            self._mix(clip, stems, start, mix, random)
+        return drawn_label(clip.labels[wanted[0]], random) if len(wanted) == 1 else UNKNOWN
 
     def _mix(
         self,
         clip: StemClip,
         stems: np.ndarray,
         start: int,
-        blocks: int,
+        mix: np.ndarray,
         random: np.random.Generator,
-    ) -> torch.Tensor:
-        length = blocks * clip.block_samples
-        mix = np.zeros(length, np.float32)
+    ) -> None:
+        """Write a sum of stems from a block on, with gains and noise."""
+        length = len(mix)
+        mix[:] = 0
         for stem in stems:
             gain_db = random.uniform(-1, 1) * self.augmentation.gain_db
             wave = self.waves.read(clip.stem_ids[stem], start * clip.block_samples, length)
-            mix += wave * np.float32(10 ** (gain_db / 20))
+            wave *= np.float32(10 ** (gain_db / 20))
+            mix += wave
         if self.augmentation.noise_db is not None:
             level_db = self.augmentation.noise_db - random.uniform(0, 30)
             rms = float(np.sqrt(mix @ mix / length)) * 10 ** (level_db / 20)
-            mix += np.float32(rms) * _noise(length, random)
-        return torch.from_numpy(mix)
+            mix += np.multiply(_noise(length, random), np.float32(rms), out=wave)
 
 
 def _noise(length: int, random: np.random.Generator) -> np.ndarray:
@@ -234,13 +247,3 @@ def _shares(
     chosen = np.concatenate([np.repeat(np.arange(len(counts)), certain), more])
     np.subtract.at(counts, chosen, 1)
     return random.permutation(chosen).tolist()
-
-
-def collated(items: Sequence[Batch]) -> Batch:
-    """Join chunks of one length into a batch."""
-    return {
-        "context": torch.stack([item["context"] for item in items]),
-        "target": torch.stack([item["target"] for item in items]),
-        "label": [item["label"] for item in items],
-        "song": torch.tensor([item["song"] for item in items]),
-    }

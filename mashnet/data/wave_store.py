@@ -79,10 +79,10 @@ class WaveStore:
             DatabaseError: if the stem was not built, or its file is damaged.
         """
         stored = self._samples(stem_id)[start : start + length]
-        samples = stored.astype(np.float32)
-        samples *= np.float32(1 / (32767 * _STORED_GAIN))
-        missing = length - len(samples)
-        return np.pad(samples, (0, missing)) if missing else samples
+        samples = np.empty(length, np.float32)
+        np.multiply(stored, np.float32(1 / (32767 * _STORED_GAIN)), out=samples[: len(stored)])
+        samples[len(stored) :] = 0
+        return samples
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open files out: pickled, each would be all of its samples."""

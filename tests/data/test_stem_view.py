@@ -19,7 +19,6 @@ from mashnet.data.stem_view import (
     ChunkBatches,
     StemChunks,
     blocks_of,
-    collated,
     drawn_label,
 )
 from mashnet.errors import ConfigError, DatabaseError
@@ -421,13 +420,14 @@ def test_worker_processes_read_the_same(tmp_path):
         assert torch.equal(one["context"], other["context"])
 
 
-def test_joined_chunks_keep_their_order(data):
-    chunks = chunks_of(data)
-    items = [chunks[(0, index, 5)] for index in (2, 0, 1)]
-    batch = collated(items)
-    assert batch["song"].tolist() == [2, 0, 1]
-    assert batch["label"] == [item["label"] for item in items]
-    assert torch.equal(batch["target"][1], items[1]["target"])
+def test_a_batch_is_its_chunks(data):
+    chunks = chunks_of(data, augmentation=Augmentation(gain_db=6.0, noise_db=-20.0))
+    keys = [(0, 2, 5), (7, 0, 5), (0, 1, 5), (1, 2, 5)]
+    batch, alone = chunks.__getitems__(keys), [chunks[key] for key in keys]
+    assert batch["song"].tolist() == [2, 0, 1, 2] == [int(item["song"]) for item in alone]
+    assert batch["label"] == [item["label"] for item in alone]
+    for side in ("context", "target"):
+        assert torch.equal(batch[side], torch.stack([item[side] for item in alone]))
 
 
 def test_what_was_left_out_is_said(tmp_path, capsys):
