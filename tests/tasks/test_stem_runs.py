@@ -20,6 +20,7 @@ import mashnet
 from mashnet.audio.io import write_flac
 from mashnet.cli import CONFIGS, compose
 from mashnet.data import wave_store
+from mashnet.data.stem_view import Augmentation, StemChunks
 from mashnet.errors import AudioError, CheckpointError, ConfigError, DatabaseError
 from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import build_scorer, load_scorer
@@ -143,6 +144,23 @@ def test_a_few_songs_are_learned(root, tmp_path, model, share):
     assert min(values["val/rank_share"] for values in log.values()) < share
 
 
+def test_epochs_draw_anew_and_validation_does_not(root, tmp_path, monkeypatch):
+    """Through the trainer, which tells the epoch to some samplers and not to others."""
+    drawn, draw = [], StemChunks._draw
+
+    def noted(chunks, key, *sides):
+        drawn.append((chunks.augmentation == Augmentation(), key))
+        return draw(chunks, key, *sides)
+
+    monkeypatch.setattr(StemChunks, "_draw", noted)
+    fit(tmp_path, settings(root, "contrastive", *vit("contrastive"), "trainer.max_epochs=3"))
+    training = [key for validating, key in drawn if not validating]
+    assert len(training) == 3 * 6 * 4 == len(set(training))
+    assert sorted({turn for turn, _, _ in training}) == list(range(12))
+    validation = [key for validating, key in drawn if validating]
+    assert len(validation) == 3 * 6 and validation[:6] == validation[6:12] == validation[12:]
+
+
 def losses(run: Path) -> dict[int, list[float]]:
     names = ("train/loss", "val/rank_share", "val/embedding_rank")
     # Of the epoch before a kill a part may not have reached the file.
@@ -180,8 +198,6 @@ def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(root, tmp_pat
     assert set(expected) == {0, 1, 2, 3} and max(found) == 3 and len(set(found) - before) >= 1
     for epoch, values in found.items():
         assert values == pytest.approx(expected[epoch], rel=1e-5), epoch
-    # Epochs draw anew: none repeats the chunks of another.
-    assert len({values[0] for values in expected.values()}) == 4
     states = [load_scorer(run / "checkpoints/last.ckpt").network for run in (undisturbed, killed)]
     for one, other in zip(*(network.state_dict().values() for network in states), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
