@@ -1,4 +1,4 @@
-"""The MashupDB: tables of clips, stems, mixes, loops, pairs and rejects beside their audio.
+"""The MashupDB: tables of clips, stems, sections, mixes, loops, pairs, rejects beside their audio.
 
 Conventions: times are in seconds from the start of the clip; paths are relative to the
 database's root, with forward slashes; ids are content hashes (`mashnet.files.content_id`).
@@ -15,6 +15,7 @@ import polars as pl
 
 from mashnet.errors import DatabaseError
 from mashnet.files import write_json, written_atomically
+from mashnet.music.sections import Section
 
 SCHEMA_VERSION = 1
 ROLES = ("vocal", "harmonic", "percussion")
@@ -49,6 +50,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "path": pl.String,
         "rms_db": pl.Float64,
         "active_ratio": pl.Float64,
+    },
+    # Rows of a clip are in order of time; data_pipelines.structure writes what no source knew.
+    "sections": {
+        "clip_id": pl.String,
+        "start_s": pl.Float64,
+        "end_s": pl.Float64,
+        "label": pl.String,  # one of mashnet.music.sections.LABELS
+        "origin": pl.String,  # annotated | all-in-one | estimated
     },
     # One recipe per row; mashnet.data.recipes says what each field means.
     "mixes": {
@@ -184,7 +193,7 @@ class MashupDB:
         with written_atomically(self.root / f"{name}.parquet") as temporary:
             frame.write_parquet(temporary)
         self._tables[name] = frame
-        for derived in ("stem_rows", "clip_rows"):
+        for derived in ("stem_rows", "clip_rows", "_sections_by_clip"):
             self.__dict__.pop(derived, None)
         return frame
 
@@ -197,6 +206,11 @@ class MashupDB:
     def stems(self) -> pl.DataFrame:
         """One row per stem of a clip."""
         return self.table("stems")
+
+    @property
+    def sections(self) -> pl.DataFrame:
+        """One row per section of a clip; empty before data_pipelines.structure has run."""
+        return self.table("sections")
 
     @property
     def mixes(self) -> pl.DataFrame:
@@ -227,6 +241,24 @@ class MashupDB:
     def clip_rows(self) -> dict[str, dict[str, Any]]:
         """Clip rows by clip_id."""
         return {row["clip_id"]: row for row in self.clips.iter_rows(named=True)}
+
+    @cached_property
+    def _sections_by_clip(self) -> dict[str, list[Section]]:
+        sections: dict[str, list[Section]] = {}
+        for row in self.sections.sort("start_s", maintain_order=True).iter_rows(named=True):
+            section = Section(row["start_s"], row["end_s"], row["label"])
+            sections.setdefault(row["clip_id"], []).append(section)
+        return sections
+
+    def sections_of(self, clip_id: str) -> list[Section]:
+        """Return a clip's sections in order of time; none where they are not known.
+
+        Raises:
+            DatabaseError: if there is no such clip.
+        """
+        if clip_id not in self.clip_rows:
+            raise DatabaseError(f"{self.root}: there is no clip {clip_id}")
+        return list(self._sections_by_clip.get(clip_id, []))
 
     def clip_of(self, stem_id: str) -> dict[str, Any]:
         """Return the row of the clip that a stem belongs to.
