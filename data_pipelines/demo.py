@@ -1,8 +1,8 @@
 """The demo corpus: python -m data_pipelines.demo out=data/demo.
 
 A synthetic band composes and plays short songs, and this stage writes them as a MashupDB: one clip
-per song, five stems, and the exact truth. What the tables have no column for (sections, chords,
-swing, style) lies in annotations/<clip_id>.json. That file is written last, so that a song is
+per song, five stems, and the exact truth. What the tables have no column for (chords, swing, style)
+lies in annotations/<clip_id>.json. That file is written last, so that a song is
 done when, and only when, it has one; it also says what the song was made from.
 """
 
@@ -30,9 +30,9 @@ from data_pipelines import synth
 from data_pipelines.synth.song import ROLES, Song, synthesise_song
 from mashnet.audio.io import write_flac
 from mashnet.cli import CONFIGS, entry_point
-from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
-from mashnet.errors import ConfigError
+from mashnet.errors import ConfigError, require_one_of
 from mashnet.files import content_id, file_digest, remove_leftovers, write_json
 
 CONFIG_DIR = CONFIGS / "pipeline"
@@ -44,8 +44,9 @@ def make(config: DictConfig) -> MashupDB:
     """Make what is missing of the corpus that `config` (configs/pipeline/demo.yaml) describes.
 
     Raises:
-        ConfigError: if count or workers is out of range.
+        ConfigError: if count or workers is out of range, or there is no such form.
     """
+    require_one_of("form", config.form, ("short", "whole"))
     if config.count < 1:
         raise ConfigError(f"count={config.count} must be at least 1")
     if config.workers < 0:
@@ -54,11 +55,12 @@ def make(config: DictConfig) -> MashupDB:
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     generator = generator_digest()
-    done = _finished_songs(root, config.seed, generator)
+    origin = {"seed": config.seed, "form": config.form, "generator": generator}
+    done = _finished_songs(root, origin)
     missing = [index for index in range(config.count) if index not in done]
     started_s = time.perf_counter()
     if missing:
-        done |= _make_songs(root, config.seed, missing, generator, config.workers or _num_cores())
+        done |= _make_songs(root, origin, missing, config.workers or _num_cores())
     database = MashupDB(root)
     _write_tables(database, config, generator, [done[i] for i in range(config.count)])
     if missing:
@@ -82,7 +84,7 @@ def generator_digest() -> str:
     return content_id(*(file_digest(path) for path in sorted(folder.glob("*.py"))))
 
 
-def _finished_songs(root: Path, seed: int, generator: str) -> dict[int, dict[str, Any]]:
+def _finished_songs(root: Path, origin: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """Return the annotations of finished songs by index; remove those of an older band."""
     finished = {}
     for path in sorted((root / "annotations").glob("*.json")):
@@ -92,10 +94,10 @@ def _finished_songs(root: Path, seed: int, generator: str) -> dict[int, dict[str
             stems = [root / row["path"] for row in annotation["stems"]]
         except (ValueError, KeyError, TypeError):
             continue  # damaged: the song is made again, and this file with it
-        if made_from["generator"] != generator:
+        if made_from["generator"] != origin["generator"]:
             path.unlink()
             shutil.rmtree(root / "audio" / path.stem, ignore_errors=True)
-        elif made_from["seed"] == seed and all(stem.is_file() for stem in stems):
+        elif made_from.items() >= origin.items() and all(stem.is_file() for stem in stems):
             finished[made_from["index"]] = annotation
     return finished
 
@@ -105,7 +107,7 @@ def _num_cores() -> int:
 
 
 def _make_songs(
-    root: Path, seed: int, indices: list[int], generator: str, workers: int
+    root: Path, origin: dict[str, Any], indices: list[int], workers: int
 ) -> dict[int, dict[str, Any]]:
     made = {}
     # Forked: the workers need nothing that a fresh interpreter would have to import again.
@@ -114,7 +116,7 @@ def _make_songs(
         min(workers, len(indices)), context, initializer=_begin_worker, initargs=(os.getpid(),)
     )
     try:
-        futures = {executor.submit(make_song, root, seed, i, generator): i for i in indices}
+        futures = {executor.submit(make_song, root, origin, i): i for i in indices}
         for future in tqdm(as_completed(futures), "songs", total=len(futures), unit="song"):
             made[futures[future]] = future.result()
     finally:
@@ -139,9 +141,16 @@ def split_group(seed: int, index: int) -> str:
     return f"demo song {index} of seed {seed}"
 
 
-def make_song(root: Path, seed: int, index: int, generator: str) -> dict[str, Any]:
-    """Make one song, write its stems, then its annotation; return the annotation."""
-    song = synthesise_song(seed, index)
+def make_song(root: Path, origin: dict[str, Any], index: int) -> dict[str, Any]:
+    """Make one song, write its stems, then its annotation; return the annotation.
+
+    Args:
+        root: the database's folder.
+        origin: what the song is made from: seed, form and generator.
+        index: its number.
+    """
+    seed = origin["seed"]
+    song = synthesise_song(seed, index, whole=origin["form"] == "whole")
     stem_ids = {
         name: content_id("stem", np.round(audio * 32767).astype("<i2").tobytes())
         for name, audio in song.stems.items()
@@ -151,7 +160,7 @@ def make_song(root: Path, seed: int, index: int, generator: str) -> dict[str, An
     for name, audio in song.stems.items():
         write_flac(root / folder / f"{name}.flac", audio[None], song.sample_rate)
     annotation = {
-        "made_from": {"seed": seed, "index": index, "generator": generator},
+        "made_from": {**origin, "index": index},
         "style": song.style,
         "swing": song.swing,
         "sections": [asdict(section) for section in song.sections],
@@ -209,12 +218,17 @@ def _write_tables(
     existed = (database.root / "manifest.json").is_file()
     clips = [song["clip"] for song in songs]
     stems = [stem for song in songs for stem in song["stems"]]
+    sections = [
+        {"clip_id": song["clip"]["clip_id"], "origin": ANNOTATED, **section}
+        for song in songs
+        for section in song["sections"]
+    ]
     counts = {"clips": len(clips), "stems": len(stems)}
     versions = {
         name: importlib.metadata.version(name)
         for name in ("mashnet", "numpy", "scipy", "soundfile")
     }
-    settings = {"seed": config.seed, "count": config.count}
+    settings = {"seed": config.seed, "count": config.count, "form": config.form}
     entries = {
         "demo": {"config": settings, "generator": generator},
         "counts": {**database.manifest.get("counts", {}), **counts} if existed else counts,
@@ -224,6 +238,7 @@ def _write_tables(
         return
     database.write_table("clips", clips)
     database.write_table("stems", stems)
+    database.write_table("sections", sections)
     database.write_table("rejects", [])
     database.update_manifest(**entries)
 

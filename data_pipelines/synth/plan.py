@@ -12,8 +12,28 @@ from data_pipelines.synth.styles import STYLES, Form, Style
 from mashnet.music.keys import MODES, Key
 
 SHORTEST_S = 25.2  # from the first downbeat to the last beat's end: mixes last at least 25 s
-LEVELS = {"intro": 0.75, "verse": 0.85, "chorus": 1.0, "bridge": 0.8, "outro": 0.8}
+LEVELS = {
+    "intro": 0.75,
+    "verse": 0.85,
+    "chorus": 1.0,
+    "bridge": 0.8,
+    "inst": 0.9,
+    "outro": 0.8,
+}
 PHRASE_BARS = 2
+# Forms of whole songs, in bars: what comes back does so two or three times.
+WHOLE_FORMS: tuple[Form, ...] = (
+    (("intro", 4), ("verse", 8), ("chorus", 8), ("verse", 8), ("chorus", 8), ("bridge", 8),
+     ("chorus", 8), ("outro", 4)),
+    (("intro", 8), ("verse", 16), ("chorus", 8), ("verse", 8), ("chorus", 8), ("inst", 8),
+     ("chorus", 8)),
+    (("intro", 4), ("verse", 8), ("verse", 8), ("chorus", 8), ("inst", 4), ("verse", 8),
+     ("chorus", 16), ("outro", 8)),
+    (("verse", 8), ("chorus", 8), ("inst", 8), ("verse", 8), ("chorus", 8), ("bridge", 4),
+     ("chorus", 8), ("outro", 4)),
+    (("intro", 8), ("chorus", 8), ("verse", 16), ("chorus", 8), ("verse", 16), ("chorus", 8),
+     ("outro", 8)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,8 +123,10 @@ class Plan:
         return next(section for section in self.sections if bar < section.end_bar)
 
 
-def plan_song(seed: int, index: int) -> Plan:
+def plan_song(seed: int, index: int, *, whole: bool = False) -> Plan:
     """Draw the frame of song number `index`.
+
+    A whole song has the style, key, tempo and chords of the short one, but a form of its own.
 
     Styles take turns in a shuffled order, and each run of 24 songs goes through all 24 keys, so
     that a small corpus is varied on purpose and not by luck.
@@ -124,7 +146,13 @@ def plan_song(seed: int, index: int) -> Plan:
     if num_beats % style.beats_per_bar == 1:
         num_beats += 1  # the last chord rings for two beats at least
     form = style.forms[rng.integers(len(style.forms))]
-    sections = _sections(form, math.ceil(num_beats / style.beats_per_bar))
+    num_bars = math.ceil(num_beats / style.beats_per_bar)
+    if whole:
+        # From a generator of its own, so that short songs stay what they were.
+        form = WHOLE_FORMS[np.random.default_rng([seed, index, 3]).integers(len(WHOLE_FORMS))]
+        num_bars = sum(bars for _, bars in form)
+        num_beats = num_bars * style.beats_per_bar
+    sections = _sections(form, num_bars)
 
     pickup_beats, silence_s = 0, 0.0
     start = rng.random()
@@ -180,7 +208,7 @@ def _chords(
     order = rng.permutation(len(pool))
     verse, chorus, bridge = (pool[order[i % len(pool)]] for i in range(3))
     progressions = {"verse": verse, "intro": verse, "chorus": chorus, "bridge": bridge}
-    progressions["outro"] = chorus
+    progressions |= {"outro": chorus, "inst": verse}
     tonic = next(
         (n for p in pool for bar in p for n in bar.split() if chord(n, key).root == key.tonic),
         "I" if key.mode == "major" else "i",

@@ -77,12 +77,13 @@ class Song:
         return np.stack(list(self.stems.values())).sum(axis=0, dtype=np.float32)
 
 
-def synthesise_song(seed: int, index: int) -> Song:
+def synthesise_song(seed: int, index: int, *, whole: bool = False) -> Song:
     """Compose and play song number `index` of the corpus that `seed` names.
 
-    The result depends on nothing else: not on which songs were made before it, or where.
+    A short song lasts about 26 s, a whole one 1.5 to 4 min. The result depends on nothing else:
+    not on which songs were made before it, or where.
     """
-    plan = plan_song(seed, index)
+    plan = plan_song(seed, index, whole=whole)
     rng = np.random.default_rng([seed, index, 1])
     voice = draw_voice(rng)
     score = arrange(plan, rng, voice.centre)

@@ -20,6 +20,7 @@ from mashnet.music.sections import Section
 SCHEMA_VERSION = 1
 ROLES = ("vocal", "harmonic", "percussion")
 SPLITS = ("train", "val", "test")
+ANNOTATED = "annotated"  # the origin of sections that a source knew
 CONDITIONS = ("original", "matched", "unmatched_key", "unmatched_tempo", "unmatched_key_tempo")
 
 SCHEMAS: dict[str, dict[str, Any]] = {

@@ -15,9 +15,10 @@ from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError
+from mashnet.music.sections import LABELS
 
 
-def make(root: Path, **settings: int) -> MashupDB:
+def make(root: Path, **settings: int | str) -> MashupDB:
     overrides = [f"out={root}", *(f"{key}={value}" for key, value in settings.items())]
     return demo.make(compose("demo", overrides, demo.CONFIG_DIR))
 
@@ -39,7 +40,7 @@ def test_it_is_a_complete_database(small: MashupDB) -> None:
     assert database.clips["clip_id"].n_unique() == database.clips["song_id"].n_unique() == 3
     assert database.stems["stem_id"].n_unique() == 15
     assert database.manifest["counts"] == {"clips": 3, "stems": 15}
-    assert database.manifest["demo"]["config"] == {"seed": 0, "count": 3}
+    assert database.manifest["demo"]["config"] == {"seed": 0, "count": 3, "form": "short"}
     assert {"vocal": 3, "harmonic": 9, "percussion": 3} == dict(
         database.stems["role"].value_counts().iter_rows()
     )
@@ -52,6 +53,12 @@ def test_it_is_a_complete_database(small: MashupDB) -> None:
         )
         assert annotation["sections"][0]["start_s"] == 0
         assert annotation["sections"][-1]["end_s"] == clip["duration_s"]
+        sections = database.sections_of(clip["clip_id"])
+        assert [vars(section) for section in sections] == annotation["sections"]
+        # Sections begin on bar lines, and say what they are in our words.
+        assert {section.start_s for section in sections[1:]} <= set(clip["downbeats"])
+        assert {section.label for section in sections} <= set(LABELS)
+    assert set(database.sections["origin"]) == {"annotated"}
     for stem in database.stems.iter_rows(named=True):
         audio, rate = read_audio(database.audio_path(stem["stem_id"]))
         clip = database.clip_rows[stem["clip_id"]]
@@ -123,6 +130,20 @@ def test_settings_out_of_range_are_refused(tmp_path: Path) -> None:
         make(tmp_path, count=0)
     with pytest.raises(ConfigError, match="workers=-1"):
         make(tmp_path, workers=-1)
+    with pytest.raises(ConfigError, match="form 'long'"):
+        make(tmp_path, form="long")
+
+
+def test_whole_songs_replace_short_ones_and_keep_their_style(tmp_path: Path) -> None:
+    short = make(tmp_path / "db", count=1)
+    whole = make(tmp_path / "db", count=1, form="whole")
+    (before,), (after,) = short.clips.to_dicts(), whole.clips.to_dicts()
+    assert before["clip_id"] != after["clip_id"]
+    same = ("title", "tempo_bpm", "key_tonic", "key_mode", "split")
+    assert [before[name] for name in same] == [after[name] for name in same]
+    assert after["duration_s"] > 80
+    labels = [section.label for section in whole.sections_of(after["clip_id"])]
+    assert labels.count("chorus") >= 2 and labels.count("verse") >= 2
 
 
 def test_default_songs_fill_every_split() -> None:
