@@ -45,6 +45,23 @@ def compressed(pitches: torch.Tensor) -> torch.Tensor:
     return torch.log1p(100 * pitches / loudest)
 
 
+def tonal(pitches: torch.Tensor) -> torch.Tensor:
+    """Keep what stands out among its neighbouring semitones and lasts: (batch, 84, frames).
+
+    A stroke is over within a frame or two and fills all semitones: a level is no higher than the
+    median of 0.5 s around it, and only what exceeds the median of the octave around it counts.
+    """
+    lasting = torch.minimum(pitches, _running_median(pitches, 2))
+    around = _running_median(lasting.transpose(1, 2), 6).transpose(1, 2)
+    return (lasting - around).clamp(min=0)
+
+
+def _running_median(x: torch.Tensor, reach: int) -> torch.Tensor:
+    """Return medians along the last of three dimensions, over `reach` places to either side."""
+    padded = functional.pad(x, (reach, reach), mode="replicate")
+    return padded.unfold(-1, 2 * reach + 1, 1).median(-1).values
+
+
 def change_of(pitches: torch.Tensor) -> torch.Tensor:
     """Return how much levels rise at each frame: (batch, 84, frames) → (batch, frames - 1)."""
     return centred(compressed(pitches).diff(dim=-1).clamp(min=0).sum(1))

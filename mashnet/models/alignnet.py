@@ -11,11 +11,15 @@ keep their place in time:
     key              mean pitch classes
     harmony          pitch classes frame by frame
     change           how much the pitches change at each moment
+    tones            pitch classes frame by frame of what lasts, without strokes
+    tone_key         their mean over time
     chords           channels of a small network over pitches, the same for all transpositions
     chord_key        their means over time
 
+A term counts as much as the kinds of sound on both sides let it (mashnet/models/confidence.py).
+
 The rule has four of them, weighed 12 : 12 : 4.5 : 4.5 (onset, metre, key, harmony); with those
-weights, the others at zero and filters that do nothing a new network scores exactly as the rule
+weights, the others at zero, filters that do nothing and confidence in everything a new network scores exactly as the rule
 does of sounds all of whose parts are pitched. (The rule is told which parts are pitched and leaves
 percussion out of its pitch classes; the network hears one sound and has to do without.)
 """
@@ -43,9 +47,11 @@ from mashnet.models.align_layers import (
     of_length,
     pitch_classes,
     stretched,
+    tonal,
     unit,
 )
 from mashnet.models.alignment import WEIGHTS as RULE
+from mashnet.models.confidence import Confidence, figures_of
 from mashnet.models.stem_scoring import Batch, ContrastiveNetwork, StemScorer
 
 TERMS = (
@@ -57,12 +63,23 @@ TERMS = (
     "key",
     "harmony",
     "change",
+    "tones",
+    "tone_key",
     "chords",
     "chord_key",
 )
 # What helps on songs that were not trained on. The four of small networks fit training songs ever
 # better and others ever worse: on some 80 songs they learn songs (docs/results.md).
-DEFAULT = ("onset", "metre", "long_metre", "key", "harmony", "change")
+DEFAULT = (
+    "onset",
+    "metre",
+    "long_metre",
+    "key",
+    "harmony",
+    "change",
+    "tones",
+    "tone_key",
+)
 _OF_RULE = {"onset": "onset", "metre": "autocorrelation", "key": "mean_chroma", "harmony": "chroma"}
 LONGEST_LAG_S = 6.0
 MOST_SEMITONES = 6
@@ -92,6 +109,7 @@ class AlignNet(ContrastiveNetwork):
         dropout: float = 0.2,
         moved_negatives: bool = True,
         pool_over_time: bool = False,
+        confidence: bool = True,
     ) -> None:
         """Set the sizes.
 
@@ -101,10 +119,11 @@ class AlignNet(ContrastiveNetwork):
             channels: of events and of chords.
             width: of the hidden layers.
             filter_s: how far the filter of onset strengths reaches to either side.
-            dropout: share of hidden numbers dropped in training.
+            dropout: share of hidden numbers and of figures of confidence dropped in training.
             moved_negatives: whether training adds moved targets.
             pool_over_time: whether terms that keep their place in time are averaged over it, to
                 see what that takes away.
+            confidence: whether the kind of sound decides how much each term counts for it.
 
         Raises:
             ConfigError: if there is no such term.
@@ -119,6 +138,9 @@ class AlignNet(ContrastiveNetwork):
         self.filter = TimeFilter(round(filter_s * ONSET_RATE))
         self.events = Events(channels, width, dropout)
         self.chords = Chords(channels, width, dropout)
+        self.confidence = confidence
+        self.of_context = Confidence(len(self.terms), dropout)
+        self.of_target = Confidence(len(self.terms), dropout)
         rule = {term: RULE[_OF_RULE[term]] for term in self.terms if term in _OF_RULE}
         start = [rule.get(term, 0.0 if rule else 1.0) for term in self.terms]
         self.weights = nn.Parameter(torch.tensor(start) / sum(start))
@@ -131,11 +153,11 @@ class AlignNet(ContrastiveNetwork):
         if self.training:
             onsets, pitches = _moved_together(onsets, pitches)
         found = self._terms(onsets, pitches)
-        contexts = self._weighed([vectors[:size] for vectors in found])
-        targets = torch.cat([vectors[size:] for vectors in found], 1)
+        contexts = self._as_contexts([vectors[:size] for vectors in found])
+        targets = self._as_targets([vectors[size:] for vectors in found])
         if self.training and self.moved_negatives:
             moved = self._terms(*_moved_apart(onsets[size:], pitches[size:]))
-            targets = torch.cat([targets, torch.cat(moved, 1)])
+            targets = torch.cat([targets, self._as_targets(moved)])
         return contexts, targets
 
     def loss(
@@ -154,14 +176,14 @@ class AlignNet(ContrastiveNetwork):
 
     def embed_context(self, waves: torch.Tensor, instruments: Sequence[str]) -> torch.Tensor:
         """Return vectors (batch, d), their terms weighed; instruments make no difference."""
-        return self._weighed(self._terms(*self.analyse(waves)))
+        return self._as_contexts(self._terms(*self.analyse(waves)))
 
     def embed_target(self, waves: torch.Tensor) -> torch.Tensor:
         """Return vectors (batch, d)."""
-        return torch.cat(self._terms(*self.analyse(waves)), 1)
+        return self._as_targets(self._terms(*self.analyse(waves)))
 
     def _terms(self, onsets: torch.Tensor, pitches: torch.Tensor) -> list[torch.Tensor]:
-        """Return the unit vectors of every term, (batch, d) each."""
+        """Return the unit vectors of every term, (batch, d) each, then what kind of sound it is."""
         onsets, pitches = onsets[..., : self.num_onsets], pitches[..., : self.num_pitches]
         strength = centred(self.filter(centred(onsets.mean(1))))
         classes = pitch_classes(pitches)
@@ -173,6 +195,10 @@ class AlignNet(ContrastiveNetwork):
             "harmony": self._placed(centred(classes, 1), self.num_pitches),
             "change": self._placed(change_of(pitches), self.num_pitches),
         }
+        tones = tonal(pitches)
+        tone_classes = pitch_classes(tones)
+        found["tones"] = self._placed(centred(tone_classes, 1), self.num_pitches)
+        found["tone_key"] = unit(centred(tone_classes.mean(-1)))
         if {"events", "event_metre"} & set(self.terms):
             events = self.events(onsets)
             found["events"] = self._placed(events, self.num_onsets)
@@ -181,7 +207,7 @@ class AlignNet(ContrastiveNetwork):
             chords = self.chords(pitches)
             found["chords"] = self._placed(chords, self.num_pitches)
             found["chord_key"] = unit(chords.mean(-1))
-        return [found[term] for term in self.terms]
+        return [*(found[term] for term in self.terms), figures_of(onsets, pitches, tones)]
 
     def _placed(self, frames: torch.Tensor, count: int) -> torch.Tensor:
         """Return the unit vector of features in time, (batch, d), silence to the window's end."""
@@ -189,10 +215,29 @@ class AlignNet(ContrastiveNetwork):
             return unit(frames.abs().mean(-1, keepdim=True))
         return unit(of_length(frames, count))
 
-    def _weighed(self, found: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Put the vectors of all terms behind each other, each times its term's weight."""
-        weighed = [weight * vectors for weight, vectors in zip(self.weights, found, strict=True)]
-        return torch.cat(weighed, 1)
+    def _as_contexts(self, found: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Put vectors behind each other, each times its term's weight, then offset and one."""
+        *vectors, figures = found
+        factors, offsets = self._confidence(self.of_context, figures)
+        weighed = [
+            w * v for w, v in zip((self.weights * factors).split(1, 1), vectors, strict=True)
+        ]
+        return torch.cat([*weighed, offsets, torch.ones_like(offsets)], 1)
+
+    def _as_targets(self, found: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Put vectors behind each other, then one and offset: the product adds both offsets."""
+        *vectors, figures = found
+        factors, offsets = self._confidence(self.of_target, figures)
+        weighed = [f * v for f, v in zip(factors.split(1, 1), vectors, strict=True)]
+        return torch.cat([*weighed, torch.ones_like(offsets), offsets], 1)
+
+    def _confidence(
+        self, of_side: Confidence, figures: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return factors (batch, terms) and offsets (batch, 1)."""
+        if self.confidence:
+            return of_side(figures)
+        return figures.new_ones(len(figures), len(self.terms)), figures.new_zeros(len(figures), 1)
 
 
 def _moved_together(
@@ -222,4 +267,4 @@ def _moved_apart(onsets: torch.Tensor, pitches: torch.Tensor) -> tuple[torch.Ten
 
 
 class AlignNetScorer(StemScorer):
-    """AlignNet as an EmbeddingScorer; about -1 to 1, higher fits better."""
+    """AlignNet as an EmbeddingScorer; about -1 to 1 when new, higher fits better."""

@@ -11,7 +11,14 @@ from mashnet.audio.onset_and_pitch import EDGE_FRAMES, OnsetAndPitch
 from mashnet.data.parts import ArrayPart
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import ConfigError
-from mashnet.models.align_layers import Chords, TimeFilter, moved_in_pitch, moved_in_time, stretched
+from mashnet.models.align_layers import (
+    Chords,
+    TimeFilter,
+    moved_in_pitch,
+    moved_in_time,
+    stretched,
+    tonal,
+)
 from mashnet.models.alignment import AlignmentScorer
 from mashnet.models.alignnet import TERMS, AlignNet, AlignNetScorer, _moved_apart
 
@@ -85,6 +92,16 @@ def one(model: AlignNetScorer):
 def test_silence_is_finite_and_says_nothing() -> None:
     silent = group(np.zeros(4 * RATE, np.float32))
     assert scorer().score(group(melody(0)), [silent]).tolist() == [0.0]
+
+
+def test_tones_last_and_strokes_do_not() -> None:
+    pitches = 0.1 * torch.rand(1, 84, 40)
+    pitches[0, 45, 10:30] += 1.0  # a note of two seconds
+    pitches[0, :, 35:37] += 1.0  # a stroke of 0.2 s
+    found = tonal(pitches)
+    assert found[0, 45, 12:28].min() > 0.8
+    assert found[..., 35:37].max() < 0.15
+    assert found.min() == 0
 
 
 def test_chords_are_transposed_with_their_input() -> None:
