@@ -18,10 +18,11 @@ keep their place in time:
 
 A term counts as much as the kinds of sound on both sides let it (mashnet/models/confidence.py).
 
-The rule has four of them, weighed 12 : 12 : 4.5 : 4.5 (onset, metre, key, harmony); with those
-weights, the others at zero, filters that do nothing and confidence in everything a new network scores exactly as the rule
-does of sounds all of whose parts are pitched. (The rule is told which parts are pitched and leaves
-percussion out of its pitch classes; the network hears one sound and has to do without.)
+The rule has four of them, weighed 12 : 12 : 4.5 : 4.5 (onset, metre, key, harmony). With those
+weights, the others at zero, filters that do nothing and equal confidence in every sound a new
+network scores exactly as the rule does of sounds all of whose parts are pitched. (The rule is told
+which parts are pitched and leaves percussion out of its pitch classes; the network hears one sound
+and has to do without.)
 """
 
 from __future__ import annotations
