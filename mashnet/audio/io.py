@@ -30,7 +30,13 @@ AUDIO_SUFFIXES = frozenset(
     ".au .snd .caf .wma .wv .ape .tta .mka .webm .ac3".split()
 )
 _FFMPEG_TIMEOUT_S = 600
+_SOUND_FORMATS = {".wav": "WAV", ".flac": "FLAC"}  # what a finished piece is written as
+_WRITE_BLOCK = 1 << 18  # samples
 _MIN_DECODED = 0.99  # share of the announced samples; below it the file is called cut short
+
+
+class _Tried(Exception):
+    """A file could be opened for writing; it is not wanted."""
 
 
 class _NotUnderstood(Exception):
@@ -122,6 +128,52 @@ def flac_writer(
             yield lambda audio: file.write(np.clip(audio, -1, 1).T)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def require_writable_sound(path: Path) -> None:
+    """Raise an AudioError if `write_sound` could not write there, before any work is done for it.
+
+    Raises:
+        AudioError: if the name ends in no known format, or the folder cannot be made or written to.
+    """
+    if path.suffix.lower() not in _SOUND_FORMATS:
+        formats = " or ".join(_SOUND_FORMATS)
+        raise AudioError(f"{path}: its name must end in {formats}")
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder")
+    try:
+        with written_atomically(path) as temporary:
+            temporary.touch()
+            raise _Tried
+    except _Tried:
+        return
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_sound(path: Path, audio: np.ndarray, sample_rate: int) -> None:
+    """Write (channels, samples) with 24 bits as its name says (.wav, .flac), atomically.
+
+    Samples beyond ±1 are clipped. Written block by block: nothing of the sound is held twice.
+
+    Raises:
+        AudioError: if it cannot be written there.
+    """
+    if path.suffix.lower() not in _SOUND_FORMATS:
+        require_writable_sound(path)
+    format_name = _SOUND_FORMATS[path.suffix.lower()]
+    try:
+        with (
+            written_atomically(path) as temporary,
+            temporary.open("wb") as raw,
+            soundfile.SoundFile(
+                raw, "w", sample_rate, audio.shape[0], subtype="PCM_24", format=format_name
+            ) as file,
+        ):
+            for start in range(0, audio.shape[1], _WRITE_BLOCK):
+                file.write(np.clip(audio[:, start : start + _WRITE_BLOCK], -1, 1).T)
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _check_readable(path: Path) -> None:

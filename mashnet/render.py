@@ -1,0 +1,82 @@
+"""Render a mashup: python -m mashnet.render base=A vocals=B library=data/real out=mashup.wav.
+
+A and B are clip ids, song ids or titles of the library, a MashupDB. Any stem may come from any
+song: vocals=B bass=C drums=D "electric guitar"=E. What nobody else gives is the base's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mashnet.audio.io import require_writable_sound, write_sound
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import ConfigError, MashnetError
+from mashnet.rendering.mashup import RENDERING_ENGINE, render_mashup
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
+from mashnet.rendering.songs import song_of_library
+
+USAGE = (
+    "python -m mashnet.render base=SONG vocals=OTHER library=data/real out=mashup.wav "
+    f"[bass=… drums=… other=…] [technique={'|'.join(TECHNIQUES)}] [engine=pylibrb_r2|pylibrb]"
+)
+_DEFAULTS = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE}
+_NEEDED = ("base", "library", "out")
+
+
+def main(arguments: list[str]) -> None:
+    """Render one mashup and say what it is."""
+    settings, stems = _understood(arguments)
+    out = Path(settings["out"])
+    database = MashupDB.open(settings["library"])
+    warnings: list[str] = []
+    songs = {}
+    for name in dict.fromkeys([settings["base"], *stems.values()]):
+        songs[name], found = song_of_library(database, name)
+        warnings += found
+    require_writable_sound(out)
+    mashup = render_mashup(
+        songs[settings["base"]],
+        {stem: songs[name] for stem, name in stems.items()},
+        technique=settings["technique"],
+        engine=settings["engine"],
+    )
+    write_sound(out, mashup.audio, mashup.sample_rate)
+    for line in [*warnings, *mashup.warnings]:
+        print(f"warning: {line}", file=sys.stderr)
+    for part in mashup.parts:
+        labels = ", ".join(stem.label or stem.stem_id for stem in part.stems) or "nothing"
+        moved = "as it is"
+        if part.plan is not None:
+            moved = f"{part.plan.semitones:+d} semitones, {part.gain_db:+.1f} dB"
+        print(f"{part.song.title} ({part.song.clip_id}): {labels}; {moved}")
+    mastered = mashup.mastered
+    print(
+        f"{out}: {mashup.audio.shape[1] / mashup.sample_rate:.1f} s, {mastered.lufs:.1f} LUFS, "
+        f"{mastered.true_peak_db:.1f} dBTP"
+    )
+
+
+def _understood(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return settings, and which stem comes from which song."""
+    settings, stems = dict(_DEFAULTS), {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not (equals and key and value):
+            raise ConfigError(f"'{argument}' is not key=value; usage: {USAGE}")
+        if key in _DEFAULTS or key in _NEEDED:
+            settings[key] = value
+        else:
+            stems[key] = value
+    missing = [f"{key}=…" for key in _NEEDED if key not in settings]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} must be given; usage: {USAGE}")
+    return settings, stems
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MashnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,224 @@
+"""A stem laid into a mix, piece by piece, as a plan says.
+
+Only what is heard is read and stretched: the stretches of the stem that are not silent. Equal ones
+(a section that comes back, in steady songs) are stretched once. At a splice the old piece has
+faded out, and the new one in, shortly before the beat, so that the beat's attack is whole.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mashnet.audio.channels import mono_or_stereo
+from mashnet.audio.io import read_audio, read_blocks
+from mashnet.audio.stretch import stretch
+from mashnet.rendering.plan import Piece
+
+_FADE_S = 0.020
+_FADED_S = 0.010  # before the beat: trackers and players are early by as much
+_CONTEXT_S = 0.1  # given to the engine on either side, so that it never starts cold
+_SILENT = 1e-4  # -80 dB of full scale
+_LEAST_SILENCE_S = 0.5  # shorter silences are stretched along
+_GRID_SAMPLES = (
+    256  # stretches begin and end on multiples of it, so that equal ones are seen as such
+)
+_BLOCK_S = 30.0
+_AHEAD = 4  # sounds that are stretched while others wait to be added
+_KEPT_SAMPLES = 1 << 25  # of stretched sound, in case it comes back: about 130 MB
+
+
+class Mix:
+    """A sum of stems; mono until something in stereo is added.
+
+    Attributes:
+        audio: float32, shape (channels, samples).
+        sample_rate: in Hz.
+    """
+
+    def __init__(self, samples: int, sample_rate: int) -> None:
+        """Begin with silence."""
+        self.audio = np.zeros((1, samples), np.float32)
+        self.sample_rate = sample_rate
+
+    def add(self, audio: np.ndarray, start: int) -> None:
+        """Add (channels, samples) from a sample on, which may lie before 0; the rest is cut."""
+        if audio.shape[0] == 2 and self.audio.shape[0] == 1:
+            self.audio = np.repeat(self.audio, 2, axis=0)
+        heard = audio[:, max(0, -start) : max(0, self.audio.shape[1] - start)]
+        begin = max(0, start)
+        self.audio[:, begin : begin + heard.shape[1]] += heard
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """Part of a stem that is not silent, and where it goes.
+
+    Attributes:
+        audio: shape (channels, samples).
+        keyframes: (input sample, output sample) from (0, 0) to its end.
+        start: sample of the mix at which the output begins.
+        first: number of its first sample in the stem; only to know it again.
+    """
+
+    audio: np.ndarray
+    keyframes: tuple[tuple[float, float], ...]
+    start: int
+    first: int
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for sounds that come out equal, within a fraction of a millisecond."""
+        frames = tuple((round(before), round(after / 8)) for before, after in self.keyframes)
+        return self.first, self.audio.shape, frames
+
+    @property
+    def size(self) -> int:
+        """Samples over all channels, stretched."""
+        return self.audio.shape[0] * round(self.keyframes[-1][1])
+
+
+def add_untouched(mix: Mix, path: Path, gain: float) -> None:
+    """Add a stem of the base as it is.
+
+    Raises:
+        AudioError: if it cannot be read.
+    """
+    start = 0
+    for block in read_blocks(path, sample_rate=mix.sample_rate, block_s=_BLOCK_S):
+        mix.add(mono_or_stereo(block) * np.float32(gain), start)
+        start += block.shape[1]
+
+
+def add_moved(
+    mix: Mix,
+    path: Path,
+    pieces: Sequence[Piece],
+    *,
+    duration_s: float,
+    semitones: int,
+    pitched: bool,
+    gain: float,
+    engine: str,
+    workers: Executor,
+) -> None:
+    """Add a stem of a guest.
+
+    Args:
+        mix: is added to.
+        path: of the stem.
+        pieces: of the plan, in order of time.
+        duration_s: of the stem's clip.
+        semitones: shift of the stem.
+        pitched: False for drums.
+        gain: amplitude.
+        engine: of `mashnet.audio.stretch`; must follow key frames.
+        workers: where stretching is done; engines leave other threads alone.
+
+    Raises:
+        AudioError: if the stem cannot be read.
+    """
+    done: OrderedDict[tuple[object, ...], tuple[int, Future[np.ndarray]]] = OrderedDict()
+    waiting: deque[tuple[Piece, int, Future[np.ndarray]]] = deque()
+
+    def place() -> None:
+        piece, start, stretched = waiting.popleft()
+        mix.add(*_faded(stretched.result() * np.float32(gain), start, piece, mix.sample_rate))
+
+    for piece in pieces:
+        for sound in _sounds(path, piece, mix.sample_rate, duration_s):
+            if sound.identity not in done:
+                stretched = workers.submit(
+                    stretch,
+                    sound.audio,
+                    mix.sample_rate,
+                    keyframes=sound.keyframes,
+                    semitones=semitones,
+                    engine=engine,
+                    pitched=pitched,
+                )
+                done[sound.identity] = sound.size, stretched
+            waiting.append((piece, sound.start, done[sound.identity][1]))
+            if len(waiting) > _AHEAD:
+                place()
+            while len(done) > 1 and sum(size for size, _ in done.values()) > _KEPT_SAMPLES:
+                done.popitem(last=False)
+    while waiting:
+        place()
+
+
+def _faded(audio: np.ndarray, start: int, piece: Piece, sample_rate: int) -> tuple[np.ndarray, int]:
+    """Cut a sound to a piece and its fades; return it with the sample of the mix it begins at."""
+    fade = round(_FADE_S * sample_rate)
+    begin = round((piece.start_s - _FADED_S) * sample_rate) - fade
+    end = round((piece.end_s - _FADED_S) * sample_rate)
+    cut = audio[:, max(0, begin - start) : max(0, end - start)].copy()
+    start = max(start, begin)
+    position = start + np.arange(cut.shape[1])
+    # Equal powers: what meets at a splice is not the same sound.
+    for edge in ((position - begin) / fade, (end - 1 - position) / fade):
+        near = edge < 1
+        if near.any():
+            cut[:, near] *= np.sin(0.5 * np.pi * np.clip(edge[near], 0, 1)).astype(np.float32)
+    return cut, start
+
+
+def _sounds(path: Path, piece: Piece, sample_rate: int, duration_s: float) -> Iterator[_Sound]:
+    """Read what of a stem is heard in a piece, and say where it goes."""
+    guest_s, base_s = np.asarray(piece.keyframes_s, dtype=np.float64).T
+    reach_s = _FADE_S + _FADED_S + _CONTEXT_S
+    ends_s = _follow(np.array([base_s[0] - reach_s, base_s[-1] + _CONTEXT_S]), base_s, guest_s)
+    # Nothing is heard before the mix begins.
+    begins_s = float(_follow(np.array([-_CONTEXT_S]), base_s, guest_s)[0])
+    first_s = max(0.0, ends_s[0], begins_s)
+    last_s = min(duration_s, ends_s[1])
+    first = int(first_s * sample_rate) // _GRID_SAMPLES * _GRID_SAMPLES
+    samples = -(-round(last_s * sample_rate - first) // _GRID_SAMPLES) * _GRID_SAMPLES
+    if samples <= 0:
+        return
+    stem, _ = read_audio(
+        path,
+        sample_rate=sample_rate,
+        start_s=first / sample_rate,
+        duration_s=samples / sample_rate,
+    )
+    stem = mono_or_stereo(stem)
+    for begin, end in _heard(stem, sample_rate):
+        inner = [g for g in guest_s * sample_rate if first + begin + 16 < g < first + end - 16]
+        source = np.array([first + begin, *inner, first + end])
+        target = _follow(source / sample_rate, guest_s, base_s) * sample_rate
+        start = round(target[0])
+        source, target = source - source[0], target - target[0]
+        target[-1] = max(round(target[-1]), 1)
+        frames = tuple(zip(source.tolist(), target.tolist(), strict=True))
+        yield _Sound(stem[:, begin:end], frames, start, first + begin)
+
+
+def _heard(stem: np.ndarray, sample_rate: int) -> Iterator[tuple[int, int]]:
+    """Yield the samples between which a stem is not silent, with what the engine needs around."""
+    samples = stem.shape[1]
+    starts = np.arange(0, samples, _GRID_SAMPLES)
+    loud = np.maximum.reduceat(np.abs(stem).max(axis=0), starts) > _SILENT
+    positions = np.flatnonzero(loud)
+    if not positions.size:
+        return
+    gap = int(_LEAST_SILENCE_S * sample_rate) // _GRID_SAMPLES
+    margin = int(_CONTEXT_S * sample_rate) // _GRID_SAMPLES
+    breaks = np.flatnonzero(np.diff(positions) > gap)
+    for one, other in zip(
+        np.append(0, breaks + 1), np.append(breaks, len(positions) - 1), strict=True
+    ):
+        begin = max(0, positions[one] - margin) * _GRID_SAMPLES
+        yield int(begin), int(min(samples, (positions[other] + 1 + margin) * _GRID_SAMPLES))
+
+
+def _follow(times: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Map times piecewise linearly; beyond the ends the outermost pieces go on."""
+    slopes = np.diff(after) / np.diff(before)
+    piece = np.clip(np.searchsorted(before, times, side="right") - 1, 0, len(slopes) - 1)
+    return after[piece] + (times - before[piece]) * slopes[piece]

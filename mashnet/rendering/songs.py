@@ -1,0 +1,170 @@
+"""Songs of a library as a mashup needs them: facts for the plan, and stems by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import DatabaseError, near_miss
+from mashnet.music.keys import MODES, Key
+from mashnet.rendering.plan import SongFacts
+
+# What people call a stem → the role it has in a MashupDB, where no stem is labelled so.
+_ROLE_OF_NAME = {
+    "vocal": "vocal",
+    "vocals": "vocal",
+    "drums": "percussion",
+    "percussion": "percussion",
+    "harmonic": "harmonic",
+    "accompaniment": "harmonic",
+    "other": "harmonic",
+}
+_BASS = "bass"
+
+
+@dataclass(frozen=True)
+class StemFile:
+    """One stem of a song.
+
+    Attributes:
+        stem_id: in its MashupDB; unique.
+        label: the instrument's name, possibly a path ("guitar/electric guitar").
+        role: vocal, harmonic, percussion, or empty.
+        path: a sound file that begins where the song's clip begins.
+    """
+
+    stem_id: str
+    label: str
+    role: str
+    path: Path
+
+    @property
+    def pitched(self) -> bool:
+        """Whether it moves with the key: all but percussion."""
+        return self.role != "percussion"
+
+
+@dataclass(frozen=True)
+class SongOfLibrary:
+    """A clip of a MashupDB.
+
+    Attributes:
+        clip_id: in its MashupDB.
+        title: and artist: as in clips.parquet.
+        facts: what the plan needs.
+        stems: all of them.
+        sample_rate: of the stems, in Hz.
+        level_db: root mean square of all stems together, in dBFS.
+    """
+
+    clip_id: str
+    title: str
+    artist: str
+    facts: SongFacts
+    stems: tuple[StemFile, ...]
+    sample_rate: int
+    level_db: float
+
+    def stems_named(self, name: str) -> tuple[StemFile, ...]:
+        """Return the stems that a name means; none where the song has nothing of the kind.
+
+        A label, or one step of it, comes first ("bass", "electric guitar"); then what the name
+        usually stands for: vocals is what has the vocal role, other is what has the harmonic
+        role and is no bass.
+        """
+        wanted = name.lower().replace("_", " ")
+        singular = wanted.removesuffix("s")
+        labelled = tuple(
+            stem
+            for stem in self.stems
+            if {wanted, singular} & {s.removesuffix("s") for s in stem.label.lower().split("/")}
+            or wanted in stem.label.lower().split("/")
+        )
+        if labelled:
+            return labelled
+        role = _ROLE_OF_NAME.get(wanted)
+        return tuple(
+            stem
+            for stem in self.stems
+            if role is not None
+            and stem.role == role
+            and not (wanted == "other" and _BASS in stem.label.lower())
+        )
+
+
+def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[str]]:
+    """Find a song by its clip id, its song id or its title.
+
+    Args:
+        database: the library.
+        name: as typed.
+
+    Returns:
+        The song, and warnings: of a song in several clips the longest is taken.
+
+    Raises:
+        DatabaseError: if there is no such song, or it has no stems.
+    """
+    rows = list(database.clip_rows.values())
+    found = [row for row in rows if name in (row["clip_id"], row["song_id"])]
+    if not found:
+        found = [row for row in rows if (row["title"] or "").lower() == name.lower()]
+        songs = sorted({row["song_id"] for row in found})
+        if len(songs) > 1:
+            raise DatabaseError(
+                f"{database.root}: {len(songs)} songs are called '{name}'; "
+                f"say which: {', '.join(songs)}"
+            )
+    if not found:
+        known = [str(row[key]) for row in rows for key in ("clip_id", "song_id", "title")]
+        raise DatabaseError(
+            f"{database.root}: there is no clip, song or title '{name}' among its {len(rows)} "
+            f"clips.{near_miss(name, known)}"
+        )
+    row = max(found, key=lambda clip: clip["duration_s"])
+    title = row["title"] or row["clip_id"]
+    warnings = []
+    if len(found) > 1:
+        warnings.append(
+            f"{title} lies in the library in {len(found)} clips; the longest is taken "
+            f"({row['clip_id']}, {row['duration_s']:.0f} s)"
+        )
+    stems = [stem for stem in database.stem_rows.values() if stem["clip_id"] == row["clip_id"]]
+    if not stems:
+        raise DatabaseError(f"{database.root}: {title} ({row['clip_id']}) has no stems")
+    has_key = row["key_tonic"] is not None and row["key_mode"] in MODES
+    levels = [stem["rms_db"] for stem in stems if stem["rms_db"] is not None]
+    power = sum(10 ** (level / 10) for level in levels)
+    facts = SongFacts(
+        name=title,
+        duration_s=row["duration_s"],
+        beats_s=row["beats"] or (),
+        downbeats_s=row["downbeats"] or (),
+        beats_per_bar=row["beats_per_bar"],
+        key=Key(row["key_tonic"], row["key_mode"]) if has_key else None,
+        sections=database.sections_of(row["clip_id"]),
+    )
+    files = tuple(
+        StemFile(
+            stem["stem_id"],
+            stem["label"] or "",
+            stem["role"] or "",
+            database.audio_path(stem["stem_id"]),
+        )
+        for stem in stems
+    )
+    level_db = 10 * float(np.log10(max(power, 1e-12)))
+    song = SongOfLibrary(
+        row["clip_id"], title, row["artist"] or "", facts, files, row["sample_rate"], level_db
+    )
+    return song, warnings
+
+
+def without(stems: Sequence[StemFile], others: Sequence[StemFile]) -> tuple[StemFile, ...]:
+    """Return the stems that are not among the others."""
+    taken = {stem.stem_id for stem in others}
+    return tuple(stem for stem in stems if stem.stem_id not in taken)
