@@ -1,0 +1,276 @@
+"""The sections of all songs of a MashupDB: python -m data_pipelines.structure db=data/real.
+
+What the source knew stays; then come All-In-One's sections where the user has them, then estimates
+(data_pipelines.segmentation). All clips of a song are looked at together, in their order, so that a
+verse in one is known from a verse in another. A clip without sections is a row of rejects.parquet.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from omegaconf import DictConfig
+
+from data_pipelines.all_in_one import Song, read_folder
+from data_pipelines.executor import run_all
+from data_pipelines.section_agreement import boundary_hits, every_eighth_bar, label_agreement
+from data_pipelines.section_features import Bars, bars_of, joined
+from data_pipelines.segmentation import find_sections
+from data_pipelines.song_clips import reject_row
+from mashnet.audio.levels import ACTIVE_ABOVE_DB
+from mashnet.cli import CONFIGS, entry_point
+from mashnet.data.mashupdb import ANNOTATED, MashupDB
+from mashnet.errors import AudioError, ConfigError, MashnetError
+from mashnet.files import content_id, remove_leftovers, write_json
+from mashnet.music.sections import LABELS, Section, sections_within
+
+# Part of the cache's keys: another number makes all songs be looked at again.
+STRUCTURE_VERSION = 1
+CONFIG_DIR = CONFIGS / "pipeline"
+RECORDS = Path("cache") / "structure"
+ALL_IN_ONE, ESTIMATED = "all-in-one", "estimated"
+Row = dict[str, Any]
+Sections = dict[str, list[Section]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A song's clips, in order of time, and the stems of each: (row, file)."""
+
+    root: Path
+    clips: tuple[Mapping[str, Any], ...]
+    stems: tuple[tuple[tuple[Mapping[str, Any], Path], ...], ...]
+
+    @property
+    def record(self) -> Path:
+        """Where the finished song is kept; another annotation of beats is another file."""
+        clips = [[c["clip_id"], c["beats"], c["downbeats"], c["duration_s"]] for c in self.clips]
+        stems = [[[row["stem_id"], row["role"]] for row, _ in clip] for clip in self.stems]
+        return self.root / RECORDS / f"{content_id(clips, stems, STRUCTURE_VERSION)}.json"
+
+
+def estimate(task: Task) -> Row:
+    """Return the estimated sections of one song; from the cache if it was done before.
+
+    Returns:
+        {"sections": [clip_id, start_s, end_s, label] each, "rejects": {clip_id: reason}, "done":
+        whether it was done before}.
+
+    Raises:
+        OSError: if the database cannot be written to (never for a bad input).
+    """
+    try:
+        done: Row = json.loads(task.record.read_text("utf-8"))
+        return {"sections": done["sections"], "rejects": done["rejects"], "done": True}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    rows: Row = {"sections": [], "rejects": {}}
+    bars: list[Bars] = []
+    ends_s = [0.0]
+    used: list[str] = []
+    mendable = False
+    for clip, stems in zip(task.clips, task.stems, strict=True):
+        clip_id = clip["clip_id"]
+        try:
+            bars.append(_bars(clip, stems))
+        except AudioError as error:  # not kept: the file may be put right
+            rows["rejects"][clip_id] = str(error)
+            mendable = True
+        except _NoBarsError as error:
+            rows["rejects"][clip_id] = str(error)
+        else:
+            used.append(clip_id)
+            ends_s.append(ends_s[-1] + clip["duration_s"])
+    if used:
+        sections = find_sections(joined(bars, ends_s[:-1]), ends_s[-1])
+        for clip_id, (start_s, end_s) in zip(used, itertools.pairwise(ends_s), strict=True):
+            for part in sections_within(sections, start_s, end_s):
+                rows["sections"].append([clip_id, part.start_s, part.end_s, part.label])
+    if not mendable:
+        write_json(task.record, rows)
+    return {**rows, "done": False}
+
+
+def process_died(task: Task) -> Row:
+    """Return the result for a song whose process was killed by the system."""
+    reason = "the process that worked on it was killed, most likely for want of memory"
+    return {
+        "sections": [],
+        "rejects": {clip["clip_id"]: reason for clip in task.clips},
+        "done": False,
+    }
+
+
+class _NoBarsError(Exception):
+    """There is nothing in a clip that could be told apart."""
+
+
+def _bars(clip: Mapping[str, Any], stems: tuple[tuple[Mapping[str, Any], Path], ...]) -> Bars:
+    if not stems:
+        raise _NoBarsError("has no stems, so no sections")
+    if len(clip["beats"]) < 2:
+        raise _NoBarsError("has no beats, so no bars that could be compared, and no sections")
+    bars = bars_of(clip, [(row["role"], path) for row, path in stems])
+    if bars.mix_db.max() < ACTIVE_ABOVE_DB:
+        raise _NoBarsError("is silent, so has no sections")
+    return bars
+
+
+def make(config: DictConfig) -> MashupDB:
+    """Find the sections of all songs of a database; write its tables sections and rejects.
+
+    Raises:
+        ConfigError: if a setting is not allowed.
+        DatabaseError: if there is no database.
+        MashnetError: if no clip has sections, or the database cannot be written to.
+    """
+    began = time.monotonic()
+    if config.workers < 0:
+        raise ConfigError(f"workers={config.workers} must be 0 (one per core) or a count")
+    database = MashupDB.open(Path(config.db))
+    root = database.root
+    tasks = _tasks(database)
+    given: dict[str, list[Section]] = {}
+    problems: list[tuple[Path, str]] = []
+    if config.all_in_one is not None:
+        given, problems = read_folder(Path(config.all_in_one), map(_named, tasks))
+    try:
+        remove_leftovers(root / RECORDS)
+        results = run_all(estimate, tasks, workers=config.workers, label="songs", died=process_died)
+        estimated = _write(database, tasks, results, given, problems)
+        database.update_manifest(structure={"all_in_one": config.all_in_one})
+    except OSError as error:
+        raise MashnetError(f"{error.filename or root}: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:  # how polars reports a full disk
+        reason = " ".join(str(error).split())
+        raise MashnetError(f"{root}: its tables cannot be written: {reason}") from error
+    _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
+    _print_agreement(database, estimated)
+    return database
+
+
+def _tasks(database: MashupDB) -> list[Task]:
+    """Return one task per song. The table of clips has a song's clips in order of time."""
+    stems = database.stems.partition_by("clip_id", as_dict=True)
+    songs: dict[str, list[Row]] = {}
+    for clip in database.clips.iter_rows(named=True):
+        songs.setdefault(clip["song_id"], []).append(clip)
+    tasks = []
+    for clips in songs.values():
+        parts = []
+        for clip in clips:
+            rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
+            parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
+        tasks.append(Task(database.root, tuple(clips), tuple(parts)))
+    return tasks
+
+
+def _named(task: Task) -> Song:
+    """Return what a file of All-In-One is matched with."""
+    first = task.clips[0]
+    title, artist = first["title"], first["artist"]
+    return Song(
+        song_id=first["song_id"],
+        names=(title, f"{artist} {title}", first["song_id"]),
+        duration_s=sum(clip["duration_s"] for clip in task.clips),
+    )
+
+
+def _write(
+    database: MashupDB,
+    tasks: list[Task],
+    results: list[Row],
+    given: Mapping[str, list[Section]],
+    problems: list[tuple[Path, str]],
+) -> Sections:
+    """Write the tables; return the estimated sections of each clip, used or not."""
+    known: Sections = {}
+    for row in database.sections.filter(pl.col("origin") == ANNOTATED).iter_rows(named=True):
+        section = Section(row["start_s"], row["end_s"], row["label"])
+        known.setdefault(row["clip_id"], []).append(section)
+    estimated: Sections = {}
+    for clip_id, start_s, end_s, label in itertools.chain(*(r["sections"] for r in results)):
+        estimated.setdefault(clip_id, []).append(Section(start_s, end_s, label))
+    rows: list[Row] = []
+    rejects = [reject_row(path, "structure", reason) for path, reason in problems]
+    for task, result in zip(tasks, results, strict=True):
+        start_s = 0.0
+        for clip in task.clips:
+            clip_id, end_s = clip["clip_id"], start_s + clip["duration_s"]
+            named = sections_within(given.get(clip["song_id"], []), start_s, end_s)
+            start_s = end_s
+            for origin, sections in (
+                (ANNOTATED, known.get(clip_id)),
+                (ALL_IN_ONE, named),
+                (ESTIMATED, estimated.get(clip_id)),
+            ):
+                if sections:
+                    rows += [{"clip_id": clip_id, "origin": origin, **vars(s)} for s in sections]
+                    break
+            else:
+                what = f"{clip['title']} (clip {clip_id})"
+                rejects.append(reject_row(what, "structure", result["rejects"][clip_id]))
+    others = database.rejects.filter(pl.col("stage") != "structure")
+    database.write_table("rejects", [*others.to_dicts(), *rejects])
+    if not rows:
+        first = "".join(f"; {row['input']}: {row['reason']}" for row in rejects[:3])
+        raise MashnetError(f"{database.root}: none of its clips has sections{first}")
+    database.write_table("sections", rows)
+    return estimated
+
+
+def _summary(database: MashupDB, already: int, seconds: float) -> None:
+    table = database.sections
+    labels, origins = Counter(table["label"]), Counter(table["origin"])
+    print(
+        f"{table['clip_id'].n_unique()} of {len(database.clips)} clips: {len(table)} sections "
+        f"({', '.join(f'{label} {labels[label]}' for label in LABELS)}) in {database.root} after "
+        f"{seconds / 60:.1f} min; {already} songs were done before"
+    )
+    print("origin: " + ", ".join(f"{origin} {count}" for origin, count in origins.most_common()))
+    rejects = database.rejects.filter(pl.col("stage") == "structure")
+    where = f": {database.root / 'rejects.parquet'}" if len(rejects) else ""
+    print(f"{len(rejects)} rejects{where}")
+    for reason, count in Counter(rejects["reason"]).most_common(5):
+        print(f"  {count:>4}  {reason}")
+
+
+def _print_agreement(database: MashupDB, estimated: Sections) -> None:
+    """Print how well estimates agree with annotations, on clips that have both."""
+    annotated = set(database.sections.filter(pl.col("origin") == ANNOTATED)["clip_id"])
+    found, regular, labels = [], [], []
+    for clip_id in sorted(annotated & estimated.keys()):
+        reference = database.sections_of(clip_id)
+        if len(reference) < 2:
+            continue  # no boundary in it
+        clip = database.clip_rows[clip_id]
+        regularly = every_eighth_bar(clip["downbeats"], clip["duration_s"])
+        found.append([boundary_hits(reference, estimated[clip_id], w)[2] for w in (3.0, 0.5)])
+        regular.append(boundary_hits(reference, regularly, 3.0)[2])
+        labels.append(label_agreement(reference, estimated[clip_id]))
+    if found:
+        within_3_s, within_half_s = np.mean(found, axis=0)
+        print(
+            f"estimates against the annotations of {len(found)} clips: boundaries within 3 s "
+            f"F {within_3_s:.3f}, within 0.5 s F {within_half_s:.3f} (every eighth bar: "
+            f"{np.mean(regular):.3f} within 3 s); same label {np.mean(labels):.1%} of the time"
+        )
+
+
+@entry_point("structure", CONFIG_DIR)
+def main(config: DictConfig) -> None:
+    """Find the sections of the database that the command line names."""
+    make(config)
+
+
+if __name__ == "__main__":
+    main()
