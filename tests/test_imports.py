@@ -17,7 +17,8 @@ LAYERS = [
     {"mashnet.models"},
     {"mashnet.tasks"},
     {"mashnet.evaluation", "mashnet.rendering", "mashnet.export"},
-    {"mashnet.scoring", "mashnet.score", "mashnet.render", "mashnet.doctor", "mashnet.cli", "mashnet"},
+    {"mashnet.scoring", "mashnet.score", "mashnet.render", "mashnet.doctor"}
+    | {"mashnet.cli", "mashnet"},
     {"data_pipelines"},
     {"train", "evaluate", "benchmarks"},
 ]

@@ -195,7 +195,8 @@ def _sounds(path: Path, piece: Piece, sample_rate: int, duration_s: float) -> It
         start = round(target[0])
         source, target = source - source[0], target - target[0]
         target[-1] = max(round(target[-1]), 1)
-        frames = tuple(zip(source.tolist(), target.tolist(), strict=True))
+        # Rounded, so that a song laid on itself is seen to be one that nothing happens to.
+        frames = tuple(zip(source.round(3).tolist(), target.round(3).tolist(), strict=True))
         yield _Sound(stem[:, begin:end], frames, start, first + begin)
 
 

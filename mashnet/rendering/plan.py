@@ -1,6 +1,6 @@
 """Which time of a guest sounds at which time of the base: arithmetic, no audio.
 
-Four techniques, as AutoMashup (Delabaere et al.) has them:
+Four techniques, those of AutoMashup:
 
 | technique     | what is aligned                                        | key |
 |---------------|--------------------------------------------------------|-----|
@@ -177,7 +177,7 @@ def _bars_fit(base: Grid, guest: Grid) -> bool:
 
 def _as_a_whole(base: Grid, guest: Grid, guest_duration_s: float) -> list[_Run]:
     """Align first downbeats; a guest that ends is repeated from its first downbeat on."""
-    last = guest.position_before(guest_duration_s)
+    last = guest.position_before(guest_duration_s + guest.period_s / 2)
     first = max(0, base.first_downbeat - guest.first_downbeat)
     begin = guest.first_downbeat - (base.first_downbeat - first)
     lead_in = [_Run(first, begin, base.first_downbeat - first)] if base.first_downbeat else []
@@ -259,9 +259,13 @@ def _repeated(
         while bar_end < stop and not base.downbeats[bar_end]:
             bar_end += 1
         beats = bar_end - position
-        if last - at < beats and at > first:
-            at = first
-        beats = min(beats, last - at)
+        left = last - at
+        if left < beats and at > first:
+            if bar_end == len(base.times_s) - 1 and left == beats - 1:
+                stop = position + left  # the base itself ends within the beat that is missing
+            else:
+                at = first
+        beats = min(beats, last - at, stop - position)
         runs.append(_Run(position, at, beats))
         position, at = position + beats, at + beats
         if at >= last:
