@@ -23,7 +23,7 @@ from data_pipelines.song_clips import Task, make_clips, process_died, reject_row
 from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.cli import CONFIGS, entry_point
-from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
 from mashnet.files import file_digest, remove_leftovers
@@ -123,6 +123,7 @@ def _write(
     database = MashupDB(config.out)
     clips: list[Row] = []
     stems: list[Row] = []
+    sections: list[Row] = []
     sounds: dict[str, str] = {}
     for task, result in zip(tasks, results, strict=True):
         rejects += result["rejects"]
@@ -135,6 +136,7 @@ def _write(
             continue
         clips += result["clips"]
         stems += result["stems"]
+        sections += result["sections"]
     database.write_table("rejects", rejects)
     if not clips:
         raise MashnetError(
@@ -146,6 +148,7 @@ def _write(
     made |= _earlier_clips(database)
     # Clips last: a kill in between leaves stems without a clip, which nobody asks for.
     database.write_table("stems", stems)
+    database.write_table("sections", [*sections, *_found_sections(database, clips, sections)])
     database.write_table("clips", clips)
     for clip_id in made - {row["clip_id"] for row in clips}:
         shutil.rmtree(database.root / "audio" / clip_id, ignore_errors=True)
@@ -162,6 +165,17 @@ def _write(
         | {name: importlib.metadata.version(name) for name in _TOOLS},
     )
     return database
+
+
+def _found_sections(database: MashupDB, clips: list[Row], annotated: list[Row]) -> list[Row]:
+    """Return what data_pipelines.structure found in clips that are still there."""
+    kept = {row["clip_id"] for row in clips} - {row["clip_id"] for row in annotated}
+    try:
+        table = MashupDB(database.root).sections
+    except DatabaseError:
+        return []  # damaged: it is about to be replaced
+    found = table.filter(pl.col("clip_id").is_in(kept) & (pl.col("origin") != ANNOTATED))
+    return found.to_dicts()
 
 
 def _earlier_clips(database: MashupDB) -> set[str]:

@@ -20,8 +20,10 @@ from mashnet.audio.annotate import Annotation
 from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
+from mashnet.data.mashupdb import ANNOTATED
 from mashnet.errors import AudioError
 from mashnet.files import content_id, write_json
+from mashnet.music.sections import Section, sections_within
 
 SAMPLE_RATE_HZ = 44100
 # Part of the cache's keys: another number makes all songs be cut and written again.
@@ -59,6 +61,10 @@ class Task:
         song.pop("splits")  # the one that was chosen is a setting
         if song["min_stems"] == 1:
             song.pop("min_stems")  # as it was before there was such a thing
+        if not song["parts"]:
+            song.pop("parts")
+        if not song["known"]["sections"]:
+            song["known"].pop("sections")
         settings = [self.min_s, self.max_s, self.split]
         key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
         return self.out / "cache" / "songs" / f"{key}.json"
@@ -72,8 +78,8 @@ def make_clips(task: Task) -> dict[str, Any]:
     """Return the rows of one song, after writing its audio; from the cache if all is there.
 
     Returns:
-        {"clips": rows, "stems": rows, "rejects": rows, "sound": hash of the mix, "done": whether
-        it was done before}. A song that cannot be used has rejects only.
+        {"clips": rows, "stems": rows, "sections": rows, "rejects": rows, "sound": hash of the
+        mix, "done": whether it was done before}. A song that cannot be used has rejects only.
 
     Raises:
         OSError: if the database cannot be written to (never for a bad input).
@@ -81,13 +87,13 @@ def make_clips(task: Task) -> dict[str, Any]:
     done = _finished(task)
     if done is not None:
         return {**done, "done": True}
-    rows: dict[str, Any] = {"clips": [], "stems": [], "rejects": [], "sound": ""}
+    rows: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "rejects": [], "sound": ""}
     try:
         _fill(task, rows)
     except _UnusableError as error:
         stage, reason = error.args
         rows["rejects"].append(reject_row(task.song.origin, stage, reason))
-        rows["clips"], rows["stems"] = [], []
+        rows["clips"], rows["stems"], rows["sections"] = [], [], []
     write_json(task.record, rows)
     return {**rows, "done": False}
 
@@ -96,7 +102,8 @@ def process_died(task: Task) -> dict[str, Any]:
     """Return the rows of a song whose process was killed by the system."""
     reason = "the process that worked on it was killed, most likely for want of memory"
     row = reject_row(task.song.origin, "clips", reason)
-    return {"clips": [], "stems": [], "rejects": [row], "sound": "", "done": False}
+    empty: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "sound": "", "done": False}
+    return {**empty, "rejects": [row]}
 
 
 def _finished(task: Task) -> dict[str, Any] | None:
@@ -105,7 +112,8 @@ def _finished(task: Task) -> dict[str, Any] | None:
         whole = all((task.out / stem["path"]).is_file() for stem in rows["stems"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return rows if whole else None
+    # Songs that were done before there were sections have none of them.
+    return {"sections": [], **rows} if whole else None
 
 
 def _fill(task: Task, rows: dict[str, Any]) -> None:
@@ -120,9 +128,20 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
     estimated = cached_annotation(task.out / ANALYSES, mix, SAMPLE_RATE_HZ)
     annotation = with_known(estimated, song.known, duration_s)
     rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
-    borders = cut_points(duration_s, annotation.downbeats, min_s=task.min_s, max_s=task.max_s)
-    for start_s, end_s in itertools.pairwise(borders):
-        _write_clip(task, stems, audio, annotation, start_s, end_s, rows)
+    for part in song.parts or (Section(0.0, duration_s, ""),):
+        start_s, end_s = part.start_s, min(part.end_s, duration_s)
+        if end_s - start_s < task.min_s:
+            lasts = f"from {start_s:.1f} to {max(start_s, end_s):.1f} s"
+            reason = f"its {part.label} {lasts} is shorter than clip.min_s={task.min_s:g}"
+            rows["rejects"].append(reject_row(song.origin, "clips", reason))
+            continue
+        downbeats = [time - start_s for time in annotation.downbeats]
+        borders = cut_points(end_s - start_s, downbeats, min_s=task.min_s, max_s=task.max_s)
+        for first_s, last_s in itertools.pairwise(borders):
+            span = Section(start_s + first_s, start_s + last_s, part.label)
+            _write_clip(task, stems, audio, annotation, span, rows)
+    if not rows["clips"] and song.parts:
+        raise _UnusableError("clips", "none of its parts became a clip")
     if not rows["clips"]:
         raise _UnusableError("clips", "no stem sounds in any of its clips")
 
@@ -214,12 +233,12 @@ def _write_clip(
     stems: list[tuple[RawStem, str]],
     audio: list[np.ndarray],
     annotation: Annotation,
-    start_s: float,
-    end_s: float,
+    span: Section,
     rows: dict[str, Any],
 ) -> None:
-    """Write the stems that sound between two times, and add the rows."""
-    song, first, last = task.song, round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
+    """Write the stems that sound in a stretch of the song, and add the rows."""
+    song, start_s, end_s = task.song, span.start_s, span.end_s
+    first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
     clip_id = content_id(task.song_id, first, last)
     sounding = []
     for (stem, digest), whole in zip(stems, audio, strict=True):
@@ -272,10 +291,12 @@ def _write_clip(
             "key_tonic": annotation.key.tonic,
             "key_mode": annotation.key.mode,
             "key_confidence": annotation.key_confidence,
-            "section": "",
+            "section": span.label,
             "split": task.split,
         }
     )
+    for section in sections_within(song.known.sections, start_s, end_s):
+        rows["sections"].append({"clip_id": clip_id, "origin": ANNOTATED, **vars(section)})
 
 
 def _within(times: tuple[float, ...], start_s: float, end_s: float) -> list[float]:

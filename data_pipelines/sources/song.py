@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mashnet.data.mashupdb import SPLITS
+from mashnet.music.sections import Section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Known:
     beats_per_bar: int | None = None
     bar_starts: tuple[float, ...] = ()  # times that begin a bar, not necessarily all of them
     key: str | None = None  # as mashnet.music.key_names.parse_key reads it
+    sections: tuple[Section, ...] = ()  # in order of time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class RawSong:
     stems: tuple[RawStem, ...]
     gain: float = 1.0  # what the stems' files must be multiplied by
     known: Known = field(default_factory=Known)
+    parts: tuple[Section, ...] = ()  # these alone become clips; none: the whole song does
 
 
 @dataclass(frozen=True, kw_only=True)

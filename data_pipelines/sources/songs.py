@@ -8,10 +8,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from data_pipelines.separate import STORED_GAIN, Separator
-from data_pipelines.song_clips import MAX_SONG_S
 from data_pipelines.sources.folders import require_folder, walk
-from data_pipelines.sources.song import RawSong, RawStem, Reject, kind_of, printable
+from data_pipelines.sources.recordings import GAIN, Recordings
+from data_pipelines.sources.song import RawSong, Reject, printable
 from mashnet.audio.io import read_tags
 from mashnet.errors import AudioError
 
@@ -27,19 +26,14 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
         OSError: if the database cannot be written to.
     """
     root = require_folder(Path(config.source.root))
-    repo = config.separate.repo
-    separator = Separator(config.separate.model, Path(repo) if repo else None)
-    kinds = {str(kind): list(patterns) for kind, patterns in config.source.roles.items()}
-    cache = Path(config.out) / "cache" / "separated"
+    recordings = Recordings(config)
     paths: list[Path] = []
     for _, files, _, problems in walk(root):
         yield from problems
         paths += files
     for path in tqdm(paths, desc="separation", unit="song", disable=None):
         try:
-            stems = separator.separate(
-                path, cache, min_s=float(config.clip.min_s), max_s=MAX_SONG_S
-            )
+            stems = recordings.stems(path)
         except AudioError as error:
             reason = str(error).removeprefix(f"{path}: ")
             yield Reject(input=printable(path), stage="separate", reason=printable(reason))
@@ -53,9 +47,6 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
             source="songs",
             license=printable(tags.get("license") or ""),
             group=printable(tags.get("artist") or (folder if folder != "." else path.stem)),
-            stems=tuple(
-                RawStem(path=stem, kind=kind_of(name, kinds) or "", label=name)
-                for name, stem in stems.items()
-            ),
-            gain=1 / STORED_GAIN,
+            stems=stems,
+            gain=GAIN,
         )

@@ -9,11 +9,14 @@ import pytest
 import soundfile
 from omegaconf import DictConfig, OmegaConf
 
+from data_pipelines.separate import STORED_GAIN
 from mashnet.audio.annotate import Annotation
+from mashnet.audio.io import read_audio, write_flac
 from mashnet.cli import CONFIGS, compose
 from mashnet.music.keys import Key
 
 RATE_HZ = 22050
+DEMUCS_STEMS = ("drums", "bass", "other", "vocals")
 
 
 @pytest.fixture
@@ -35,6 +38,23 @@ def quick_tracker(monkeypatch) -> list[int]:
 
     monkeypatch.setattr("data_pipelines.analyse.annotate", annotate)
     return calls
+
+
+@pytest.fixture
+def quick_separator(monkeypatch) -> list[str]:
+    """Replace Demucs by a split into four equal parts; return the list of files it was given."""
+    asked: list[str] = []
+
+    def separate(self, path: Path, cache: Path, *, min_s: float, max_s: float) -> dict[str, Path]:
+        audio, rate = read_audio(path, sample_rate=44100)
+        asked.append(path.name)
+        stems = {name: cache / path.stem / f"{name}.flac" for name in DEMUCS_STEMS}
+        for stem in stems.values():
+            write_flac(stem, STORED_GAIN * audio / len(DEMUCS_STEMS), rate)
+        return stems
+
+    monkeypatch.setattr("data_pipelines.separate.Separator.separate", separate)
+    return asked
 
 
 def sound(seed: int, duration_s: float = 12.0, channels: int = 1, rate: int = RATE_HZ):
