@@ -114,10 +114,7 @@ def stretch(
         if engine == "pylibrb":
             stretched = _finer_by_keyframes(padded, sample_rate, frames, pitch_scale)
         else:
-            slower = [(before, after * pitch_scale) for before, after in frames]
-            stretched = _faster_by_keyframes(padded, sample_rate, slower, pitched)
-            if pitch_scale != 1.0:
-                stretched = soxr.resample(stretched.T, pitch_scale, 1.0).T
+            stretched = _faster_and_shifted(padded, sample_rate, frames, pitch_scale, pitched)
     elif engine == "rubberband":
         stretched = _program(padded, sample_rate, tempo_ratio, semitones)
     elif engine == "pylibrb":
@@ -255,6 +252,27 @@ def _finer_by_keyframes(
             out.append(stretcher.retrieve_available())
             emitted += out[-1].shape[1]
     return np.concatenate(out, axis=1)[:, delay:]
+
+
+def _faster_and_shifted(
+    audio: np.ndarray,
+    sample_rate: int,
+    keyframes: KeyFrames,
+    pitch_scale: float,
+    pitched: bool,
+) -> np.ndarray:
+    """Follow key frames and shift: the sound is played faster or slower, and stretched against it.
+
+    Upwards it is played faster first, downwards it is played slower last: the engine has less to
+    do so. Shifting inside the engine costs several times as much.
+    """
+    if pitch_scale > 1.0:
+        faster = soxr.resample(audio.T, pitch_scale, 1.0).T
+        frames = [(before / pitch_scale, after) for before, after in keyframes]
+        return _faster_by_keyframes(faster, sample_rate, frames, pitched)
+    frames = [(before, after * pitch_scale) for before, after in keyframes]
+    stretched = _faster_by_keyframes(audio, sample_rate, frames, pitched)
+    return stretched if pitch_scale == 1.0 else soxr.resample(stretched.T, pitch_scale, 1.0).T
 
 
 def _faster_by_keyframes(

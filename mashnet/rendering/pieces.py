@@ -8,9 +8,10 @@ faded out, and the new one in, shortly before the beat, so that the beat's attac
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +131,16 @@ def add_moved(
         piece, start, stretched = waiting.popleft()
         mix.add(*_faded(stretched.result() * np.float32(gain), start, piece, mix.sample_rate))
 
+    @lru_cache(maxsize=1)  # a section that is repeated is read once
+    def read(first: int, samples: int) -> np.ndarray:
+        start_s, length_s = first / mix.sample_rate, samples / mix.sample_rate
+        audio, _ = read_audio(
+            path, sample_rate=mix.sample_rate, start_s=start_s, duration_s=length_s
+        )
+        return mono_or_stereo(audio)
+
     for piece in pieces:
-        for sound in _sounds(path, piece, mix.sample_rate, duration_s):
+        for sound in _sounds(read, piece, mix.sample_rate, duration_s):
             if sound.identity not in done:
                 stretched = workers.submit(
                     stretch,
@@ -157,18 +166,20 @@ def _faded(audio: np.ndarray, start: int, piece: Piece, sample_rate: int) -> tup
     fade = round(_FADE_S * sample_rate)
     begin = round((piece.start_s - _FADED_S) * sample_rate) - fade
     end = round((piece.end_s - _FADED_S) * sample_rate)
-    cut = audio[:, max(0, begin - start) : max(0, end - start)].copy()
+    cut = audio[:, max(0, begin - start) : max(0, end - start)]
     start = max(start, begin)
-    position = start + np.arange(cut.shape[1])
     # Equal powers: what meets at a splice is not the same sound.
-    for edge in ((position - begin) / fade, (end - 1 - position) / fade):
-        near = edge < 1
-        if near.any():
-            cut[:, near] *= np.sin(0.5 * np.pi * np.clip(edge[near], 0, 1)).astype(np.float32)
+    rising = np.sin(0.5 * np.pi * np.arange(fade) / fade).astype(np.float32)
+    heard = rising[start - begin :][: cut.shape[1]]
+    cut[:, : len(heard)] *= heard
+    heard = rising[max(0, end - start - cut.shape[1]) :][: cut.shape[1]]
+    cut[:, cut.shape[1] - len(heard) :] *= heard[::-1]
     return cut, start
 
 
-def _sounds(path: Path, piece: Piece, sample_rate: int, duration_s: float) -> Iterator[_Sound]:
+def _sounds(
+    read: Callable[[int, int], np.ndarray], piece: Piece, sample_rate: int, duration_s: float
+) -> Iterator[_Sound]:
     """Read what of a stem is heard in a piece, and say where it goes."""
     guest_s, base_s = np.asarray(piece.keyframes_s, dtype=np.float64).T
     reach_s = _FADE_S + _FADED_S + _CONTEXT_S
@@ -181,13 +192,7 @@ def _sounds(path: Path, piece: Piece, sample_rate: int, duration_s: float) -> It
     samples = -(-round(last_s * sample_rate - first) // _GRID_SAMPLES) * _GRID_SAMPLES
     if samples <= 0:
         return
-    stem, _ = read_audio(
-        path,
-        sample_rate=sample_rate,
-        start_s=first / sample_rate,
-        duration_s=samples / sample_rate,
-    )
-    stem = mono_or_stereo(stem)
+    stem = read(first, samples)
     for begin, end in _heard(stem, sample_rate):
         inner = [g for g in guest_s * sample_rate if first + begin + 16 < g < first + end - 16]
         source = np.array([first + begin, *inner, first + end])
