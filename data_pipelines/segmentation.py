@@ -26,15 +26,16 @@ from mashnet.music.sections import Section
 
 _LEVEL_RANGE_DB = 40.0  # what is this much below a role's loudest bar counts as silent
 _DB_PER_UNIT = 10.0  # how much louder is as different as one standard deviation of timbre
-_HARMONY_WEIGHT = 2.0
-_NOVELTY_BARS = 2  # on either side
+_HARMONY_WEIGHT = 3.0
+_SOUND_BARS = 2  # compared on either side of a bar line
+_HARMONY_BARS = 4  # a progression: within it, chords differ from bar to bar
 _REPETITION_WEIGHT = 0.5
 _BOUNDARY_COST = 1.4  # a little less than the mean of both novelties together
 _MIN_BARS, _MAX_BARS = 2, 64  # of a section
 _MIN_REPEATING_BARS = 8  # shorter songs have no repetition to speak of
 _SAME = 0.5  # sections nearer than this share of the spread of their bars are of one kind
 _SINGING_DB = 20.0  # a bar is sung if its vocal is at most this much below the loudest
-_QUIET_DB = 3.0  # a beginning this much below the song's level is an intro, whoever plays
+_QUIET_DB = 3.0  # a beginning this much below all that follows is an intro, whoever plays
 
 
 def find_sections(bars: Bars, duration_s: float) -> list[Section]:
@@ -58,7 +59,7 @@ def boundaries(bars: Bars) -> list[int]:
     downbeat is a pickup and belongs to the first section.
     """
     count = len(bars)
-    gains = _novelty(_descriptors(bars)) + _REPETITION_WEIGHT * _repetition(bars.chroma)
+    gains = _novelty(*_descriptors(bars)) + _REPETITION_WEIGHT * _repetition(bars.chroma)
     gains = np.append(gains - _BOUNDARY_COST, 0.0)  # the end costs nothing
     gains[:count][~bars.on_downbeat] = -np.inf
     pickup = int(count > 1 and not bars.on_downbeat[0] and bars.on_downbeat[1])
@@ -93,19 +94,18 @@ def labels(bars: Bars, borders: Sequence[int]) -> list[str]:
     sung_bars = vocal_db > max(vocal_db.max() - _SINGING_DB, bars.mix_db.max() - _LEVEL_RANGE_DB)
     power = 10 ** (bars.mix_db / 10)
     sung = [number for number, (a, b) in enumerate(spans) if sung_bars[a:b].mean() > 0.5]
+    loudness = np.array([power[slice(*span)].mean() for span in spans])
     if not sung:
-        usual = float(np.median(power)) * 10 ** (-_QUIET_DB / 10)
-        last = len(spans) - 1
-        sung = [
-            n for n in range(last + 1) if 0 < n < last or power[slice(*spans[n])].mean() > usual
-        ]
+        ends = {0, len(spans) - 1}
+        faint = 10 ** (-_QUIET_DB / 10) * min(loudness[1:-1], default=0.0)
+        sung = [n for n in range(len(spans)) if n not in ends or loudness[n] > faint]
     names = ["inst"] * len(spans)
     kinds = _kinds(bars, [spans[number] for number in sung])
     members = {kind: [sung[i] for i in np.flatnonzero(kinds == kind)] for kind in set(kinds)}
     returning = [kind for kind in members if len(members[kind]) > 1] or list(members)
     chorus = max(
         returning,
-        key=lambda kind: np.mean([power[slice(*spans[n])].mean() for n in members[kind]]),
+        key=lambda kind: loudness[members[kind]].mean(),
         default=None,
     )
     for kind, numbers in members.items():
@@ -122,8 +122,8 @@ def labels(bars: Bars, borders: Sequence[int]) -> list[str]:
     return names
 
 
-def _descriptors(bars: Bars) -> np.ndarray:
-    """Return what is compared between bars: levels, timbre and harmony, (bars, features)."""
+def _descriptors(bars: Bars) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is compared between bars: levels and timbre, and harmony, (bars, features)."""
     levels = np.column_stack([bars.level_db, bars.mix_db])
     levels = np.maximum(levels, levels.max(axis=0) - _LEVEL_RANGE_DB)
     # A role that never sounds must not move with the floor of the others.
@@ -131,23 +131,29 @@ def _descriptors(bars: Bars) -> np.ndarray:
     timbre = bars.timbre - bars.timbre.mean(axis=0)
     timbre /= max(float(timbre.std(axis=0).mean()), 1e-9) * np.sqrt(timbre.shape[1])
     harmony = bars.chroma.mean(axis=1)
-    return np.column_stack([levels / _DB_PER_UNIT, timbre, _HARMONY_WEIGHT * harmony])
+    return np.column_stack([levels / _DB_PER_UNIT, timbre]), _HARMONY_WEIGHT * harmony
 
 
-def _novelty(described: np.ndarray) -> np.ndarray:
+def _novelty(sound: np.ndarray, harmony: np.ndarray) -> np.ndarray:
     """Return how different what follows each bar line is from what came before, (bars,).
 
     The distance between the means of two stretches is what a checkerboard kernel reads off the
     diagonal of a matrix of squared distances. The mean over the song is 1.
     """
-    novelty = np.zeros(len(described))
+    steps = np.hypot(_steps(sound, _SOUND_BARS), _steps(harmony, _HARMONY_BARS))
+    return _unit_mean(steps)
+
+
+def _steps(described: np.ndarray, reach_bars: int) -> np.ndarray:
+    """Return the distance between the means of so many bars before and after each bar line."""
+    steps = np.zeros(len(described))
     for at in range(1, len(described)):
-        before = described[max(0, at - _NOVELTY_BARS) : at]
-        after = described[at : at + _NOVELTY_BARS]
+        before = described[max(0, at - reach_bars) : at]
+        after = described[at : at + reach_bars]
         # At the ends there is less to compare, and a difference means less.
-        weight = np.sqrt(min(len(before), len(after)) / _NOVELTY_BARS)
-        novelty[at] = weight * np.linalg.norm(before.mean(axis=0) - after.mean(axis=0))
-    return _unit_mean(novelty)
+        weight = np.sqrt(min(len(before), len(after)) / reach_bars)
+        steps[at] = weight * np.linalg.norm(before.mean(axis=0) - after.mean(axis=0))
+    return steps
 
 
 def _repetition(chroma: np.ndarray) -> np.ndarray:
@@ -159,11 +165,18 @@ def _repetition(chroma: np.ndarray) -> np.ndarray:
     count = len(chroma)
     if count < _MIN_REPEATING_BARS:
         return np.zeros(count)
-    bars = chroma.reshape(count, -1)
-    # A bar is alike in few places; a little noise-free offset keeps silent bars comparable.
-    affinity = librosa.segment.recurrence_matrix(
-        bars.T + 1e-6, k=max(2, count // 8), width=2, mode="affinity", metric="cosine", sym=True
-    )
+    bars = chroma.reshape(count, -1) / np.sqrt(chroma.shape[1])
+    apart = np.maximum(1 - bars @ bars.T, 0.0)
+    np.fill_diagonal(apart, np.inf)
+    apart[np.arange(1, count), np.arange(count - 1)] = np.inf  # a bar and the next one
+    apart[np.arange(count - 1), np.arange(1, count)] = np.inf
+    # Not librosa's recurrence matrix: it takes bars that are exactly equal for strangers, and
+    # fails where all are. A bar is alike in few places, and the likeness must be mutual.
+    neighbours = max(2, count // 8)
+    farthest = np.partition(apart, neighbours - 1, axis=1)[:, neighbours - 1]
+    near = (apart <= farthest[:, None]) & (apart <= farthest)
+    scale = max(float(np.median(farthest)), 1e-3)
+    affinity = np.where(near, np.exp(-np.where(near, apart, 0.0) / scale), 0.0)
     lags = librosa.segment.recurrence_to_lag(affinity, pad=True)
     smooth = gaussian_filter(lags, (0.3, 1.5))
     changes = np.linalg.norm(np.diff(smooth, axis=1), axis=0)
@@ -185,7 +198,7 @@ def _kinds(bars: Bars, spans: Sequence[tuple[int, int]]) -> np.ndarray:
     """Return the number of the kind that each section is of, (sections,)."""
     if len(spans) < 2:
         return np.ones(len(spans), int)
-    described = _descriptors(bars)
+    described = np.column_stack(_descriptors(bars))
     means = np.stack([described[start:end].mean(axis=0) for start, end in spans])
     spread = np.mean(
         [

@@ -34,7 +34,7 @@ from mashnet.files import content_id, remove_leftovers, write_json
 from mashnet.music.sections import LABELS, Section, sections_within
 
 # Part of the cache's keys: another number makes all songs be looked at again.
-STRUCTURE_VERSION = 1
+STRUCTURE_VERSION = 2
 CONFIG_DIR = CONFIGS / "pipeline"
 RECORDS = Path("cache") / "structure"
 ALL_IN_ONE, ESTIMATED = "all-in-one", "estimated"

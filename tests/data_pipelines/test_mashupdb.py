@@ -171,6 +171,24 @@ def test_other_settings_replace_the_clips_and_their_audio(make, tmp_path, quick_
     assert len(quick_tracker) == 1
 
 
+def test_sections_that_were_found_stay_with_their_clips(make, root, tmp_path, quick_tracker):
+    database = build(make.pipeline(root, tmp_path / "db"))
+    ends = {"start_s": 0.0, "end_s": 12.0, "label": "verse"}
+    rows = [
+        {"clip_id": clip_id, "origin": origin, **ends}
+        for clip_id, origin in zip(
+            database.clips["clip_id"], ("estimated", "all-in-one", "annotated"), strict=True
+        )
+    ]
+    database.write_table("sections", rows)
+    again = build(make.pipeline(root, tmp_path / "db"))
+    # What a source once annotated is what it annotates now: nothing.
+    assert set(again.sections["origin"]) == {"estimated", "all-in-one"}
+    (tmp_path / "music" / "one" / "vocals.wav").unlink()
+    fewer = build(make.pipeline(root, tmp_path / "db"))
+    assert set(fewer.sections["clip_id"]) <= set(fewer.clips["clip_id"])
+
+
 def test_a_killed_run_is_continued_by_the_same_command(make, root, tmp_path, quick_tracker):
     out = tmp_path / "db"
     command = [sys.executable, "-c", SLOW_BUILD, str(root), str(out)]
