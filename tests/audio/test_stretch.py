@@ -172,3 +172,41 @@ def test_a_missing_program_names_the_installation(monkeypatch: pytest.MonkeyPatc
         require_installed("rubberband")
     with pytest.raises(ConfigError, match="apt install rubberband-cli"):
         stretch(np.zeros((1, 100), np.float32), RATE, tempo_ratio=1.1, engine="rubberband")
+
+
+@pytest.mark.parametrize(("ratio", "semitones"), [(0.85, 0), (1.0, 3), (1.15, -2)])
+def test_clicks_keep_time_along_one_ratio(ratio: float, semitones: int) -> None:
+    track, times = click_track(RATE)
+    end = track.shape[1], round(track.shape[1] / ratio)
+    moved = stretch(
+        track,
+        RATE,
+        semitones=semitones,
+        keyframes=[(0, 0), end],
+        engine="pylibrb_r2",
+        pitched=False,
+    )
+    assert moved.shape == (1, end[1])
+    errors = timing_errors_ms(track, moved, RATE, times, times / ratio)
+    assert np.abs(errors).max() < 3
+    assert abs(np.median(errors)) < 2
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_stereo_pictures_stay(steady: bool) -> None:
+    random = np.random.default_rng(0)
+    middle, left, right = random.standard_normal((3, 4 * RATE)) / 10
+    end = 4 * RATE, round(4.2 * RATE)
+    frames = [(0, 0), end] if steady else [(0, 0), (2 * RATE, round(2.15 * RATE)), end]
+
+    def moved(stereo: list[np.ndarray]) -> np.ndarray:
+        audio = np.stack(stereo).astype(np.float32)
+        return stretch(audio, RATE, keyframes=frames, engine="pylibrb_r2")[:, RATE : 3 * RATE]
+
+    wide = moved([middle + left / 2, middle + right / 2])
+    assert np.corrcoef(wide)[0, 1] == pytest.approx(0.8, abs=0.06)
+    panned = moved([middle, middle / 4])
+    assert np.abs(panned[0] - 4 * panned[1]).max() < 0.05
+    unrelated = moved([left, right / 10])
+    levels = np.sqrt((unrelated**2).mean(axis=1))
+    assert levels[0] / levels[1] == pytest.approx(10, rel=0.1)
