@@ -172,6 +172,18 @@ def test_clips_of_one_song_are_looked_at_together(tmp_path):
     assert [(s.start_s, s.label) for s in first] == [(0, "verse"), (8, "chorus")]
 
 
+def test_all_in_one_is_cut_to_the_clips_of_a_song(tmp_path):
+    songs = MetronomeDB(tmp_path / "db")
+    ids = [songs.add(duration_s=10.0, song_id="one", title="One") for _ in range(2)]
+    songs.write()
+    spans = [("verse", 0, 6), ("chorus", 6, 13), ("end", 13, 20)]
+    segments = [{"label": label, "start": start, "end": end} for label, start, end in spans]
+    (tmp_path / "one.json").write_text(json.dumps({"segments": segments}))
+    database = make(tmp_path / "db", f"all_in_one={tmp_path}")
+    assert database.sections_of(ids[0]) == [Section(0, 6, "verse"), Section(6, 10, "chorus")]
+    assert database.sections_of(ids[1]) == [Section(0, 10, "chorus")]
+
+
 def test_tasks_and_results_can_travel_between_processes(tmp_path, monkeypatch):
     songs = MetronomeDB(tmp_path / "db")
     songs.add()
