@@ -9,6 +9,8 @@ from torch.nn import functional
 from mashnet.audio.descriptors import ONSET_RATE
 from mashnet.audio.onset_and_pitch import NUM_BANDS, OCTAVES
 
+_AROUND_S = 0.1  # to either side
+
 
 def unit(vectors: torch.Tensor) -> torch.Tensor:
     """Flatten (batch, …) to (batch, d) of length one; what is silent stays zero."""
@@ -68,13 +70,16 @@ def change_of(pitches: torch.Tensor) -> torch.Tensor:
 
 
 class TimeFilter(nn.Module):
-    """A filter over time, learned; a new one does nothing."""
+    """A filter over time, learned; a new one takes the mean of 0.2 s around each moment off."""
 
     def __init__(self, reach_frames: int) -> None:
         """Set how far it reaches to either side."""
         super().__init__()
         self.reach = reach_frames
-        self.taps = nn.Parameter(torch.zeros(2 * reach_frames + 1))  # beside the identity
+        around = min(reach_frames, round(_AROUND_S * ONSET_RATE))
+        taps = torch.zeros(2 * reach_frames + 1)  # beside the identity
+        taps[reach_frames - around : reach_frames + around + 1] = -1 / (2 * around + 1)
+        self.taps = nn.Parameter(taps)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         """Filter (batch, frames); silence is assumed beyond both ends."""
@@ -139,10 +144,3 @@ def moved_in_pitch(pitches: torch.Tensor, semitones: torch.Tensor) -> torch.Tens
     rows = pitches.shape[1]
     index = (torch.arange(rows, device=pitches.device)[None] - semitones[:, None]) % rows
     return pitches.gather(1, index[:, :, None].expand_as(pitches))
-
-
-def stretched(frames: torch.Tensor, ratio: float) -> torch.Tensor:
-    """Play (batch, rows, frames) slower (ratio above 1) or faster, at the same length."""
-    count = frames.shape[-1]
-    longer = functional.interpolate(frames, scale_factor=ratio, mode="linear")
-    return of_length(longer, count)
