@@ -134,7 +134,7 @@ def master(
         Loudness and true peak as measured afterwards.
     """
     ceiling = 10 ** ((ceiling_db - _MARGIN_DB) / 20)
-    peaks = true_peaks(audio, above=_NEAR_PEAK * float(np.abs(audio).max(initial=0.0)))
+    peaks = true_peaks(audio, above=_NEAR_PEAK * _highest(audio))
     powers = step_powers(audio, sample_rate)
     reduction_db = 0.0
     # The first time nearly gets there; what is predicted from steps is off by tenths of a decibel.
@@ -147,7 +147,7 @@ def master(
         gains = _gains_to(target_lufs, powers, peaks, ceiling, 10 ** (most_db / 20), sample_rate)
         reduction_db -= _decibels(float((gains / gains.max()).min()))
         _apply(audio, gains)
-        peaks = true_peaks(audio, above=_NEAR_PEAK * float(np.abs(audio).max()))
+        peaks = true_peaks(audio, above=_NEAR_PEAK * _highest(audio))
         powers = step_powers(audio, sample_rate)
     return Mastered(integrated_lufs(powers), _decibels(float(peaks.max(initial=0))), reduction_db)
 
@@ -184,6 +184,11 @@ def _apply(audio: np.ndarray, gains: np.ndarray) -> None:
     for start in range(0, audio.shape[1], 1 << 18):
         block = audio[:, start : start + (1 << 18)]
         block *= np.interp(start + np.arange(block.shape[1]), middles, gains).astype(np.float32)
+
+
+def _highest(audio: np.ndarray) -> float:
+    """Return the highest sample; unlike abs().max() without a copy of everything."""
+    return max(float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))
 
 
 def _decibels(amplitude: float) -> float:

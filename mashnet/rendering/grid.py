@@ -108,8 +108,7 @@ def at_tempo_of(guest: Grid, base: Grid) -> Grid:
     that it is never made faster or slower by more than the square root of two.
     """
     while guest.period_s < base.period_s / 2**0.5 and len(guest.times_s) >= 4:
-        kept = slice(guest.first_downbeat % 2, None, 2)
-        guest = Grid(guest.times_s[kept], guest.downbeats[kept])
+        guest = _every_second(guest)
     while guest.period_s > base.period_s * 2**0.5:
         middles = (guest.times_s[:-1] + guest.times_s[1:]) / 2
         times = np.insert(guest.times_s, np.arange(1, len(guest.times_s)), middles)
@@ -120,6 +119,19 @@ def at_tempo_of(guest: Grid, base: Grid) -> Grid:
         marked = np.arange(len(guest.times_s)) == guest.first_downbeat
         guest = replace(guest, downbeats=marked)
     return guest
+
+
+def _every_second(grid: Grid) -> Grid:
+    """Return every second beat, the first downbeat among them, still from end to end."""
+    kept = slice(grid.first_downbeat % 2, None, 2)
+    times, downbeats = grid.times_s[kept], grid.downbeats[kept]
+    if times[0] > grid.times_s[0]:
+        times = np.insert(times, 0, times[0] - 2 * grid.period_s)
+        downbeats = np.insert(downbeats, 0, False)
+    if times[-1] < grid.times_s[-1]:
+        times = np.append(times, times[-1] + 2 * grid.period_s)
+        downbeats = np.append(downbeats, False)
+    return Grid(times, downbeats)
 
 
 def _without_gaps(times: np.ndarray) -> np.ndarray:

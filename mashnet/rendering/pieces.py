@@ -30,8 +30,8 @@ _GRID_SAMPLES = (
     256  # stretches begin and end on multiples of it, so that equal ones are seen as such
 )
 _BLOCK_S = 30.0
-_AHEAD = 4  # sounds that are stretched while others wait to be added
-_KEPT_SAMPLES = 1 << 25  # of stretched sound, in case it comes back: about 130 MB
+_AHEAD = 2  # sounds that are stretched while others wait to be added
+_KEPT_SAMPLES = 1 << 24  # of stretched sound, in case it comes back: about 65 MB
 
 
 class Mix:

@@ -257,7 +257,13 @@ def test_long_songs_are_cut_into_pieces_that_go_on() -> None:
     assert len(plan.pieces) > 4
     for piece, following in zip(plan.pieces, plan.pieces[1:], strict=False):
         assert piece.keyframes_s[-1] == following.keyframes_s[0]
-        assert piece.end_s - piece.start_s <= 240
+        assert piece.end_s - piece.start_s <= 120
+
+
+def test_a_clip_of_two_beats_has_a_plan() -> None:
+    base, guest = song(40, duration_s=3), song(114, first_s=2.0, duration_s=3)
+    for technique in TECHNIQUES:
+        assert plan_guest(base, guest, technique).pieces
 
 
 def test_an_unknown_technique_is_refused() -> None:
