@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.data.parts import FilePart, Part, SumPart
-from mashnet.errors import require_one_of
+from mashnet.evaluation.database_split import DatabaseSplit
 
 
 @dataclass(frozen=True)
@@ -33,23 +31,8 @@ class ClipSource(Protocol):
         """Return the clips of the split."""
 
 
-class DatabaseClips:
+class DatabaseClips(DatabaseSplit):
     """A ClipSource over one split."""
-
-    def __init__(self, root: str | Path, *, split: str) -> None:
-        """Open the database.
-
-        Args:
-            root: its folder.
-            split: train, val, test, or all for every clip of a database not trained on.
-
-        Raises:
-            DatabaseError: if there is no such database.
-            ConfigError: if there is no such split.
-        """
-        self.database = MashupDB.open(root)
-        self.name = str(root)
-        self.split = require_one_of("data.split", split, (*SPLITS, "all"))
 
     def clips(self) -> list[BeatClip]:
         """Return the clips of the split that have stems, in the order of their songs."""

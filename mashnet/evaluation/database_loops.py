@@ -9,9 +9,9 @@ from typing import Protocol
 import polars as pl
 
 from mashnet.data.loops import POSITIVE, STRATEGIES, part_of
-from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.data.parts import Group
-from mashnet.errors import DatabaseError, require_one_of
+from mashnet.errors import DatabaseError
+from mashnet.evaluation.database_split import DatabaseSplit
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LoopSource(Protocol):
         """Return the pairs of a split, of all strategies; None: of the split that is evaluated."""
 
 
-class DatabaseLoops:
+class DatabaseLoops(DatabaseSplit):
     """A LoopSource over one split."""
 
     def __init__(self, root: str | Path, *, split: str) -> None:
@@ -52,9 +52,7 @@ class DatabaseLoops:
             DatabaseError: if there is no such database, or there are no loops in it.
             ConfigError: if there is no such split.
         """
-        self.database = MashupDB.open(root)
-        self.name = str(root)
-        self.split = require_one_of("data.split", split, (*SPLITS, "all"))
+        super().__init__(root, split=split)
         if not len(self.database.pairs):
             raise DatabaseError(
                 f"{root} has no pairs of loops. Make them with: "

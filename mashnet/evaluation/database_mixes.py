@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Group, Part
 from mashnet.data.recipes import Recipe, Role, recipes_of
 from mashnet.data.rendering import Displacement
-from mashnet.errors import DatabaseError, require_one_of
+from mashnet.errors import DatabaseError
+from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.evaluation.moves import Move
 
 _ROLES: tuple[Role, ...] = ("vocal", "harmonic", "percussion")
 
 
-class DatabaseMixes:
+class DatabaseMixes(DatabaseSplit):
     """A MixSource over the recipes of one split with one setting of artefact control."""
 
     def __init__(self, root: str | Path, *, split: str, artefact_control: bool) -> None:
@@ -31,9 +31,7 @@ class DatabaseMixes:
             DatabaseError: if there is no such database.
             ConfigError: if there is no such split.
         """
-        self.database = MashupDB.open(root)
-        self.name = str(root)
-        self.split = require_one_of("data.split", split, (*SPLITS, "all"))
+        super().__init__(root, split=split)
         self.artefact_control = artefact_control
         self.parts = PartStore(self.database)
 

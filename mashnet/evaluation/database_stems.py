@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, rms_db
-from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.data.parts import FilePart, Group, Part, Query, SlicedPart, SumPart
 from mashnet.errors import require_one_of
+from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.files import content_id
 
 LABELS = ("coarse", "fine")
@@ -74,7 +74,7 @@ def instrument_name(label: str, labels: str) -> str:
     return steps[0] if labels == "coarse" else steps[-1]
 
 
-class DatabaseStems:
+class DatabaseStems(DatabaseSplit):
     """A StemSource over the clips of one split in which at least two stems sound."""
 
     def __init__(self, root: str | Path, *, split: str) -> None:
@@ -88,9 +88,7 @@ class DatabaseStems:
             DatabaseError: if there is no such database.
             ConfigError: if there is no such split.
         """
-        self.database = MashupDB.open(root)
-        self.name = str(root)
-        self.split = require_one_of("data.split", split, (*SPLITS, "all"))
+        super().__init__(root, split=split)
         self._decoded = _DecodedStems()
 
     def questions(self, labels: str) -> list[StemQuestion]:

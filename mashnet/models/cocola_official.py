@@ -11,8 +11,9 @@ import torch
 
 from mashnet.data.parts import Group
 from mashnet.data.stem_frontend import StemFrontend, is_silent
-from mashnet.errors import CheckpointError, ConfigError
+from mashnet.errors import CheckpointError
 from mashnet.models.cocola import Cocola
+from mashnet.models.published_file import published_file
 from mashnet.models.stem_scoring import BATCH, StemScorer
 
 SOURCE = (
@@ -64,13 +65,7 @@ class CocolaOfficialScorer(StemScorer):
             ConfigError: if no file is named, there is none, or there is no such mode.
             CheckpointError: if the file is damaged or holds something else.
         """
-        if weights is None:
-            raise ConfigError(
-                f"scorer=cocola_official needs scorer.weights=FILE: download {SOURCE}"
-            )
-        path = Path(weights)
-        if not path.is_file():
-            raise ConfigError(f"scorer.weights={weights} is no file: download {SOURCE}")
+        path = published_file(weights, scorer=self.name, source=SOURCE)
         network = load_published(path, mode=mode)
         super().__init__(network, PublishedFrontend(window_s=window_s), name=self.name)
 

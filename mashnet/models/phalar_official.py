@@ -12,6 +12,7 @@ import torch
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.models.phalar import Phalar
+from mashnet.models.published_file import published_file
 from mashnet.models.stem_scoring import StemScorer
 
 SOURCE = "ckpts/PHALAR_best.ckpt in https://github.com/gladia-research-group/phalar (Git LFS)"
@@ -93,13 +94,7 @@ class PhalarOfficialScorer(StemScorer):
             ConfigError: if no file is named, or there is none.
             CheckpointError: if the file is damaged or holds something else.
         """
-        if weights is None:
-            raise ConfigError(
-                f"scorer=phalar_official needs scorer.weights=<file>: download {SOURCE}"
-            )
-        path = Path(weights)
-        if not path.is_file():
-            raise ConfigError(f"scorer.weights={weights} is no file; it is {SOURCE}")
+        path = published_file(weights, scorer=self.name, source=SOURCE)
         network = load_published(path, hermitian=hermitian)
         frontend = StemFrontend(sample_rate=network.sample_rate, window_s=window_s)
         super().__init__(network, frontend, name=self.name)
