@@ -71,11 +71,11 @@ TERMS = (
     "chords",
     "chord_key",
 )
+_OF_EVENTS = {"events", "event_metre"}
+_OF_CHORDS = {"chords", "chord_key"}
 # What helps on songs that were not trained on. The four of small networks fit training songs ever
 # better and others ever worse: on some 80 songs they learn songs (docs/results.md).
-DEFAULT = tuple(
-    term for term in TERMS if term not in ("events", "event_metre", "chords", "chord_key")
-)
+DEFAULT = tuple(term for term in TERMS if term not in _OF_EVENTS | _OF_CHORDS)
 # What the terms of a new network weigh; found by hand on training songs (docs/results.md).
 START = {
     "onset": 9.0,
@@ -143,8 +143,9 @@ class AlignNet(ContrastiveNetwork):
         self.analyse = OnsetAndPitch()
         self.filter = TimeFilter(round(filter_s * ONSET_RATE))
         self.faint_filter = TimeFilter(round(filter_s * ONSET_RATE))
-        self.events = Events(channels, width, dropout)
-        self.chords = Chords(channels, width, dropout)
+        heard = set(self.terms)
+        self.events = Events(channels, width, dropout) if heard & _OF_EVENTS else None
+        self.chords = Chords(channels, width, dropout) if heard & _OF_CHORDS else None
         self.confidence = confidence
         self.of_context = Confidence(len(self.terms), dropout)
         self.of_target = Confidence(len(self.terms), dropout)
@@ -207,11 +208,11 @@ class AlignNet(ContrastiveNetwork):
         tone_classes = pitch_classes(tones)
         found["tones"] = self._placed(centred(tone_classes, 1), self.num_pitches)
         found["tone_key"] = unit(centred(tone_classes.mean(-1)))
-        if {"events", "event_metre"} & set(self.terms):
+        if self.events is not None:
             events = self.events(onsets)
             found["events"] = self._placed(events, self.num_onsets)
             found["event_metre"] = unit(autocorrelation(events, *LAGS_S))
-        if {"chords", "chord_key"} & set(self.terms):
+        if self.chords is not None:
             chords = self.chords(pitches)
             found["chords"] = self._placed(chords, self.num_pitches)
             found["chord_key"] = unit(chords.mean(-1))
