@@ -14,6 +14,7 @@ speed:  CPU seconds of whole mashups (read, move, mix, loudness, write), for all
 memory: the peak of the program python -m mashnet.render, three minutes, four stereo stems of the
         base and two of guests.
 
+A run that is killed goes on with the pairs that pairs.jsonl lacks; delete it after a change.
 Where the library has no sections, eight bars are a section, verses and choruses in turn.
 """
 
@@ -179,50 +180,76 @@ def splice_jumps(layer: np.ndarray, sample_rate: int, plan: GuestPlan) -> tuple[
     return float(steps[near].max(initial=0)), float(steps[~near].max(initial=0))
 
 
-def check_pairs(songs: Sequence[SongOfLibrary], every: int) -> dict[str, Any]:
-    """Render all ordered pairs and measure them."""
+def check_pair(base: SongOfLibrary, guest: SongOfLibrary, *, listen: bool) -> dict[str, Any]:
+    """Render one pair and measure it; `listen`: also where its beats and splices are."""
+    name = stem_to_give(guest)
+    made = render_mashup(base, {name: guest}, technique="structure+key", threads=1)
+    if not np.isfinite(made.audio).all() or np.abs(made.audio).max() >= 1:
+        raise ValueError("clipped or not finite")
+    beat_s = float(np.median(np.diff(base.facts.beats_s)))
+    off_s = made.audio.shape[1] / made.sample_rate - base.facts.duration_s
+    row: dict[str, Any] = {
+        "lufs": made.mastered.lufs,
+        "true_peak_db": made.mastered.true_peak_db,
+        "length_off_beats": abs(off_s) / beat_s,
+    }
+    if listen:
+        stem = guest.stems_named(name)[0]
+        layer, plan = guest_layer(base, guest, stem, "structure+key")
+        original, rate = read_audio(stem.path, sample_rate=base.sample_rate)
+        lags_s = beat_lags_s(original, layer, rate, plan, base, guest)
+        near, elsewhere = splice_jumps(layer, rate, plan)
+        row |= {"lags_ms": (1e3 * lags_s).round(1).tolist(), "jump": near / max(elsewhere, 1e-6)}
+    return row
+
+
+def check_pairs(songs: Sequence[SongOfLibrary], every: int, path: Path) -> dict[str, Any]:
+    """Render all ordered pairs and measure them; those that `path` has rows of are done."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    known = [json.loads(line) for line in lines]
+    rows = {(row["base"], row["guest"]): row for row in known}
     pairs = [(a, b) for a in songs for b in songs if a is not b]
-    failures, lufs, peaks, off_beats, lags, jumps = [], [], [], [], [], []
     for index, (base, guest) in enumerate(tqdm(pairs, "pairs", unit="pair")):
-        name = stem_to_give(guest)
+        ids = base.clip_id, guest.clip_id
+        if ids in rows:
+            continue
         try:
-            made = render_mashup(base, {name: guest}, technique="structure+key", threads=1)
-            lufs.append(made.mastered.lufs)
-            peaks.append(made.mastered.true_peak_db)
-            length_s = made.audio.shape[1] / made.sample_rate
-            beat_s = float(np.median(np.diff(base.facts.beats_s)))
-            off_beats.append(abs(length_s - base.facts.duration_s) / beat_s)
-            if not np.isfinite(made.audio).all() or np.abs(made.audio).max() >= 1:
-                raise ValueError("clipped or not finite")
-            if index % every == 0:
-                stem = guest.stems_named(name)[0]
-                layer, plan = guest_layer(base, guest, stem, "structure+key")
-                original, rate = read_audio(stem.path, sample_rate=base.sample_rate)
-                lags.append(beat_lags_s(original, layer, rate, plan, base, guest))
-                jumps.append(splice_jumps(layer, rate, plan))
+            row = check_pair(base, guest, listen=index % every == 0)
         except Exception as error:
-            failures.append(f"{base.title} + {guest.title}: {type(error).__name__}: {error}")
-    found = [pair for pair in lags if len(pair) >= 8]
-    medians_ms = [1e3 * float(np.median(np.abs(pair))) for pair in found]
-    all_ms = 1e3 * np.abs(np.concatenate(found)) if found else np.zeros(1)
-    # A splice may be louder than the rest where two sounds meet at full level.
-    worst = max((near / max(else_, 1e-6) for near, else_ in jumps), default=0.0)
+            row = {"failure": f"{base.title} + {guest.title}: {type(error).__name__}: {error}"}
+        rows[ids] = {"base": ids[0], "guest": ids[1], **row}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rows[ids]) + "\n")
+    return summary([rows[a.clip_id, b.clip_id] for a, b in pairs], len(songs))
+
+
+def summary(rows: Sequence[dict[str, Any]], num_songs: int) -> dict[str, Any]:
+    """Put the rows of pairs together."""
+    made = [row for row in rows if "failure" not in row]
+    lufs, peaks = (np.array([row[name] for row in made]) for name in ("lufs", "true_peak_db"))
+    listened = [row for row in made if "jump" in row]
+    lags = [np.abs(row["lags_ms"]) for row in listened if len(row["lags_ms"]) >= 8]
+    medians = np.array([np.median(pair) for pair in lags])
+    together = np.concatenate(lags) if lags else np.zeros(0)
     return {
-        "songs": len(songs),
-        "pairs": len(pairs),
-        "failures": failures,
+        "songs": num_songs,
+        "pairs": len(rows),
+        "failures": [row["failure"] for row in rows if "failure" in row],
         "lufs_median": round(float(np.median(lufs)), 2),
-        "lufs_within_half": round(float(np.mean(np.abs(np.array(lufs) + 14) < 0.5)), 3),
-        "true_peak_db_max": round(float(np.max(peaks)), 2),
-        "above_ceiling": int(np.sum(np.array(peaks) > CEILING_DB + 1e-3)),
-        "length_off_beats_max": round(float(np.max(off_beats)), 4),
-        "measured_pairs": len(found),
-        "beats": int(sum(map(len, found))),
-        "beat_error_ms_median": round(float(np.median(all_ms)), 1),
-        "beats_within_25_ms": round(float(np.mean(all_ms <= 25)), 3),
-        "pair_median_ms_worst": round(max(medians_ms, default=0.0), 1),
-        "pairs_median_within_25_ms": round(float(np.mean(np.array(medians_ms) <= 25)), 3),
-        "splice_jump_over_largest_elsewhere": round(worst, 2),
+        "lufs_within_half": round(float(np.mean(np.abs(lufs + 14) < 0.5)), 3),
+        "true_peak_db_max": round(float(peaks.max()), 2),
+        "above_ceiling": int(np.sum(peaks > CEILING_DB + 1e-3)),
+        "length_off_beats_max": round(max(row["length_off_beats"] for row in made), 4),
+        "listened_pairs": len(listened),
+        "pairs_with_beats": len(lags),
+        "beats": len(together),
+        "beat_error_ms_median": round(float(np.median(together)), 1),
+        "beats_within_25_ms": round(float(np.mean(together <= 25)), 3),
+        "pair_median_ms_worst": round(float(medians.max()), 1),
+        "pairs_median_within_25_ms": round(float(np.mean(medians <= 25)), 3),
+        # Where two sounds meet at full level a splice may have larger steps than the rest.
+        "splice_jump_over_largest_elsewhere": round(max(row["jump"] for row in listened), 2),
     }
 
 
@@ -470,7 +497,7 @@ def main(arguments: list[str]) -> None:
     if "memory" in options.parts:
         results["memory"] = measure_memory(songs)
     if "pairs" in options.parts:
-        results["pairs"] = check_pairs(songs, options.every)
+        results["pairs"] = check_pairs(songs, options.every, out / "pairs.jsonl")
     write_json(out / "rendering.json", results)
     with written_atomically(out / "rendering.md") as temporary:
         temporary.write_text(markdown(results), "utf-8")

@@ -30,6 +30,7 @@ _GRID_SAMPLES = (
     256  # stretches begin and end on multiples of it, so that equal ones are seen as such
 )
 _BLOCK_S = 30.0
+_LEAST_S = 0.05  # less than this is not read: a stem may be shorter than its clip by as much
 _AHEAD = 2  # sounds that are stretched while others wait to be added
 _KEPT_SAMPLES = 1 << 24  # of stretched sound, in case it comes back: about 65 MB
 
@@ -190,7 +191,7 @@ def _sounds(
     last_s = min(duration_s, ends_s[1])
     first = int(first_s * sample_rate) // _GRID_SAMPLES * _GRID_SAMPLES
     samples = -(-round(last_s * sample_rate - first) // _GRID_SAMPLES) * _GRID_SAMPLES
-    if samples <= 0:
+    if last_s - first_s < _LEAST_S:
         return
     stem = read(first, samples)
     for begin, end in _heard(stem, sample_rate):

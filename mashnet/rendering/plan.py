@@ -120,7 +120,8 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
     if base_grid is None or guest_grid is None:
         warnings.append(f"{guest.name} is laid on {base.name} from the beginning, at its own tempo")
         length_s = min(base.duration_s, guest.duration_s)
-        return GuestPlan(semitones, _cut_up(((0.0, 0.0), (length_s, length_s))), tuple(warnings))
+        pieces = _cut_up(((0.0, 0.0), (length_s, length_s))) if length_s > 0 else ()
+        return GuestPlan(semitones, pieces, tuple(warnings))
     guest_grid = at_tempo_of(guest_grid, base_grid)
     if not _bars_fit(base_grid, guest_grid):
         warnings.append(
@@ -139,7 +140,7 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
         runs = _by_section(base, guest, base_grid, guest_grid, warnings)
     else:
         runs = _as_a_whole(base_grid, guest_grid, guest.duration_s)
-    pieces: list[Piece] = []
+    laid: list[Piece] = []
     for run in _joined(runs):
         times = [
             (
@@ -148,8 +149,8 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
             )
             for beat in range(run.beats + 1)
         ]
-        pieces += _cut_up(tuple(times))
-    return GuestPlan(semitones, tuple(pieces), tuple(warnings))
+        laid += _cut_up(tuple(times))
+    return GuestPlan(semitones, tuple(laid), tuple(warnings))
 
 
 def _semitones(base: SongFacts, guest: SongFacts, warnings: list[str]) -> int:

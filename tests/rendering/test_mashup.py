@@ -252,3 +252,10 @@ def test_stereo_stays_stereo_and_other_rates_are_met(library: MashupDB, tmp_path
     mix.add(np.ones((2, 50), np.float32), 80)
     mix.add(np.ones((1, 50), np.float32), -20)
     assert mix.audio.shape == (2, 100) and mix.audio.sum() == 2 * (50 + 20 + 30)
+
+
+def test_a_stem_that_is_a_little_shorter_than_its_clip(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, 5 * RATE))
+    path = tone_file(tmp_path / "short.flac", noise)
+    pieces = [Piece(((0.0, 0.0), (5.03, 5.0))), Piece(((5.2, 5.0), (6.2, 6.0)))]
+    assert moved(path, pieces, 5.03, 6.0).shape == (1, 6 * RATE)
