@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +71,14 @@ def test_weights_that_cannot_be_had_are_one_line(tmp_path):
     ) as e:
         ClapScorer(weights=str(tmp_path / "nowhere"))
     assert "\n" not in str(e.value)
+
+
+def test_windows_are_as_long_as_the_extractor_allows(clap_folder, tmp_path):
+    """Longer ones it would crop at random."""
+    folder = tmp_path / "short"
+    shutil.copytree(clap_folder, folder)
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_length_s": 3}))
+    found = [ClapScorer(weights=str(folder)).embed_query([group(3, 7.0)])[0] for _ in range(2)]
+    assert torch.equal(*found)
+    assert ClapScorer(weights=str(folder)).frontend.window_samples == 3 * RATE
