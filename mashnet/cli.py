@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
@@ -34,9 +34,58 @@ _QUIET = (
 )
 
 
+_LISTED = re.compile(r"(\w+)=\[([^\[\]{}]*)\]")
+
+
 def typed_command(*program: str) -> str:
     """Return a program and what its user typed after it, as one line for a shell."""
-    return shlex.join([*program, *(a for a in sys.argv[1:] if not a.startswith("hydra"))])
+    typed = [a for a in sys.argv[1:] if not a.startswith("hydra")]
+    return shlex.join([*program, *_folded(typed)])
+
+
+def expand_lists(overrides: Sequence[str], config_dir: Path = CONFIGS) -> list[str]:
+    """Turn a list of a group's options into an entry each: group=[a,b] → groups.a and groups.b.
+
+    Hydra would lay the options over each other. A name that is no option of the group becomes an
+    empty entry, and what reads the configuration says what it may be. Only lists of groups are
+    touched; `scorers.a.weights=…` sets what is inside.
+    """
+    expanded = []
+    for override in overrides:
+        match = _LISTED.fullmatch(override)
+        if match is None or not (config_dir / match[1]).is_dir():
+            expanded.append(override)
+            continue
+        group = match[1]
+        names = [name.strip().strip("'\"") for name in match[2].split(",") if name.strip()]
+        if not names:
+            raise ConfigError(f"{override}: name at least one {group}")
+        for name in dict.fromkeys(names):
+            if (config_dir / group / f"{name}.yaml").is_file():
+                expanded.append(f"+{group}@{group}s.{name}={name}")
+            elif re.fullmatch(r"\w+", name):
+                expanded.append(f"+{group}s.{name}=null")
+            else:
+                raise ConfigError(f"{group}=[…] takes names of letters and digits, not '{name}'")
+    return expanded
+
+
+def _folded(expanded: Sequence[str]) -> list[str]:
+    """Undo `expand_lists`, so that a report shows what was typed."""
+    typed: list[str] = []
+    lists: dict[str, tuple[int, list[str]]] = {}
+    for argument in expanded:
+        match = re.fullmatch(r"\+(\w+)(?:@\1s\.\w+=(\w+)|s\.(\w+)=null)", argument)
+        if match is None:
+            typed.append(argument)
+            continue
+        if match[1] not in lists:
+            lists[match[1]] = len(typed), []
+            typed.append("")
+        lists[match[1]][1].append(match[2] or match[3])
+    for group, (place, names) in lists.items():
+        typed[place] = f"{group}=[{','.join(names)}]"
+    return typed
 
 
 def entry_point(
@@ -68,7 +117,12 @@ def entry_point(
         )(guarded)
 
         def run() -> None:
-            arguments = sys.argv[1:]
+            try:
+                arguments = expand_lists(sys.argv[1:], config_dir)
+            except ConfigError as error:
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(2)
+            sys.argv[1:] = arguments
             if not any(argument.startswith("-") for argument in arguments):
                 try:
                     check_overrides(config_name, arguments, config_dir)
@@ -91,6 +145,7 @@ def compose(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) 
     Raises:
         ConfigError: in words that name the setting, the near miss and what is allowed.
     """
+    overrides = expand_lists(overrides, config_dir)
     check_overrides(config_name, overrides, config_dir)
     return _compose(config_name, overrides, config_dir)
 

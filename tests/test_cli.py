@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mashnet.cli import CONFIGS, check_overrides, compose
+from mashnet.cli import CONFIGS, _folded, check_overrides, compose, expand_lists
 from mashnet.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,6 +38,28 @@ def test_all_allowed_values_are_listed() -> None:
     with pytest.raises(ConfigError) as refusal:
         check_overrides("train", ["scale=tiny"])
     assert "Available: paper, small." in str(refusal.value)
+
+
+def test_a_list_of_options_is_an_entry_each() -> None:
+    config = compose("evaluate", ["scorer=[clap,mert,premixnet]", "scorers.clap.weights=here"])
+    assert config.get("scorer") is None
+    assert list(config.scorers) == ["clap", "mert", "premixnet"]
+    assert config.scorers.clap.weights == "here"
+    assert config.scorers.mert.trust_remote_code is False
+    assert config.scorers.premixnet is None
+    assert compose("evaluate", ["scorer=random"]).scorers == {}
+    with pytest.raises(ConfigError, match="letters and digits, not 'runs/x'"):
+        compose("evaluate", ["scorer=[runs/x]"])
+    with pytest.raises(ConfigError, match="'weight' in scorers.clap. Did you mean 'weights'"):
+        compose("evaluate", ["scorer=[clap]", "scorers.clap.weight=here"])
+
+
+def test_a_list_of_values_stays_one() -> None:
+    typed = ["checkpoint=[a,b]", "scorer=[random,cocola]", "judge=cocola", "out=x"]
+    expanded = expand_lists(typed)
+    assert expanded[0] == "checkpoint=[a,b]"
+    assert expanded[1:3] == ["+scorer@scorers.random=random", "+scorers.cocola=null"]
+    assert _folded(expanded) == typed
 
 
 def test_a_whole_number_may_stand_for_a_number() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from mashnet.errors import CheckpointError, ConfigError
+from mashnet.errors import CheckpointError, ConfigError, near_miss
 from mashnet.evaluation import baselines, protocols
 from mashnet.evaluation.database_clips import DatabaseClips
 from mashnet.evaluation.database_loops import DatabaseLoops
 from mashnet.evaluation.database_mixes import DatabaseMixes
+from mashnet.evaluation.database_songs import DatabaseSongs
 from mashnet.evaluation.database_stems import DatabaseStems
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.statistics import Bootstrap
@@ -19,6 +20,8 @@ from mashnet.files import content_id
 from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.scorer import Scorer
 
+BUNDLES = Path("checkpoints")
+HEARD_AS = {"songs": "mixes"}  # a vocal and an accompaniment of two songs are a mix
 LONGEST_NAME = 100  # characters of a default result folder
 
 
@@ -36,25 +39,41 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
         MashnetError: if a checkpoint, database or setting cannot be used.
     """
     checkpoints = _checkpoints(config["checkpoint"])
-    if bool(checkpoints) == bool(config.get("scorer")):
+    listed, alone = dict(config.get("scorers") or {}), config.get("scorer")
+    if bool(checkpoints or listed) == bool(alone):
         raise ConfigError(
             "give either checkpoint=runs/<run> (a run, a bundle folder, or a list of them) or "
-            f"scorer=<name> ({', '.join(sorted(baselines.scorer_classes()))})"
+            f"scorer=<name> ({', '.join(sorted(baselines.scorer_classes()))}); "
+            "scorer=[<name>,…] may stand beside checkpoints"
         )
+    checkpoints += _bundles(listed, checkpoints)
     settings = dict(config["protocol"])
+    judge = config.get("judge")
+    if judge is not None and "judge" not in settings:
+        raise ConfigError(f"judge={judge}: protocol={settings['name']} has no judge")
+    known = [*listed, *config["baselines"], *([alone["name"]] if alone else [])]
+    if judge is not None and not _named(judge, known, checkpoints):
+        checkpoints.append(_found(judge, known))
     name = settings.pop("name")
     run = protocols.find(name)
     trained = [_trained_on(path) for path in checkpoints]
     data = config["data"]
     root = _agreed("data.root", data["root"], [t.get("root") for t in trained])
-    scorers = _scorers(checkpoints, config.get("scorer"), config["baselines"])
+    rules = listed or ({"": alone} if alone else config["baselines"])
+    scorers = _scorers(checkpoints, [r for r in rules.values() if r], config["baselines"])
+    if judge is not None:
+        settings["judge"] = _judge(judge, scorers, checkpoints)
     _require_view(scorers, name)
     source = _source(name, root, data, trained)
     if config["labels"] != "coarse" and "labels" not in settings:
         raise ConfigError(f"labels={config['labels']}: protocol={name} names no instruments")
     labels = settings.get("labels", "coarse")
     kind = name if labels == "coarse" else f"{name}_{labels}"  # one does not replace the other
-    folder = Path(config["out"]) if config["out"] else _folder(checkpoints, scorers, kind)
+    folder = (
+        Path(config["out"])
+        if config["out"]
+        else _folder(checkpoints, scorers, kind, is_list=bool(listed))
+    )
     try:  # before an hour of work, not after it
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,11 +85,13 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
 
 def _source(
     protocol: str, root: str, data: Mapping[str, Any], trained: Sequence[Mapping[str, Any]]
-) -> DatabaseMixes | DatabaseLoops | DatabaseStems | DatabaseClips:
+) -> DatabaseMixes | DatabaseLoops | DatabaseStems | DatabaseClips | DatabaseSongs:
     """Open what a protocol asks about."""
     view = protocols.view_of(protocol)
     if view == "loops":
         return DatabaseLoops(root, split=data["split"])
+    if view == "songs":
+        return DatabaseSongs(root, split=data["split"])
     if view == "stems":
         return DatabaseStems(root, split=data["split"])
     if view == "clips":
@@ -85,8 +106,12 @@ def _require_view(scorers: Sequence[Scorer], protocol: str) -> None:
     view = protocols.view_of(protocol)
     for scorer in scorers:
         heard = getattr(scorer, "view", view)
-        if heard not in (view, "stems"):
-            fitting = [p for p in protocols.names() if protocols.view_of(p) == heard]
+        if heard not in (view, HEARD_AS.get(view), "stems"):
+            fitting = [
+                p
+                for p in protocols.names()
+                if heard in (protocols.view_of(p), HEARD_AS.get(protocols.view_of(p)))
+            ]
             raise ConfigError(
                 f"{scorer.name} judges {heard}, protocol={protocol} asks about {view}; "
                 f"use protocol={' or '.join(fitting)}"
@@ -104,20 +129,71 @@ def _checkpoints(given: str | Sequence[str] | None) -> list[Path]:
     return found
 
 
+def _bundles(listed: Mapping[str, Any], checkpoints: Sequence[Path]) -> list[Path]:
+    """Return the checkpoints of listed names that are no rules and that nobody brought yet.
+
+    Raises:
+        ConfigError: if a name is neither a rule, nor a checkpoint given, nor a bundle.
+    """
+    names = [name for name, settings in listed.items() if not settings]
+    return [_found(n, baselines.scorer_classes()) for n in names if not _named(n, [], checkpoints)]
+
+
+def _found(name: str, others: Iterable[str]) -> Path:
+    """Return a run or bundle by its path, or by its name in checkpoints/.
+
+    Raises:
+        ConfigError: if there is none, naming what there is.
+    """
+    for path in (Path(name), BUNDLES / name):
+        if path.exists():
+            return path
+    bundles = [path.parent.name for path in BUNDLES.glob("*/config.yaml")]
+    known = sorted({*others, *bundles})
+    raise ConfigError(
+        f"'{name}' is no Scorer here.{near_miss(name, known)} There are: {', '.join(known)}; "
+        f"a run of its own is given as checkpoint=runs/<run>"
+    )
+
+
+def _named(name: str, rules: Sequence[str], checkpoints: Sequence[Path]) -> bool:
+    """Return whether a name is that of a rule, or of a checkpoint: its own, or its folder's."""
+    return name in rules or any(name in _names_of(path) for path in checkpoints)
+
+
+def _names_of(checkpoint: Path) -> set[str]:
+    folder = folder_of(checkpoint)
+    return {str(checkpoint), folder.name, str(read_config(folder).get("name", folder.name))}
+
+
+def _judge(name: str, scorers: Sequence[Scorer], checkpoints: Sequence[Path]) -> str:
+    """Return what the judge is called in the table.
+
+    Raises:
+        ConfigError: if several Scorers have that name.
+    """
+    names = [scorer.name for scorer in scorers]
+    if name in names:
+        return name
+    found = [i for i, path in enumerate(checkpoints) if name in _names_of(path)]
+    if len(found) != 1:
+        raise ConfigError(f"judge={name}: name one of {', '.join(names)}")
+    return names[found[0]]
+
+
 def _scorers(
     checkpoints: Sequence[Path],
-    alone: Mapping[str, Any] | None,
+    rules: Sequence[Mapping[str, Any]],
     always: Mapping[str, Mapping[str, Any]],
 ) -> list[Scorer]:
-    """Return whom to ask: checkpoints before the baselines, or one that is not learned, alone."""
-    if alone:
-        return [_baseline(alone)]
+    """Return whom to ask: checkpoints before those that are not learned."""
     learned = [cast(Scorer, load_scorer(path)) for path in checkpoints]
     names = [scorer.name for scorer in learned]
+    taken = {*always, *(rule["name"] for rule in rules)}
     for scorer, path in zip(learned, checkpoints, strict=True):
-        if names.count(scorer.name) > 1 or scorer.name in always:
+        if names.count(scorer.name) > 1 or scorer.name in taken:
             scorer.name = f"{scorer.name} ({path.name})"
-    return learned + [_baseline(settings) for settings in always.values()]
+    return learned + [_baseline(settings) for settings in rules]
 
 
 def _baseline(settings: Mapping[str, Any]) -> Scorer:
@@ -155,14 +231,25 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _folder(checkpoints: Sequence[Path], scorers: Sequence[Scorer], protocol: str) -> Path:
-    """Return the default result folder; a bundle is left as it is, so its results lie outside."""
-    if len(checkpoints) == 1:
+def _folder(
+    checkpoints: Sequence[Path], scorers: Sequence[Scorer], protocol: str, *, is_list: bool = False
+) -> Path:
+    """Return the default result folder; a bundle is left as it is, so its results lie outside.
+
+    Args:
+        checkpoints: that take part.
+        scorers: all that take part.
+        protocol: last part of the folder's path.
+        is_list: whether the user named Scorers one by one, so that they name the folder.
+    """
+    if len(checkpoints) == 1 and not is_list:
         run = folder_of(checkpoints[0])
         if not (run / "model.safetensors").is_file():
             return run / "evaluation" / protocol
         return Path("results") / run.name / protocol
-    name = "+".join(path.name for path in checkpoints) or scorers[0].name
+    names = [] if is_list else [path.name for path in checkpoints]
+    name = "+".join(names or [scorer.name for scorer in scorers])
     if len(name) > LONGEST_NAME:
-        name = f"{len(checkpoints)}-runs-{content_id(name)}"
+        many = f"{len(checkpoints)}-runs" if names else f"{len(scorers)}-scorers"
+        name = f"{many}-{content_id(name)}"
     return Path("results") / name / protocol

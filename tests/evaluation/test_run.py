@@ -110,6 +110,36 @@ def test_every_protocol_writes_what_the_contract_says(protocol, database, tmp_pa
         assert f"written: {path}" in printed
 
 
+def test_a_list_of_scorers_and_a_judge(database, tmp_path):
+    overrides = (
+        "scorer=[keytempo,random]",
+        "judge=random",
+        "protocol=song_selection",
+        *common(database, tmp_path),
+    )
+    folder = evaluate(settings(*overrides, "data.split=all"), command="")
+    results = json.loads((folder / "metrics.json").read_text())
+    assert [r["scorer"] for r in results] == ["keytempo", "random"]
+    assert [r["judge"] for r in results] == ["random", "random"]
+    assert "pearson" in results[0]["metrics"]
+    assert "pearson" not in results[1]["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["scorer=[randm]"], "'randm' is no Scorer here. Did you mean 'random'"),
+        (["scorer=[random]", "judge=nobody"], "'nobody' is no Scorer here"),
+        (["scorer=[random]", "judge=keytempo"], "judge=keytempo: name one of random"),
+        (["scorer=random", "protocol=mashup_retrieval", "judge=random"], "has no judge"),
+    ],
+)
+def test_who_is_unknown_is_named(overrides, message, database, tmp_path):
+    given = ["protocol=song_selection", *common(database, tmp_path), *overrides]
+    with pytest.raises(ConfigError, match=message):
+        evaluate(settings(*given), command="")
+
+
 def test_the_same_command_gives_the_same_figures(database, tmp_path):
     written = []
     for name in ("one", "two"):
