@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def load_pretrained(
         raise ConfigError(
             f"{called} needs transformers ({error}): install it with `uv sync --extra clap`"
         ) from error
-    shown = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    hub = getLogger("huggingface_hub")  # which tells of every attempt to reach it
+    shown = logging.is_progress_bar_enabled(), logging.get_verbosity(), hub.level
+    hub.setLevel(ERROR)
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # the other towers' weights are not missed
     local = Path(weights).is_dir()
@@ -76,6 +79,7 @@ def load_pretrained(
         if shown[0]:
             logging.enable_progress_bar()
         logging.set_verbosity(shown[1])
+        hub.setLevel(shown[2])
     missing = sorted(key for key in report["missing_keys"] if not key.endswith(_NOT_MISSED))
     if missing:
         raise ConfigError(
