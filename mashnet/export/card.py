@@ -28,8 +28,8 @@ _STEMS = """\
   judgement of taste, and it is not calibrated: it ranks candidates for one mix.
 - Both sides are heard as they are given: bring them to one key and tempo first, and let them begin
   at the same moment.
-- The score is directional: the context is what there is, the target what is to be added. Silent
-  windows count nothing.
+- The context is what there is, the target what is to be added; some networks score both ways
+  round alike. Silent windows count nothing.
 - Evaluating on songs of the training database outside its test split is contaminated."""
 
 ABOUT = {

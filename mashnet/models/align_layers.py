@@ -1,4 +1,4 @@
-"""What AlignNet is made of: filters that begin as nothing, and vectors that keep their place."""
+"""What AlignNet is made of: filters, and vectors that keep their place in time."""
 
 from __future__ import annotations
 

@@ -157,7 +157,12 @@ class AlignNet(ContrastiveNetwork):
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return contexts (n, d) and targets (n or 2n, d), the later ones moved."""
         size = len(batch["context"])
-        onsets, pitches = self.analyse(torch.cat([batch["context"], batch["target"]]))
+        # The score is a matter of small differences, and of transforms that half precision has not.
+        with torch.autocast(batch["context"].device.type, enabled=False):
+            return self._encoded(torch.cat([batch["context"], batch["target"]]), size)
+
+    def _encoded(self, waves: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        onsets, pitches = self.analyse(waves)
         found = self._terms(onsets, pitches)
         contexts = self._as_contexts([vectors[:size] for vectors in found])
         targets = self._as_targets([vectors[size:] for vectors in found])
@@ -174,7 +179,9 @@ class AlignNet(ContrastiveNetwork):
         Moved targets stand among those that a context chooses from; they ask for nothing.
         """
         size = len(contexts)
-        logits = (contexts @ targets.T * self.log_scale.exp()).masked_fill(ignore, -torch.inf)
+        with torch.autocast(contexts.device.type, enabled=False):
+            products = contexts @ targets.T
+        logits = (products * self.log_scale.exp()).masked_fill(ignore, -torch.inf)
         partners = torch.arange(size, device=logits.device)
         forth = functional.cross_entropy(logits, partners)
         back = functional.cross_entropy(logits[:, :size].T, partners)

@@ -42,6 +42,7 @@ class Phalar(ContrastiveNetwork):
     """
 
     windows_meet = True
+    whole_windows = True  # oscillations are counted per window
 
     def __init__(
         self,

@@ -35,6 +35,10 @@ class StemNetwork(nn.Module):
     """True: window i of a context is compared with window i of a target, and the products are
     averaged. False: vectors are averaged over windows and brought to unit length."""
 
+    whole_windows: ClassVar[bool] = False
+    """True: vectors of windows of different lengths cannot be compared, so a last window that ends
+    early keeps its silence. False: that silence is cut off."""
+
     @abstractmethod
     def embed_context(self, waves: torch.Tensor, instruments: Sequence[str]) -> torch.Tensor:
         """Map contexts (batch, samples) to (batch, d).
@@ -148,16 +152,18 @@ class StemScorer(TrainedScorer):
     def _batches(self, waves: torch.Tensor, weights: torch.Tensor) -> list[torch.Tensor]:
         """Return windows of equal length together; only the last may end earlier.
 
-        Its silent end is cut off in whole seconds, so that the few lengths there are agree between
-        a context and a target that end within the same second.
+        Its silent end (unless the network wants whole windows) is cut off in whole seconds, so that
+        the few lengths there are agree between a context and a target that end within the same
+        second.
         """
         rate = self.frontend.sample_rate
         sounding_s = math.ceil(float(weights[-1]) * waves.shape[1] / rate - 1e-6)
         length = min(waves.shape[1], max(sounding_s, LEAST_S) * rate)
-        if length == waves.shape[1] or not weights[-1] > 0:
+        whole = self.network.whole_windows or length == waves.shape[1]
+        if whole or not weights[-1] > 0:
             return list(waves.split(BATCH))
-        whole = list(waves[:-1].split(BATCH)) if len(waves) > 1 else []
-        return [*whole, waves[-1:, :length]]
+        before = list(waves[:-1].split(BATCH)) if len(waves) > 1 else []
+        return [*before, waves[-1:, :length]]
 
 
 def _padded(embeddings: Sequence[torch.Tensor]) -> torch.Tensor:

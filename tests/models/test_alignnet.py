@@ -164,6 +164,22 @@ def test_training_moves_weights_of_every_term() -> None:
     assert (waves == before).all()
 
 
+def test_half_precision_changes_nothing() -> None:
+    torch.manual_seed(0)
+    network = AlignNet(terms=TERMS).eval()
+    waves = torch.stack([torch.from_numpy(melody(seed, 5.0)) for seed in range(3)])
+    batch = {"context": waves, "target": waves.flip(0)}
+    none = torch.zeros(3, 3, dtype=torch.bool)
+    with torch.no_grad():
+        expected = network(batch)
+        loss = network.loss(*expected, none)
+        with torch.autocast("cpu", torch.bfloat16):
+            found = network(batch)
+            assert network.loss(*found, none) == loss
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
 def test_pairs_of_one_song_do_not_count() -> None:
     torch.manual_seed(0)
     network = AlignNet()

@@ -356,3 +356,16 @@ def test_the_scorer_is_found_and_compares_windows_where_they_meet():
     assert torch.allclose(scorer.score(groups[0], groups), expected, atol=1e-5)
     alone = torch.cat([scorer.score(groups[0], [group]) for group in groups])
     assert torch.allclose(alone, expected, atol=1e-5)
+
+
+def test_a_stem_that_ends_early_is_compared_with_a_mix_that_goes_on():
+    """Silence at a file's end is no different from the file's end."""
+    scorer = PhalarScorer(
+        random_network(), StemFrontend(sample_rate=RATE, window_s=4.0), name="small"
+    )
+    mix, stem = (wave.numpy() for wave in waves(2))
+    early = stem[: round(2.6 * RATE)]
+    silent_end = np.pad(early, (0, round(1.4 * RATE)))
+    groups = [{"target": ArrayPart(sound, RATE)} for sound in (early, silent_end)]
+    ends, padded = scorer.score({"context": ArrayPart(mix, RATE)}, groups).tolist()
+    assert ends == pytest.approx(padded, abs=1e-5)
