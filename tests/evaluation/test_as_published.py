@@ -11,6 +11,8 @@ from mashnet.data.parts import ArrayPart
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.evaluation.as_published import interleaved_cosines, was_published
 from mashnet.evaluation.database_songs import SongClip
+from mashnet.evaluation.song_measures import correlations_as_published, pearson_in_other_orders
+from mashnet.evaluation.statistics import Bootstrap
 from mashnet.models.mert import MertScorer
 from mashnet.models.random import RandomScorer
 from mashnet.models.sound_embedding import SoundEmbeddingScorer
@@ -72,6 +74,18 @@ def test_equal_parts_are_not_equal_under_random_weights():
     assert abs(cosines[0, 2] - 1) > 0.01  # the vocal, heard twice
     np.testing.assert_array_equal(cosines, interleaved_cosines(Layers(), same, seed=0))
     assert not np.allclose(cosines, interleaved_cosines(Layers(), same, seed=1))
+
+
+def test_the_published_figure_depends_on_the_order_of_the_songs():
+    generator = np.random.default_rng(0)
+    cosines, judged = generator.standard_normal((16, 16)), generator.standard_normal((8, 8))
+    found = correlations_as_published("mert", cosines, judged)["pearson_as_published"]
+    assert found.value == pytest.approx(np.corrcoef(cosines[:8, 8:].ravel(), judged.ravel())[0, 1])
+    assert np.isnan(found.low)
+    low, high = pearson_in_other_orders("mert", cosines, judged, Bootstrap(num_resamples=200))
+    # 64 unrelated cells: a standard deviation of about 1 / 8.
+    assert -0.45 < low < -0.1
+    assert 0.1 < high < 0.45
 
 
 def test_who_was_compared_so():
