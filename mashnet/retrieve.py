@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from mashnet.data.parts import FilePart, Query
+from mashnet.data.parts import FilePart, Query, named_instrument
 from mashnet.errors import AudioError, ConfigError, MashnetError, require_one_of
 from mashnet.files import written_atomically
 from mashnet.models.loading import folder_of, load_scorer, networks, read_config
@@ -64,11 +64,8 @@ def retrieve(
     """
     if top < 1:
         raise ConfigError(f"top={top}: expected a whole number above 0")
-    if instrument is not None and not instrument.strip():
-        raise ConfigError(
-            'instrument="" says nothing; name one, such as instrument="fretless bass", or leave '
-            "it out"
-        )
+    if instrument is not None:
+        named_instrument(instrument)
     scorer = _stem_scorer(checkpoint)
     query = Query({"context": FilePart(Path(mix))}, instrument=instrument or "")
     if not scorer.embed_query([query])[..., 0].any():  # before the library is encoded

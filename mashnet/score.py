@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from mashnet.data.parts import named_instrument
 from mashnet.errors import ConfigError, MashnetError
 from mashnet.scoring import load
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> None:
         role, equals, path = argument.partition("=")
         if not equals:
             raise ConfigError(f"'{argument}' is not role=file; usage: {USAGE}")
-        stems[role] = path
+        stems[role] = named_instrument(path) if role == "instrument" else path
     print(f"{load(arguments[0]).score(**stems):.4f}")
 
 

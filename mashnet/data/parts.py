@@ -16,6 +16,7 @@ import numpy as np
 import soxr
 
 from mashnet.audio.io import read_audio
+from mashnet.errors import ConfigError
 from mashnet.files import content_id, file_digest
 
 
@@ -48,6 +49,20 @@ class Query(dict[str, Part]):
 def instrument_of(group: Group) -> str:
     """Return which instrument a query looks for; "" where it does not say."""
     return group.instrument if isinstance(group, Query) else ""
+
+
+def named_instrument(text: str) -> str:
+    """Return an instrument that a person was asked for.
+
+    Raises:
+        ConfigError: if nothing is named.
+    """
+    if not text.strip():
+        raise ConfigError(
+            'instrument="" says nothing; name one, such as instrument="fretless bass", or leave '
+            "it out"
+        )
+    return text
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def first_place_plot(
     """
     rarer = len(instruments) - MOST_INSTRUMENTS
     of_whom = f"by the instrument that is looked for ({labels} labels; in brackets: queries)." + (
-        f" {rarer} rarer instruments are in metrics.json only." if rarer > 0 else ""
+        f" {rarer} rarer instruments are left out." if rarer > 0 else ""
     )
     figure = first_place_bars(
         {
