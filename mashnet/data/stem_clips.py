@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.wave_store import WaveStore
@@ -67,7 +68,7 @@ def stem_clips(
 
     Args:
         database: where they are.
-        waves: their waveforms, all built.
+        waves: their waveforms, all built; stems that it could not read do not take part.
         split: train, val or test.
         blocks: lengths of chunks that will be asked for; a clip needs some of each.
         silence_db: level in dB of full scale below which a chunk of a stem is silent.
@@ -76,7 +77,8 @@ def stem_clips(
         The clips, and a line for each that was left out, with the reason.
     """
     block = round(BLOCK_S * waves.sample_rate)
-    stems_of = database.stems.sort("stem_id").partition_by("clip_id", as_dict=True)
+    readable = database.stems.filter(~pl.col("stem_id").is_in(list(waves.unreadable)))
+    stems_of = readable.sort("stem_id").partition_by("clip_id", as_dict=True)
     clips = database.clips.sort("clip_id").iter_rows(named=True)
     rows = [row for row in clips if row["split"] == split]
     song_of = {song: i for i, song in enumerate(sorted({row["song_id"] for row in rows}))}

@@ -85,6 +85,12 @@ class StemData:
         wanted = self.database.clips.filter(self.database.clips["split"].is_in(["train", "val"]))
         stems = self.database.stems.join(wanted.select("clip_id"), "clip_id", "semi")
         self.waves.build(stems["stem_id"].to_list())
+        if unreadable := list(self.waves.unreadable.values()):
+            print(
+                f"{len(unreadable)} of {len(stems)} stems cannot be used and are left out; "
+                f"the first: {unreadable[0]}",
+                file=sys.stderr,
+            )
         self.clips = {
             "train": self._usable("train", blocks_of(chunk_s)),
             "val": self._usable("val", blocks_of((validation_chunk_s, validation_chunk_s))),

@@ -5,8 +5,10 @@ A FLAC of 44.1 kHz would have to be decoded and resampled for every chunk that t
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,7 +19,7 @@ from tqdm import tqdm
 
 from mashnet.audio.io import read_audio
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import DatabaseError
+from mashnet.errors import AudioError, DatabaseError
 from mashnet.files import remove_leftovers, written_atomically
 
 # Sums of stems may pass full scale; half of it leaves 6 dB and 90 dB below.
@@ -27,46 +29,48 @@ _MOST_OPEN = 30_000  # mapped files; Linux allows a process 65,530
 
 
 class WaveStore:
-    """Mono waveforms of a MashupDB's stems at one sample rate, 16 bits, memory-mapped."""
+    """Mono waveforms of a MashupDB's stems at one sample rate, 16 bits, memory-mapped.
+
+    Attributes:
+        unreadable: stem_id → reason, of the stems that the last `build` could not decode.
+    """
 
     def __init__(self, database: MashupDB, sample_rate: int) -> None:
         """Keep the files under the database's cache, one folder per rate."""
         self.database = database
         self.sample_rate = sample_rate
         self.folder = database.root / "cache" / "waves" / str(sample_rate)
+        self.unreadable: dict[str, str] = {}
         self._open: dict[str, np.ndarray] = {}
 
     def build(self, stem_ids: Sequence[str], *, workers: int | None = None) -> int:
         """Decode the stems that are not there yet, on all cores; return how many were.
 
-        A run that is killed is continued by calling it again. Files that are damaged are made anew.
+        A run that is killed is continued by calling it again. Files that are damaged are made anew,
+        and those of stems that were replaced. Stems that cannot be read end up in `unreadable`.
 
         Raises:
-            AudioError: if a stem's file cannot be read.
+            DatabaseError: if there is no such stem.
         """
-        absent = [
-            (self.database.audio_path(stem_id), self._path(stem_id), self.sample_rate)
-            for stem_id in dict.fromkeys(stem_ids)
-            if not self._is_whole(stem_id)
-        ]
+        self.unreadable = {}
+        self._open.clear()  # a stem may have been replaced since
+        absent = [stem_id for stem_id in dict.fromkeys(stem_ids) if not self._is_whole(stem_id)]
         if not absent:
             return 0
+        jobs = [(self.database.audio_path(s), self._path(s), s, self.sample_rate) for s in absent]
         remove_leftovers(self.folder)
         workers = workers or len(os.sched_getaffinity(0))
-        bar = tqdm(total=len(absent), desc="waveforms", unit="stem", disable=None)
-        if workers == 1 or len(absent) < _WORTH_PROCESSES:
-            for job in absent:
-                _decode(job)
-                bar.update()
-        else:
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
-            try:
-                for _ in pool.map(_decode, absent, chunksize=4):
-                    bar.update()
-            finally:
-                pool.shutdown(cancel_futures=True)
-        bar.close()
-        return len(absent)
+        with contextlib.ExitStack() as stack:
+            reasons: Iterable[str | None] = map(_decode, jobs)
+            if workers > 1 and len(absent) >= _WORTH_PROCESSES:
+                pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
+                stack.callback(pool.shutdown, cancel_futures=True)
+                reasons = pool.map(_decode, jobs, chunksize=4)
+            bar = tqdm(reasons, total=len(absent), desc="waveforms", unit="stem", disable=None)
+            for stem_id, reason in zip(absent, bar, strict=True):
+                if reason is not None:
+                    self.unreadable[stem_id] = reason
+        return len(absent) - len(self.unreadable)
 
     def num_samples(self, stem_id: str) -> int:
         """Return how long a stem is, in samples."""
@@ -76,7 +80,7 @@ class WaveStore:
         """Return `length` samples from `start`, float32; silence beyond the stem's end.
 
         Raises:
-            DatabaseError: if the stem was not built, or its file is damaged.
+            DatabaseError: if the stem was not built, was replaced since, or is damaged.
         """
         stored = self._samples(stem_id)[start : start + length]
         samples = np.empty(length, np.float32)
@@ -114,13 +118,25 @@ class WaveStore:
         return True
 
     def _path(self, stem_id: str) -> Path:
-        return self.folder / stem_id[:2] / f"{stem_id}.npy"
+        """Name a stem's sound: a database built anew may reuse ids for other files."""
+        try:
+            size_bytes = self.database.audio_path(stem_id).stat().st_size
+        except OSError:
+            size_bytes = 0
+        return self.folder / stem_id[:2] / f"{stem_id}.{size_bytes}.npy"
 
 
-def _decode(job: tuple[Path, Path, int]) -> None:
-    """Decode one stem into its file."""
-    source, path, sample_rate = job
-    audio, _ = read_audio(source, sample_rate=sample_rate, mono=True)
+def _decode(job: tuple[Path, Path, str, int]) -> str | None:
+    """Decode one stem into its file, in place of its older ones; return why it cannot be read."""
+    source, path, stem_id, sample_rate = job
+    try:
+        audio, _ = read_audio(source, sample_rate=sample_rate, mono=True)
+    except AudioError as error:
+        return str(error)
     scaled = np.clip(np.round(audio[0] * (32767 * _STORED_GAIN)), -32768, 32767)
     with written_atomically(path) as temporary:
         np.save(temporary, scaled.astype(np.int16))
+    for older in path.parent.glob(f"{glob.escape(stem_id)}.*npy"):  # files once had no size
+        if older != path:
+            older.unlink(missing_ok=True)
+    return None

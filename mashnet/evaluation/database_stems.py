@@ -13,7 +13,7 @@ import numpy as np
 
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, rms_db
 from mashnet.data.parts import FilePart, Group, Part, Query, SlicedPart, SumPart
-from mashnet.errors import require_one_of
+from mashnet.errors import AudioError, require_one_of
 from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.files import content_id
 
@@ -75,7 +75,10 @@ def instrument_name(label: str, labels: str) -> str:
 
 
 class DatabaseStems(DatabaseSplit):
-    """A StemSource over the clips of one split in which at least two stems sound."""
+    """A StemSource over the clips of one split in which at least two stems sound.
+
+    Every stem is decoded before the first question: those that cannot be read are left out.
+    """
 
     def __init__(self, root: str | Path, *, split: str) -> None:
         """Open the database.
@@ -147,8 +150,13 @@ class DatabaseStems(DatabaseSplit):
     def left_out(self) -> list[str]:
         """Say what of the split is not asked about, one sentence for each reason."""
         silent = sum(not _sounds(stem) for stems in self._all.values() for stem in stems)
-        alone = [stems for stems in self._all.values() if sum(map(_sounds, stems)) == 1]
+        alone = sum(len(stems) == 1 for stems in self._sounding.values())
         reasons = []
+        if self._unreadable:
+            reasons.append(
+                f"{_count(len(self._unreadable), 'stem')} unreadable and left out; the first: "
+                f"{next(iter(self._unreadable.values()))}."
+            )
         if silent:
             reasons.append(
                 f"{_count(silent, 'stem')} silent throughout (below {ACTIVE_ABOVE_DB:g} dB) "
@@ -156,10 +164,10 @@ class DatabaseStems(DatabaseSplit):
             )
         if alone:
             reasons.append(
-                f"{_count(len(alone), 'clip')} left out, stem and all: only one stem sounds, so "
+                f"{_count(alone, 'clip')} left out, stem and all: only one stem sounds, so "
                 f"nothing could ask for it."
             )
-        nothing = sum(not any(map(_sounds, stems)) for stems in self._all.values())
+        nothing = sum(not stems for stems in self._sounding.values())
         if nothing:
             reasons.append(f"{_count(nothing, 'clip')} left out: no stem sounds.")
         without_role = sum(not stem["role"] for stems in self._clips.values() for stem in stems)
@@ -184,10 +192,28 @@ class DatabaseStems(DatabaseSplit):
         return clips
 
     @cached_property
+    def _unreadable(self) -> dict[str, str]:
+        """Why stems cannot be read, by stem_id; stems that are said to be silent are not tried."""
+        reasons = {}
+        for stem in (stem for stems in self._all.values() for stem in stems if _sounds(stem)):
+            try:
+                self._part(stem).waveform(_CHECK_RATE)
+            except AudioError as error:
+                reasons[stem["stem_id"]] = str(error)
+        return reasons
+
+    @cached_property
+    def _sounding(self) -> dict[str, list[dict[str, Any]]]:
+        """The stems of each clip that sound and can be read."""
+        return {
+            clip: [s for s in stems if _sounds(s) and s["stem_id"] not in self._unreadable]
+            for clip, stems in self._all.items()
+        }
+
+    @cached_property
     def _clips(self) -> dict[str, list[dict[str, Any]]]:
         """The sounding stems of each clip that has at least two."""
-        sounding = {clip: [s for s in stems if _sounds(s)] for clip, stems in self._all.items()}
-        return {clip: stems for clip, stems in sounding.items() if len(stems) > 1}
+        return {clip: stems for clip, stems in self._sounding.items() if len(stems) > 1}
 
     def _part(self, stem: Mapping[str, Any]) -> Part:
         stem_id = stem["stem_id"]

@@ -46,6 +46,10 @@ def data_of(root, clips=None, **settings):
     splits = {clip.split for clip in clips}
     clips = [*clips, *[Clip(f"v{i}", four(50 + i), "val") for i in range(2) if "val" not in splits]]
     stem_database(root, clips)
+    return opened(root, **settings)
+
+
+def opened(root, **settings):
     defaults = {
         "sample_rate": RATE,
         "target": "stem",
@@ -437,6 +441,30 @@ def test_what_was_left_out_is_said(tmp_path, capsys):
     assert len(data.clips["train"]) == 2
     err = capsys.readouterr().err.splitlines()
     assert err == ["train: 2 clips left out, the first: Title 2 (002): has 1 stem(s) only"]
+
+
+def test_stems_that_cannot_be_read_are_left_out_with_one_line(tmp_path, capsys):
+    data = data_of(tmp_path, [Clip(f"{i}", four(i)) for i in range(3)])
+    paths = {stem: data.database.audio_path(stem) for stem in data.database.stems["stem_id"]}
+    paths["000-01"].write_bytes(b"no sound")
+    for stem_id in ("002-00", "002-01", "002-02"):
+        paths[stem_id].unlink()
+    capsys.readouterr()
+    data = opened(tmp_path)
+    assert [clip.stem_ids for clip in data.clips["train"]] == [
+        ("000-00", "000-02", "000-03"),
+        ("001-00", "001-01", "001-02", "001-03"),
+    ]
+    stems_line, clips_line = capsys.readouterr().err.splitlines()
+    assert stems_line.startswith("4 of 20 stems cannot be used and are left out; the first: ")
+    assert f"{paths['000-01']}: cannot be decoded" in stems_line
+    assert clips_line == "train: 1 clips left out, the first: Title 2 (002): has 1 stem(s) only"
+    assert len(list(data.train_dataloader())) == 1
+    paths["001-00"].unlink()
+    for stem_id in ("001-01", "001-02"):
+        paths[stem_id].write_bytes(b"")
+    with pytest.raises(DatabaseError, match=r"1 song\(s\) of the split 'train'"):
+        opened(tmp_path)
 
 
 def test_too_few_songs_are_refused(tmp_path):

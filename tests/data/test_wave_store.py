@@ -11,7 +11,7 @@ import pytest
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.data import wave_store
 from mashnet.data.wave_store import WaveStore
-from mashnet.errors import AudioError, DatabaseError
+from mashnet.errors import DatabaseError
 from tests.stems import RATE, Clip, noise, stem_database, tone
 
 STEP = 1 / (32767 * 0.5)  # between two numbers that can be stored
@@ -109,7 +109,7 @@ def test_a_killed_build_continues(tmp_path, monkeypatch):
     leftover = store.folder / "00" / ".000-03.x.partial.npy"
     leftover.write_bytes(b"half")
     assert store.build(ids, workers=1) == 2
-    assert {path.name for path in store.folder.rglob("*.npy")} == {f"{i}.npy" for i in ids}
+    assert {path.name.split(".")[0] for path in store.folder.rglob("*.npy")} == set(ids)
 
 
 def test_a_rebuilt_database_is_heard_anew(tmp_path):
@@ -124,6 +124,31 @@ def test_a_rebuilt_database_is_heard_anew(tmp_path):
     assert again.build([f"{stem_id}-new"]) == 1
     assert everything(again, f"{stem_id}-new") == pytest.approx(noise(7, 0.5), abs=1e-4)
     assert not np.array_equal(everything(again, f"{stem_id}-new"), before)
+
+
+def test_a_stem_replaced_under_its_id_is_heard_anew(tmp_path):
+    store, ids = store_of(tmp_path, noise(0, 0.5), noise(1, 0.5))
+    store.build(ids)
+    kept = everything(store, ids[1])
+    old_scheme = store.folder / "00" / f"{ids[0]}.npy"
+    np.save(old_scheme, np.zeros(10, np.int16))
+    write_flac(store.database.audio_path(ids[0]), noise(7, 0.3)[None], RATE)
+    for again, built in ((store, 1), (WaveStore(store.database, RATE), 0)):
+        assert again.build(ids) == built
+        assert everything(again, ids[0]) == pytest.approx(noise(7, 0.3), abs=1e-4)
+        assert np.array_equal(everything(again, ids[1]), kept)
+    sizes = [store.database.audio_path(stem_id).stat().st_size for stem_id in ids]
+    assert sorted(path.name for path in store.folder.rglob("*.npy")) == [
+        f"{stem_id}.{size}.npy" for stem_id, size in zip(ids, sizes, strict=True)
+    ]
+
+
+def test_a_stem_that_was_replaced_is_not_read_before_it_is_built(tmp_path):
+    store, (stem_id,) = store_of(tmp_path, noise(0, 0.5))
+    store.build([stem_id])
+    write_flac(store.database.audio_path(stem_id), noise(7, 0.3)[None], RATE)
+    with pytest.raises(DatabaseError, match="is missing or damaged.*Start again"):
+        WaveStore(store.database, RATE).read(stem_id, 0, 10)
 
 
 def cut(path):
@@ -151,26 +176,53 @@ def test_a_damaged_file_is_made_anew(tmp_path, damage):
     store, ids = store_of(tmp_path, noise(0, 0.5), noise(1, 0.5))
     store.build(ids)
     before = everything(store, ids[0])
-    path = store.folder / "00" / f"{ids[0]}.npy"
+    (path,) = store.folder.glob(f"00/{ids[0]}.*.npy")
     damage(path)
     other = WaveStore(store.database, RATE)
-    with pytest.raises(DatabaseError, match=r"000-00\.npy is missing or damaged.*Start again") as e:
+    with pytest.raises(
+        DatabaseError, match=r"000-00\.\d+\.npy is missing or damaged.*Start again"
+    ) as e:
         other.read(ids[0], 0, 10)
     assert "\n" not in str(e.value)
     assert other.build(ids) == 1
     assert np.array_equal(everything(other, ids[0]), before)
 
 
-def test_a_stem_whose_file_is_gone_is_named(tmp_path):
-    store, ids = store_of(tmp_path, noise(0, 0.2), noise(1, 0.2))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stems_that_cannot_be_read_are_named_and_the_others_built(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr(wave_store, "_WORTH_PROCESSES", 2)
+    store, ids = store_of(tmp_path, *[noise(i, 0.2) for i in range(5)])
     store.database.audio_path(ids[1]).unlink()
-    with pytest.raises(AudioError, match=r"1\.flac: does not exist") as error:
-        store.build(ids)
-    assert "\n" not in str(error.value)
-    with pytest.raises(DatabaseError, match="there is no stem nobody"):
-        store.build(["nobody"])
+    store.database.audio_path(ids[2]).write_bytes(b"no sound")
+    emptied(store.database.audio_path(ids[3]))
+    assert store.build(ids, workers=workers) == 2
+    assert list(store.unreadable) == ids[1:4]
+    reasons = list(store.unreadable.values())
+    assert reasons[0].endswith("1.flac: does not exist") and "2.flac: cannot be" in reasons[1]
+    assert reasons[2].endswith("3.flac: is empty (0 bytes)") and "\n" not in "".join(reasons)
+    assert everything(store, ids[4]) == pytest.approx(noise(4, 0.2), abs=1e-4)
     with pytest.raises(DatabaseError, match="is missing or damaged"):
         store.num_samples(ids[1])
+    for stem_id in ids[1:4]:  # mended
+        write_flac(store.database.audio_path(stem_id), noise(8, 0.2)[None], RATE)
+    assert store.build(ids, workers=workers) == 3 and not store.unreadable
+
+
+def test_a_stem_that_the_database_lacks_is_refused(tmp_path):
+    store, _ = store_of(tmp_path, noise(0, 0.2))
+    with pytest.raises(DatabaseError, match="there is no stem nobody"):
+        store.build(["nobody"])
+
+
+def test_a_full_disk_is_no_unreadable_stem(tmp_path, monkeypatch):
+    store, ids = store_of(tmp_path, noise(0, 0.2))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.build(ids)
 
 
 def read_elsewhere(store, stem_id, queue):

@@ -5,8 +5,9 @@ import pytest
 
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import AudioError, ConfigError, DatabaseError
+from mashnet.errors import ConfigError, DatabaseError
 from mashnet.evaluation.database_stems import DatabaseStems, instrument_name
+from mashnet.evaluation.stem_answers import ask_about
 
 RATE = 16_000
 
@@ -223,12 +224,37 @@ def test_who_listens_may_change_what_it_was_given(tmp_path):
     assert of(source, "band-1").query["harmonic"].waveform(RATE).any()
 
 
-def test_a_missing_file_is_named(tmp_path):
-    write(tmp_path, {"band": BAND})
-    (tmp_path / "audio" / "band-0.flac").unlink()
+def damage(root, *stem_ids):
+    """Cut off files: the head can still be read."""
+    for stem_id in stem_ids:
+        path = root / "audio" / f"{stem_id}.flac"
+        path.write_bytes(path.read_bytes()[:2000])
+
+
+def test_stems_that_cannot_be_read_are_left_out_and_said(tmp_path):
+    write(tmp_path, {"band": BAND, "duo": BAND[:2], "lost": BAND[:2], "other": BAND[:3]})
+    damage(tmp_path, "band-0", "duo-1", "lost-0")
+    (tmp_path / "audio" / "lost-1.flac").unlink()
     source = DatabaseStems(tmp_path, split="test")
-    with pytest.raises(AudioError, match=r"band-0\.flac"):
-        of(source, "band-0").candidate["harmonic"].waveform(RATE)
+    asked = ask_about(source, labels="coarse", num_draws=2, chunk_s=1.0, seed=0)
+    found = {question.stem_id for question in asked.questions}
+    assert found == {"band-1", "band-2", "band-3", "other-0", "other-1", "other-2"}
+    assert {chunk.song for chunk in asked.chunks} == {"band", "other"}
+    expected = np.pad(BAND[2][2], (0, 2 * RATE)) + BAND[3][2]
+    assert sound(of(source, "band-1").query) == pytest.approx(expected, abs=1e-4)
+    unreadable, alone, nothing, _ = source.left_out()
+    assert unreadable.startswith("4 stems are unreadable and left out; the first: ")
+    assert "band-0.flac: " in unreadable and "\n" not in unreadable
+    assert alone.startswith("1 clip is left out, stem and all: only one stem sounds")
+    assert nothing == "1 clip is left out: no stem sounds."
+
+
+def test_a_database_of_which_nothing_can_be_read_is_refused_with_the_reason(tmp_path):
+    write(tmp_path, {"a": BAND[:2], "b": BAND[:2]})
+    damage(tmp_path, "a-0", "a-1", "b-0", "b-1")
+    source = DatabaseStems(tmp_path, split="test")
+    with pytest.raises(DatabaseError, match=r"0 song\(s\) in the split test.*4 stems are unread"):
+        ask_about(source, labels="coarse", num_draws=2, chunk_s=1.0, seed=0)
 
 
 def test_decoded_stems_are_kept_up_to_a_limit(tmp_path, monkeypatch):
@@ -245,9 +271,11 @@ def test_decoded_stems_are_kept_up_to_a_limit(tmp_path, monkeypatch):
     write(tmp_path, {"band": BAND})
     source = DatabaseStems(tmp_path, split="test")
     questions = source.questions("coarse")
-    for question in questions[:2] * 3:
-        question.candidate["harmonic"].waveform(RATE)
-    assert decoded == ["band-0.flac", "band-1.flac"]
-    for index in (2, 3, 0):  # the four together are over the limit; the oldest went
+    tried = [f"band-{n}.flac" for n in range(4)]
+    assert decoded == tried
+    for index in (2, 3, 2, 3, 1):
         next(iter(questions[index].candidate.values())).waveform(RATE)
-    assert decoded == [f"band-{n}.flac" for n in (0, 1, 2, 3, 0)]
+    assert decoded == tried
+    for index in (0, 1, 2):  # the four together are over the limit; the oldest went
+        next(iter(questions[index].candidate.values())).waveform(RATE)
+    assert decoded == [*tried, "band-0.flac", "band-2.flac"]
