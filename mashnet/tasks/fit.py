@@ -20,6 +20,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.files import written_atomically
 from mashnet.models.loading import read_config
+from mashnet.tasks.compilation import choose_compilation, compile_transformers
 from mashnet.tasks.jobs import job_of
 from mashnet.tasks.memory import keep_freed_memory
 from mashnet.tasks.waiting import WaitingForData
@@ -69,6 +70,10 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
     # What a run began with is in its checkpoint, and may be gone by now.
     begun = {**config, "init_from": None} if resumed.is_file() else config
     job = job_of(begun, "cuda" if accelerator == "gpu" else "cpu")
+    # Runs from before this setting go on without it being named.
+    if choose_compilation(settings.get("compile", "auto"), accelerator):
+        chunk_s = config["model"].get("chunk_s", [])
+        compile_transformers(job.task, lengths_vary=len(set(chunk_s)) > 1)
     best = ModelCheckpoint(
         checkpoints, filename="best", monitor=job.monitor, mode="min", enable_version_counter=False
     )

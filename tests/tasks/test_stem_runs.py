@@ -26,6 +26,7 @@ from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import build_scorer, load_scorer
 from mashnet.models.stem_scoring import StemScorer
 from mashnet.score import main as score_main
+from mashnet.tasks.compilation import choose_compilation
 from mashnet.tasks.fit import fit, read_log, read_run
 from tests.model_configs import models_of
 from tests.stems import RATE, Clip, band, noise, stem_database
@@ -126,6 +127,49 @@ def test_every_model_config_is_of_a_view_that_is_tested():
     """`mixes` and `loops` by test_fit.py, `stems` here."""
     every = {path.stem for path in (CONFIGS / "model").glob("*.yaml")}
     assert {*MODELS, *models_of("mixes", "loops")} == every
+
+
+@pytest.mark.parametrize(
+    ("model", "chunk_s", "compiled"), [("contrastive", "[1.0, 1.0]", 1), ("jepa", "[0.5, 1.0]", 3)]
+)
+def test_a_compiled_run_is_one_like_any_other(
+    root, tmp_path, monkeypatch, model, chunk_s, compiled
+):
+    """It trains on what the compiler made, to the same weights under the same names."""
+    calls = []
+
+    def eagerly(module, *, dynamic):
+        calls.append(dynamic)
+        module._compiled_call_impl = torch.compile(
+            module._call_impl, backend="eager", dynamic=dynamic
+        )
+
+    monkeypatch.setattr(torch.nn.Module, "compile", eagerly)
+    chosen = [*vit(model), f"model.chunk_s={chunk_s}"]
+    plain = load_scorer(fit(tmp_path / "plain", settings(root, model, *chosen))).network
+    assert calls == []  # auto: not on a CPU
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    config = settings(root, model, *chosen, "trainer.compile=true")
+    found = load_scorer(fit(tmp_path / "compiled", config)).network
+    assert calls == [True if model == "jepa" else None] * compiled
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2
+    expected = plain.state_dict()
+    assert list(found.state_dict()) == list(expected)
+    for name, value in found.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-3, atol=1e-5)
+
+
+def test_what_is_compiled(monkeypatch):
+    every = {"triton": True, "cc": "/usr/bin/cc"}
+    monkeypatch.setattr("importlib.util.find_spec", every.get)
+    monkeypatch.setattr("shutil.which", every.get)
+    assert choose_compilation("auto", "gpu") and choose_compilation(True, "cpu")
+    assert not choose_compilation("auto", "cpu") and not choose_compilation(False, "gpu")
+    del every["cc"]
+    assert not choose_compilation("auto", "gpu")
+    with pytest.raises(ConfigError, match=r"trainer.compile 'always' is not available"):
+        choose_compilation("always", "gpu")
 
 
 # Shares of the other songs' targets before the own one: found in 4 epochs, 0.05, 0.25 and 0.27.
@@ -271,6 +315,8 @@ def test_a_bundle_scores_as_its_run_does(root, tmp_path, first_phase, capsys):
     capsys.readouterr()
     score_main([str(tmp_path / "bundle"), *(f"{r}={f}" for r, f in files.items())])
     assert capsys.readouterr().out == f"{score:.4f}\n"
+    with pytest.raises(ConfigError, match='instrument="" says nothing'):
+        score_main([str(tmp_path / "bundle"), "instrument= "])
     with pytest.raises(ConfigError, match="missing: target"):
         bundle.score(context=files["context"])
     with pytest.raises(ConfigError, match="python -m mashnet.retrieve"):
