@@ -18,6 +18,7 @@ BETAS = (0.9, 0.95)  # as published with Stem-JEPA
 # What looks like a collapse: see `spread`. Untrained encoders have 19 dimensions and 0.5.
 LEAST_RANK = 4.0
 LEAST_DEVIATION = 0.02
+FALLEN = 1 / 3  # of the best of a run: what looks like the way to a collapse
 
 
 class StemTask(pl.LightningModule):
@@ -37,6 +38,16 @@ class StemTask(pl.LightningModule):
         # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
         self.network.train()
         self._validation: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self._best_rank, self._best_deviation = 0.0, 0.0  # of the run so far
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the best spread of the run, which a resumed run is compared with."""
+        checkpoint["best_spread"] = {"rank": self._best_rank, "deviation": self._best_deviation}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the best spread again; checkpoints from before it was kept have none."""
+        best = checkpoint.get("best_spread", {"rank": 0.0, "deviation": 0.0})
+        self._best_rank, self._best_deviation = best["rank"], best["deviation"]
 
     def begin_step(self) -> None:
         """Seed torch by run, step and device.
@@ -75,14 +86,26 @@ class StemTask(pl.LightningModule):
             "val/embedding_rank": rank,
         }
         self.log_dict(figures, prog_bar=True)
+        self._warn_of_collapse(rank, deviation, len(targets))
+
+    def _warn_of_collapse(self, rank: float, deviation: float, count: int) -> None:
+        """Warn, once, when the spread of `count` embeddings is too small or has fallen."""
+        found = f"after {self.global_step} steps they use {rank:.1f} dimensions"
+        found += f" and their deviation is {deviation:.3f}"
+        advice = "lower the learning rate, or start model=jepa from a contrastive run (init_from)"
         # A handful of chunks cannot span many dimensions.
-        if rank < min(LEAST_RANK, (len(targets) - 1) / 2) or deviation < LEAST_DEVIATION:
+        if rank < min(LEAST_RANK, (count - 1) / 2) or deviation < LEAST_DEVIATION:
             warnings.warn(
-                f"embeddings collapse: after {self.global_step} steps they use {rank:.1f} "
-                f"dimensions and their deviation is {deviation:.3f}, where 1 is spread evenly; "
-                "lower the learning rate, or start model=jepa from a contrastive run (init_from)",
+                f"embeddings collapse: {found}, where 1 is spread evenly; {advice}", stacklevel=1
+            )
+        elif rank < FALLEN * self._best_rank or deviation < FALLEN * self._best_deviation:
+            warnings.warn(
+                f"embeddings draw together: {found}, where at best they were "
+                f"{self._best_rank:.1f} and {self._best_deviation:.3f}; {advice}",
                 stacklevel=1,
             )
+        self._best_rank = max(self._best_rank, rank)
+        self._best_deviation = max(self._best_deviation, deviation)
 
     def configure_optimizers(self) -> Any:
         """Return AdamW; its rate rises over the first steps, then falls along half a cosine."""

@@ -130,6 +130,8 @@ class Told(ContrastiveNetwork):
             "healthy": values,
             "point": torch.ones_like(values),
             "nearly a point": 1 + 1e-4 * values,
+            "few dimensions": torch.nn.functional.pad(values[:, :6], (0, 26)),
+            "near each other": 0.5 + values,
             "line": waves[:, :1] * torch.arange(1.0, 33.0),
             "diverged": values * torch.nan,
         }
@@ -164,6 +166,33 @@ def test_healthy_embeddings_are_not_warned_of(tmp_path):
         trained(task_of(Told("healthy")), [batch_of(list(range(16)), samples=64)], tmp_path)
         # Three chunks cannot span four dimensions.
         trained(task_of(Told("healthy")), [batch_of([0, 1, 2], samples=64)], tmp_path)
+
+
+def validated(task: pl.LightningModule, kind: str, tmp_path: Path) -> list[str]:
+    """Train and validate once; return what is warned of."""
+    task.network.kind = kind
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trained(task, [batch_of(list(range(32)), samples=64)], tmp_path)
+    return [str(w.message) for w in caught if "embeddings" in str(w.message)]
+
+
+@pytest.mark.parametrize("kind", ["few dimensions", "near each other"])
+def test_a_fall_from_the_best_so_far_is_warned_of(tmp_path, kind):
+    """Far above the floors, but below a third of the best of the run, also of one taken up."""
+    task = task_of(Told("healthy"))
+    assert validated(task, "healthy", tmp_path) == []
+    assert validated(task, "healthy", tmp_path) == []
+    (message,) = validated(task, kind, tmp_path)
+    assert "embeddings draw together: after 1 steps" in message and "\n" not in message
+    checkpoint = {}
+    task.on_save_checkpoint(checkpoint)
+    resumed = task_of(Told("healthy"))
+    assert validated(resumed, kind, tmp_path) == []
+    resumed.on_load_checkpoint(checkpoint)
+    assert len(validated(resumed, kind, tmp_path)) == 1
+    resumed.on_load_checkpoint({})  # of a run from before
+    assert validated(resumed, kind, tmp_path) == []
 
 
 def test_a_diverged_run_ends_with_one_line(tmp_path):
