@@ -65,12 +65,14 @@ class Standing:
         among_all: places of the stems among all stems.
         among_others: their places where their songs' other stems are left out.
         first: (questions, 4), what stands first among all, as `first_place_shares`.
+        first_among_others: likewise, where the songs' other stems are left out.
         of_64: places of the chunks' own rests; None where there are no chunks.
     """
 
     among_all: Placement
     among_others: Placement
     first: np.ndarray
+    first_among_others: np.ndarray
     of_64: Placement | None
 
 
@@ -80,13 +82,11 @@ class Answers(Standing):
 
     Attributes:
         scores: (questions,), of the stems that are looked for.
-        first_among_others: as `first`, where the songs' other stems are left out.
         best: (questions,), which stem stands first among all.
         chunk_scores: (chunks,), of the chunks' own rests.
     """
 
     scores: np.ndarray
-    first_among_others: np.ndarray
     best: np.ndarray
     chunk_scores: np.ndarray
 
@@ -137,9 +137,13 @@ def related(songs: Sequence[str], labels: Sequence[str]) -> tuple[np.ndarray, np
     return song[:, None] == song, alike | np.eye(len(name), dtype=bool)
 
 
-def first_by_chance(same_track: np.ndarray, same_instrument: np.ndarray) -> np.ndarray:
-    """Return what stands first where every stem scores the same, as `first_place_shares`."""
-    return first_place_shares(np.zeros(same_track.shape), same_track, same_instrument)
+def first_by_chance(
+    same_track: np.ndarray, same_instrument: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `first` and `first_among_others` where every stem scores the same."""
+    level, own = np.zeros(same_track.shape), same_track & ~np.eye(len(same_track), dtype=bool)
+    kinds = (same_track, same_instrument)
+    return first_place_shares(level, *kinds), first_place_shares(level, *kinds, own)
 
 
 def ask(scorer: Scorer, asked: Asked) -> Answers:

@@ -33,40 +33,43 @@ def recall_plot(standings: Mapping[str, Standing]) -> Plot:
     )
 
 
-def first_place_plot(
-    first: Mapping[str, np.ndarray],
-    instruments: Mapping[str, np.ndarray],
-    labels: str,
-    *,
-    among_others: bool = False,
-) -> Plot:
-    """Return what stands first, by the instrument that is looked for.
+def first_place_plots(
+    standings: Mapping[str, Standing], instruments: Mapping[str, np.ndarray], labels: str
+) -> list[Plot]:
+    """Return what stands first, by instrument: among all, and without the song's other stems.
 
     Args:
-        first: Scorer → shares in the order of FIRST_PLACES, shape (queries, 4).
+        standings: Scorer → where the stems stand.
         instruments: instrument → which queries look for it, shape (queries,).
         labels: whose names these are: coarse or fine.
-        among_others: whether the songs' other stems are left out.
     """
     rarer = len(instruments) - MOST_INSTRUMENTS
     of_whom = f"by the instrument that is looked for ({labels} labels; in brackets: queries)." + (
-        f" {rarer} rarer instruments are left out." if rarer > 0 else ""
+        f" {rarer} rarer instruments are in metrics.json only." if rarer > 0 else ""
     )
-    figure = first_place_bars(
-        {
-            scorer: {name: shares[where].mean(0) for name, where in instruments.items()}
-            for scorer, shares in first.items()
-        },
-        {name: int(where.sum()) for name, where in instruments.items()},
-    )
-    if among_others:
-        caption = f"What stands first where the song's other stems are left out, {of_whom}"
-        return Plot("instruments_among_others", figure, caption)
-    caption = (
-        f"What stands first among all stems, {of_whom} Stems that sound in the query are of the "
-        "right track, too."
-    )
-    return Plot("instruments", figure, caption)
+
+    def bars(first: Mapping[str, np.ndarray]) -> Figure:
+        return first_place_bars(
+            {
+                scorer: {name: shares[where].mean(0) for name, where in instruments.items()}
+                for scorer, shares in first.items()
+            },
+            {name: int(where.sum()) for name, where in instruments.items()},
+        )
+
+    return [
+        Plot(
+            "instruments",
+            bars({name: s.first for name, s in standings.items()}),
+            f"What stands first among all stems, {of_whom} Stems that sound in the query are of "
+            "the right track, too.",
+        ),
+        Plot(
+            "instruments_among_others",
+            bars({name: s.first_among_others for name, s in standings.items()}),
+            f"What stands first where the song's other stems are left out, {of_whom}",
+        ),
+    ]
 
 
 def recall_curves(placed: Mapping[str, Mapping[str, Placement]]) -> Figure:

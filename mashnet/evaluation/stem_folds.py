@@ -12,7 +12,6 @@ from mashnet.evaluation import stem_figures
 from mashnet.evaluation.fold_outcome import fold_outcome
 from mashnet.evaluation.protocols.stem_retrieval import NAME
 from mashnet.evaluation.results import Outcome
-from mashnet.evaluation.retrieval import FIRST_PLACES
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.stem_answers import NUM_OPPONENTS, Standing, first_by_chance, related
 from mashnet.evaluation.stem_measures import (
@@ -23,6 +22,7 @@ from mashnet.evaluation.stem_measures import (
     compare,
     counted,
     estimates,
+    kinds_of,
     meanings,
     per_instrument,
 )
@@ -43,18 +43,20 @@ def pool_stems(scores: pl.DataFrame, shared: Mapping[str, Any], bootstrap: Boots
     labels = stems["label"].to_list()
     songs, chunk_songs = stems["song_id"].to_list(), chunks["song_id"].to_list()
     of_folds = stems.partition_by("fold", maintain_order=True)
-    by_chance = np.concatenate(
-        [
+    by_chance, by_chance_among_others = zip(
+        *(
             first_by_chance(*related(fold["song_id"].to_list(), fold["label"].to_list()))
             for fold in of_folds
-        ]
+        ),
+        strict=True,
     )
+    level = np.concatenate(by_chance), np.concatenate(by_chance_among_others)
     return fold_outcome(
         NAME,
         "Which stem is missing?",
         scores,
         {name: estimates(s, songs, chunk_songs, bootstrap) for name, s in standings.items()},
-        meanings(standings[names[0]], by_chance),
+        meanings(standings[names[0]], level),
         comparisons=compare(standings, songs, chunk_songs, bootstrap),
         facts={
             name: {
@@ -67,11 +69,7 @@ def pool_stems(scores: pl.DataFrame, shared: Mapping[str, Any], bootstrap: Boots
         },
         plots=[
             stem_figures.recall_plot(standings),
-            stem_figures.first_place_plot(
-                {name: standing.first for name, standing in standings.items()},
-                by_instrument(labels),
-                shared["labels"],
-            ),
+            *stem_figures.first_place_plots(standings, by_instrument(labels), shared["labels"]),
         ],
         notes=[*_notes(stems, chunks), *caveats(labels)],
     )
@@ -82,7 +80,8 @@ def _standing(scores: pl.DataFrame) -> Standing:
     return Standing(
         among_all=counted(stems),
         among_others=counted(stems, AMONG_OTHERS),
-        first=stems.select(FIRST_PLACES).to_numpy(),
+        first=kinds_of(stems),
+        first_among_others=kinds_of(stems, AMONG_OTHERS),
         of_64=counted(chunks) if len(chunks) else None,
     )
 

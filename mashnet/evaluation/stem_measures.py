@@ -31,6 +31,16 @@ def counted(table: pl.DataFrame, suffix: str = "") -> Placement:
     return Placement(*(table[count + suffix].to_numpy() for count in _COUNTS))
 
 
+def kinds(first: np.ndarray, suffix: str = "") -> dict[str, np.ndarray]:
+    """Return what stands first, (queries, 4), as columns of a table."""
+    return {kind + suffix: first[:, index] for index, kind in enumerate(FIRST_PLACES)}
+
+
+def kinds_of(table: pl.DataFrame, suffix: str = "") -> np.ndarray:
+    """Return what `kinds` wrote."""
+    return table.select([kind + suffix for kind in FIRST_PLACES]).to_numpy()
+
+
 def estimates(
     standing: Standing, songs: Sequence[str], chunk_songs: Sequence[str], bootstrap: Bootstrap
 ) -> dict[str, Estimate]:
@@ -89,17 +99,26 @@ def per_instrument(standing: Standing, labels: Sequence[str]) -> dict[str, dict[
     }
 
 
-def meanings(standing: Standing, first_by_chance: np.ndarray) -> dict[str, Metric]:
+def meanings(
+    standing: Standing, first_by_chance: tuple[np.ndarray, np.ndarray]
+) -> dict[str, Metric]:
     """Return what the figures of `estimates` mean, and their chance levels, means over queries.
 
     Args:
         standing: of any Scorer; how many candidates there are is the same for all.
-        first_by_chance: (queries, 4), what stands first where all stand level.
+        first_by_chance: what stands first where all stand level, (queries, 4): among all, and
+            where the songs' other stems are left out.
     """
     found: dict[str, Metric] = {}
-    for suffix, placement, where in (
-        ("", standing.among_all, "all stems"),
-        (AMONG_OTHERS, standing.among_others, "it and the stems of other songs"),
+    by_chance, by_chance_among_others = first_by_chance
+    for suffix, placement, first, where in (
+        ("", standing.among_all, by_chance, "all stems"),
+        (
+            AMONG_OTHERS,
+            standing.among_others,
+            by_chance_among_others,
+            "it and the stems of other songs",
+        ),
     ):
         for k in TOP:
             found[f"recall_at_{k}{suffix}"] = Metric(
@@ -113,11 +132,11 @@ def meanings(standing: Standing, first_by_chance: np.ndarray) -> dict[str, Metri
             headline=not suffix,
         )
         found[f"normalised_rank_median{suffix}"] = Metric(f"Middle of that share, of {where}.", 0.5)
-    for kind, chance in zip(FIRST_PLACES, first_by_chance.mean(0), strict=True):
-        found[kind] = Metric(
-            f"Share of queries whose first of all stems is: {kind.replace('_', ' ')}.",
-            float(chance),
-        )
+        for kind, chance in zip(FIRST_PLACES, first.mean(0), strict=True):
+            found[kind + suffix] = Metric(
+                f"Share of queries whose first of {where} is: {kind.replace('_', ' ')}.",
+                float(chance),
+            )
     if standing.of_64 is not None:
         found[OF_64] = Metric(
             f"Share of submixes whose rest stands first among it and {NUM_OPPONENTS} of other "
@@ -145,11 +164,15 @@ def caveats(labels: Sequence[str]) -> list[str]:
 def _columns(standing: Standing) -> dict[str, tuple[np.ndarray, bool]]:
     """Return what is averaged per query, and whether the middle is meant instead of the mean."""
     found: dict[str, tuple[np.ndarray, bool]] = {}
-    for placement, suffix in ((standing.among_all, ""), (standing.among_others, AMONG_OTHERS)):
+    for placement, first, suffix in (
+        (standing.among_all, standing.first, ""),
+        (standing.among_others, standing.first_among_others, AMONG_OTHERS),
+    ):
         found |= {f"recall_at_{k}{suffix}": (placement.top_k(k), False) for k in TOP}
         found[f"normalised_rank_mean{suffix}"] = (placement.normalised_rank, False)
         found[f"normalised_rank_median{suffix}"] = (placement.normalised_rank, True)
-    return found | {kind: (standing.first[:, i], False) for i, kind in enumerate(FIRST_PLACES)}
+        found |= {kind: (share, False) for kind, share in kinds(first, suffix).items()}
+    return found
 
 
 def _recall_by_chance(placement: Placement, k: int) -> float:

@@ -59,6 +59,7 @@ def test_one_fold_gives_the_figures_of_the_protocol(tmp_path, labels, most_chunk
     assert pooled.comparisons == outcome.comparisons
     assert {c.second for c in pooled.comparisons} == {"constant", "knowing"}
     assert pooled.metrics == outcome.metrics
+    assert [plot.name for plot in pooled.plots] == [plot.name for plot in outcome.plots]
 
 
 def test_folds_by_hand(tmp_path):
@@ -81,6 +82,8 @@ def test_folds_by_hand(tmp_path):
     assert constant["recall_at_5"] == pytest.approx((6 * 5 / 6 + 8 * 5 / 8) / 14)
     assert constant["right_track_only"] == pytest.approx((6 * 2 / 6 + 8 * 1 / 8) / 14)
     assert constant["right_instrument_only"] == pytest.approx((6 * 1 / 6 + 8 * 3 / 8) / 14)
+    of_others = constant["right_instrument_only_among_others"]
+    assert of_others == pytest.approx((6 * 1 / 4 + 8 * 3 / 7) / 14)
     assert set(constant) == set(pooled.metrics)
     for name, value in constant.items():
         assert value == pytest.approx(pooled.metrics[name].chance), name

@@ -27,7 +27,6 @@ from mashnet.errors import ConfigError
 from mashnet.evaluation import stem_figures
 from mashnet.evaluation.database_stems import StemSource
 from mashnet.evaluation.results import Outcome, Plot, ScorerResult
-from mashnet.evaluation.retrieval import FIRST_PLACES
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.stem_answers import (
     NUM_OPPONENTS,
@@ -45,6 +44,7 @@ from mashnet.evaluation.stem_measures import (
     compare,
     counts,
     estimates,
+    kinds,
     meanings,
     per_instrument,
 )
@@ -132,7 +132,8 @@ def _table(name: str, answers: Answers, asked: Asked) -> pl.DataFrame:
         "score": answers.scores,
         **counts(answers.among_all),
         **counts(answers.among_others, AMONG_OTHERS),
-        **{kind: answers.first[:, index] for index, kind in enumerate(FIRST_PLACES)},
+        **kinds(answers.first),
+        **kinds(answers.first_among_others, AMONG_OTHERS),
         "first_stem_id": [question.stem_id for question in best],
         "first_label": [question.label for question in best],
     }
@@ -153,15 +154,7 @@ def _plots(answers: Mapping[str, Answers], asked: Asked, labels: str) -> list[Pl
     instruments = by_instrument(asked.labels)
     return [
         stem_figures.recall_plot(answers),
-        stem_figures.first_place_plot(
-            {name: a.first for name, a in answers.items()}, instruments, labels
-        ),
-        stem_figures.first_place_plot(
-            {name: a.first_among_others for name, a in answers.items()},
-            instruments,
-            labels,
-            among_others=True,
-        ),
+        *stem_figures.first_place_plots(answers, instruments, labels),
     ]
 
 

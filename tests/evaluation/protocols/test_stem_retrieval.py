@@ -56,6 +56,11 @@ def test_who_says_nothing_gets_chance_in_every_figure():
     assert found["right_track_only"] == pytest.approx(2 / 18)
     assert found["right_instrument_only"] == pytest.approx(5 / 18)
     assert found["neither"] == pytest.approx(10 / 18)
+    # Without the two more of the track.
+    assert found["right_track_and_instrument_among_others"] == pytest.approx(1 / 16)
+    assert found["right_track_only_among_others"] == 0
+    assert found["right_instrument_only_among_others"] == pytest.approx(5 / 16)
+    assert found["neither_among_others"] == pytest.approx(10 / 16)
 
 
 def test_who_hears_the_track_only():
@@ -78,6 +83,7 @@ def test_who_reads_the_name_only():
     assert set(per_instrument) == {"guitar", "bass", "drums"}
     assert per_instrument["bass"]["n"] == 4
     assert per_instrument["bass"]["right_instrument_only"] == pytest.approx(3 / 4)
+    assert per_instrument["bass"]["right_instrument_only_among_others"] == pytest.approx(3 / 4)
 
 
 def test_fine_labels_decide_what_is_the_right_instrument():
