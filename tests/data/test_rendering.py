@@ -280,8 +280,8 @@ def test_the_downmix_is_the_sum(uneven) -> None:
 def test_what_cannot_be_rendered_says_why(uneven, tmp_path: Path) -> None:
     database, (vocal, other) = uneven
     recipe = recipe_of(vocal, other, other, condition="matched", stretch="beatwise")
-    with pytest.raises(ConfigError, match="pylibrb_r2 cannot follow beats"):
-        rendered_part(database, recipe, "harmonic", engine="pylibrb_r2")
+    with pytest.raises(ConfigError, match="pedalboard cannot follow beats"):
+        rendered_part(database, recipe, "harmonic", engine="pedalboard")
     with pytest.raises(ConfigError, match="Did you mean 'pylibrb'"):
         rendered_part(database, recipe, "vocal", engine="pylibr")
     with pytest.raises(DatabaseError, match="no stem"):
