@@ -136,9 +136,7 @@ def require_writable_sound(path: Path) -> None:
     Raises:
         AudioError: if the name ends in no known format, or the folder cannot be made or written to.
     """
-    if path.suffix.lower() not in _SOUND_FORMATS:
-        formats = " or ".join(_SOUND_FORMATS)
-        raise AudioError(f"{path}: its name must end in {formats}")
+    _sound_format(path)
     if path.is_dir():
         raise AudioError(f"{path}: is a folder")
     try:
@@ -159,9 +157,7 @@ def write_sound(path: Path, audio: np.ndarray, sample_rate: int) -> None:
     Raises:
         AudioError: if it cannot be written there.
     """
-    if path.suffix.lower() not in _SOUND_FORMATS:
-        require_writable_sound(path)
-    format_name = _SOUND_FORMATS[path.suffix.lower()]
+    format_name = _sound_format(path)
     try:
         with (
             written_atomically(path) as temporary,
@@ -174,6 +170,15 @@ def write_sound(path: Path, audio: np.ndarray, sample_rate: int) -> None:
                 file.write(np.clip(audio[:, start : start + _WRITE_BLOCK], -1, 1).T)
     except OSError as error:
         raise AudioError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _sound_format(path: Path) -> str:
+    """Return what libsndfile calls the format that a name asks for."""
+    try:
+        return _SOUND_FORMATS[path.suffix.lower()]
+    except KeyError:
+        formats = " or ".join(_SOUND_FORMATS)
+        raise AudioError(f"{path}: its name must end in {formats}") from None
 
 
 def _check_readable(path: Path) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pedalboard
@@ -228,33 +228,21 @@ def _finer_by_keyframes(
     slopes = np.diff(target) / np.diff(source)
     options = _options(channels, Option.ENGINE_FINER | Option.PROCESS_REALTIME)
     stretcher = RubberBandStretcher(sample_rate, channels, options, slopes[0], pitch_scale)
-    stretcher.set_max_process_size(_KEYFRAME_BLOCK)
-    # The first frame is centred on the first sample, half a window of silence before it; what the
-    # engine emits before that centre is its delay, and is dropped at the end.
-    lead = stretcher.get_preferred_start_pad()
-    delay = stretcher.get_start_delay()
-    length = round(target[-1]) + delay
-    longest = samples + 3 * lead + sample_rate
-    fed, emitted = 0, 0
-    out = [np.zeros((channels, 0), np.float32)]
-    padded = np.pad(audio, ((0, 0), (lead, longest - samples)))
-    while emitted < length and fed < longest:
-        centre = fed - 2 * lead  # of the frame that is processed next, in the input
-        if 0 <= centre < samples:
-            here, ahead = np.interp([centre, centre + _KEYFRAME_BLOCK], source, target)
-            slope = slopes[-1]
-            if centre + _KEYFRAME_BLOCK <= samples:
-                slope = (ahead - here) / _KEYFRAME_BLOCK
-            # Output comes in hops: on average half of one, about this many samples, lies waiting.
-            behind = here - emitted + _KEYFRAME_BLOCK * 0.45
-            ratio = slope + behind / (_PULL_S * sample_rate)
-            stretcher.time_ratio = float(np.clip(ratio, 0.7 * slope, 1.4 * slope))
-        stretcher.process(np.ascontiguousarray(padded[:, fed : fed + _KEYFRAME_BLOCK]), False)
-        fed += _KEYFRAME_BLOCK
-        while stretcher.available() > 0:
-            out.append(stretcher.retrieve_available())
-            emitted += out[-1].shape[1]
-    return np.concatenate(out, axis=1)[:, delay:]
+
+    def ratio_at(centre: int, emitted: int) -> float | None:
+        if not 0 <= centre < samples:
+            return None
+        here, ahead = np.interp([centre, centre + _KEYFRAME_BLOCK], source, target)
+        slope = slopes[-1]
+        if centre + _KEYFRAME_BLOCK <= samples:
+            slope = (ahead - here) / _KEYFRAME_BLOCK
+        # Output comes in hops: on average half of one, about this many samples, lies waiting.
+        behind = here - emitted + _KEYFRAME_BLOCK * 0.45
+        ratio = slope + behind / (_PULL_S * sample_rate)
+        return float(np.clip(ratio, 0.7 * slope, 1.4 * slope))
+
+    length = round(target[-1])
+    return _in_real_time(stretcher, audio, sample_rate, length, _KEYFRAME_BLOCK, ratio_at)
 
 
 def _faster_by_keyframes(
@@ -277,21 +265,51 @@ def _faster_by_keyframes(
     engine = _faster_engine(pitched) | Option.PROCESS_REALTIME
     options = _options(channels, engine, together=related)
     stretcher = RubberBandStretcher(sample_rate, channels, options, slopes[0], 1.0)
-    stretcher.set_max_process_size(_BLOCK)
+
+    def ratio_at(centre: int, _: int) -> float | None:
+        if not 0 <= centre <= samples - _BLOCK:
+            return None
+        here, ahead = np.interp([centre, centre + _BLOCK], source, target)
+        return float(ahead - here) / _BLOCK
+
+    return _in_real_time(stretcher, audio, sample_rate, round(target[-1]), _BLOCK, ratio_at)
+
+
+def _in_real_time(
+    stretcher: RubberBandStretcher,
+    audio: np.ndarray,
+    sample_rate: int,
+    length: int,
+    block: int,
+    ratio_at: Callable[[int, int], float | None],
+) -> np.ndarray:
+    """Feed a stretcher block by block, its ratio set anew before each.
+
+    Args:
+        stretcher: in real-time mode.
+        audio: shape (channels, samples).
+        sample_rate: in Hz.
+        length: of the output that is waited for, in samples.
+        block: how much is fed at once, in samples.
+        ratio_at: from the input sample on which the next frame is centred, and the output samples
+            that have come, to the ratio; None leaves it as it is.
+    """
+    channels, samples = audio.shape
+    stretcher.set_max_process_size(block)
+    # The first frame is centred on the first sample, half a window of silence before it; what the
+    # engine emits before that centre is its delay, and is dropped at the end.
     lead = stretcher.get_preferred_start_pad()
     delay = stretcher.get_start_delay()
-    length = round(target[-1]) + delay
     longest = samples + 3 * lead + sample_rate
     fed, emitted = 0, 0
     out = [np.zeros((channels, 0), np.float32)]
     padded = np.pad(audio, ((0, 0), (lead, longest - samples)))
-    while emitted < length and fed < longest:
-        centre = fed - 2 * lead  # of the frame that is processed next, in the input
-        if 0 <= centre <= samples - _BLOCK:
-            here, ahead = np.interp([centre, centre + _BLOCK], source, target)
-            stretcher.time_ratio = float(ahead - here) / _BLOCK
-        stretcher.process(np.ascontiguousarray(padded[:, fed : fed + _BLOCK]), False)
-        fed += _BLOCK
+    while emitted < length + delay and fed < longest:
+        ratio = ratio_at(fed - 2 * lead, emitted)
+        if ratio is not None:
+            stretcher.time_ratio = ratio
+        stretcher.process(np.ascontiguousarray(padded[:, fed : fed + block]), False)
+        fed += block
         while stretcher.available() > 0:
             out.append(stretcher.retrieve_available())
             emitted += out[-1].shape[1]

@@ -54,7 +54,7 @@ class Asked:
     @property
     def own_others(self) -> np.ndarray:
         """Whether a candidate is another stem of the query's own song, as `same_track`."""
-        return self.same_track & ~np.eye(len(self.questions), dtype=bool)
+        return _but_itself(self.same_track)
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def first_by_chance(
     same_track: np.ndarray, same_instrument: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return `first` and `first_among_others` where every stem scores the same."""
-    level, own = np.zeros(same_track.shape), same_track & ~np.eye(len(same_track), dtype=bool)
-    kinds = (same_track, same_instrument)
+    level, kinds = np.zeros(same_track.shape), (same_track, same_instrument)
+    own = _but_itself(same_track)
     return first_place_shares(level, *kinds), first_place_shares(level, *kinds, own)
 
 
@@ -176,3 +176,7 @@ def ask(scorer: Scorer, asked: Asked) -> Answers:
         if asked.chunks
         else None,
     )
+
+
+def _but_itself(same_track: np.ndarray) -> np.ndarray:
+    return same_track & ~np.eye(len(same_track), dtype=bool)
