@@ -47,7 +47,9 @@ def test_a_mashup_is_written_and_described(
 def test_songs_are_found_by_clip_by_song_and_by_title(root: Path, tmp_path: Path) -> None:
     for row in list(MashupDB.open(root).clips.iter_rows(named=True))[1:2]:
         for name in (row["clip_id"], row["song_id"], "song 1"):
-            run(root, tmp_path / "a.wav", f"vocals={name}", "technique=tempo")
+            out = tmp_path / f"{name}.wav"
+            run(root, out, f"vocals={name}", "technique=tempo")
+            assert out.is_file(), name
 
 
 def test_a_song_in_clips_gives_its_longest(

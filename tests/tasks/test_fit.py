@@ -1,6 +1,5 @@
 """Training runs: every model config trains, and a killed run goes on as if nothing had happened."""
 
-import json
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from mashnet.tasks.fit import fit, read_log, read_run
 from tests.conftest import make_tiny_database
 from tests.loops import loop_database, songs
 from tests.model_configs import models_of
+from tests.tasks.killed_run import train_until_killed
 from train import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,23 +144,7 @@ def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(
     config = settings(database, f"model={model}", "trainer.max_epochs=4", "trainer.patience=10")
     fit(undisturbed, config)
 
-    program = (
-        "import json, sys; from pathlib import Path; from mashnet.tasks.fit import fit;"
-        "fit(Path(sys.argv[1]), json.loads(sys.argv[2]))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(killed), json.dumps(config)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    checkpoint = killed / "checkpoints" / "last.ckpt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert checkpoint.is_file()
+    train_until_killed(killed, config)
     # What was logged before the kill may be lost; what the checkpoint holds is not.
     fit(killed, read_run(killed))
     expected = dict((e, rest) for e, *rest in losses(undisturbed))

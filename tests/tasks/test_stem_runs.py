@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +25,9 @@ from mashnet.tasks.compilation import choose_compilation
 from mashnet.tasks.fit import fit, read_log, read_run
 from tests.model_configs import models_of
 from tests.stems import RATE, Clip, band, noise, stem_database
+from tests.tasks.killed_run import train_until_killed
 from train import settings_of
 
-ROOT = Path(__file__).resolve().parents[2]
 MODELS = models_of("stems")
 
 
@@ -218,23 +213,7 @@ def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(root, tmp_pat
     chosen = [*vit("jepa"), "trainer.max_epochs=4", "data.chunks.per_clip=40"]
     config = settings(root, "jepa", *chosen)
     fit(undisturbed, config)
-    program = (
-        "import json, sys; from pathlib import Path; from mashnet.tasks.fit import fit;"
-        "fit(Path(sys.argv[1]), json.loads(sys.argv[2]))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(killed), json.dumps(config)],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    checkpoint = killed / "checkpoints" / "last.ckpt"
-    deadline = time.monotonic() + 120
-    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert checkpoint.is_file()
+    train_until_killed(killed, config)
     before = set(losses(killed))
     assert 3 not in before
     fit(killed, read_run(killed))
