@@ -16,8 +16,8 @@ LAYERS = [
     {"mashnet.data"},
     {"mashnet.models"},
     {"mashnet.tasks"},
-    {"mashnet.evaluation", "mashnet.rendering", "mashnet.export"},
-    {"mashnet.scoring", "mashnet.score", "mashnet.render", "mashnet.doctor"}
+    {"mashnet.evaluation", "mashnet.rendering", "mashnet.export", "mashnet.listening"},
+    {"mashnet.scoring", "mashnet.score", "mashnet.render", "mashnet.doctor", "mashnet.studio"}
     | {"mashnet.cli", "mashnet"},
     {"data_pipelines"},
     {"train", "evaluate", "benchmarks"},
