@@ -28,7 +28,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,10 +44,9 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, write_json, written_atomically
 from mashnet.music.sections import Section
-from mashnet.rendering.mashup import RENDERING_ENGINE, render_mashup
-from mashnet.rendering.pieces import Mix, add_moved
+from mashnet.rendering.mashup import Part, render_mashup, render_part
 from mashnet.rendering.plan import TECHNIQUES, GuestPlan, plan_guest
-from mashnet.rendering.songs import SongOfLibrary, StemFile, song_of_library, without
+from mashnet.rendering.songs import SongOfLibrary, song_of_library, without
 
 BARS_PER_SECTION = 8
 _ENVELOPE_HZ = 1000
@@ -93,27 +91,6 @@ def stem_to_give(song: SongOfLibrary) -> str:
 
 
 # --- whether it is right
-
-
-def guest_layer(
-    base: SongOfLibrary, guest: SongOfLibrary, stem: StemFile, technique: str
-) -> tuple[np.ndarray, GuestPlan]:
-    """Return what one stem adds to a mashup, (channels, samples), and how it was laid."""
-    plan = plan_guest(base.facts, guest.facts, technique)
-    mix = Mix(round(base.facts.duration_s * base.sample_rate), base.sample_rate)
-    with ThreadPoolExecutor(1) as workers:
-        add_moved(
-            mix,
-            stem.path,
-            plan.pieces,
-            duration_s=guest.facts.duration_s,
-            semitones=plan.semitones if stem.pitched else 0,
-            pitched=stem.pitched,
-            gain=1.0,
-            engine=RENDERING_ENGINE,
-            workers=workers,
-        )
-    return mix.audio, plan
 
 
 def onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -195,7 +172,13 @@ def check_pair(base: SongOfLibrary, guest: SongOfLibrary, *, listen: bool) -> di
     }
     if listen:
         stem = guest.stems_named(name)[0]
-        layer, plan = guest_layer(base, guest, stem, "structure+key")
+        plan = plan_guest(base.facts, guest.facts, "structure+key")
+        layer = render_part(
+            Part(guest, (stem,), plan, 0.0),
+            duration_s=base.facts.duration_s,
+            sample_rate=base.sample_rate,
+            threads=1,
+        )
         original, rate = read_audio(stem.path, sample_rate=base.sample_rate)
         lags_s = beat_lags_s(original, layer, rate, plan, base, guest)
         near, elsewhere = splice_jumps(layer, rate, plan)

@@ -1,10 +1,14 @@
-"""A whole mashup: plans of all guests, stems laid together, loudness and peaks."""
+"""A whole mashup: plans of all guests, stems laid together, loudness and peaks.
+
+`render_mashup` is what most callers want. `render_original` gives an untouched song the same
+loudness and peaks; `plan_parts` and `render_part` give what each song adds, apart from the others.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,45 +94,76 @@ def render_mashup(
     require_beatwise(engine)
     if not guests:
         raise ConfigError("a mashup needs a guest: vocals=SONG, or bass=, drums=, other= …")
-    warnings: list[str] = []
-    parts = _parts(base, guests, technique, warnings)
-    mix = Mix(round(base.facts.duration_s * base.sample_rate), base.sample_rate)
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as workers:
+    parts, warnings = plan_parts(base, guests, technique)
+    mix = _silence(base)
+    with _workers(threads) as workers:
         for part in parts:
-            gain = 10 ** (part.gain_db / 20)
-            for stem in part.stems:
-                if part.plan is None:
-                    add_untouched(mix, stem.path, gain)
-                    continue
-                add_moved(
-                    mix,
-                    stem.path,
-                    part.plan.pieces,
-                    duration_s=part.song.facts.duration_s,
-                    semitones=part.plan.semitones if stem.pitched else 0,
-                    pitched=stem.pitched,
-                    gain=gain,
-                    engine=engine,
-                    workers=workers,
-                )
-    mastered = master(mix.audio, mix.sample_rate)
-    if not np.isfinite(mastered.lufs):
-        warnings.append("the mashup is silent, or too short to have a loudness")
-    elif abs(mastered.lufs - TARGET_LUFS) > _NEAR_LU:
-        warnings.append(
-            f"the mashup has {mastered.lufs:.1f} LUFS instead of {TARGET_LUFS:.0f}: for more the "
-            f"limiter would have to take away too much"
-        )
-    return Mashup(mix.audio, mix.sample_rate, tuple(parts), mastered, tuple(warnings))
+            _add_part(mix, part, engine, workers)
+    return _mastered(mix, parts, warnings)
 
 
-def _parts(
-    base: SongOfLibrary,
-    guests: Mapping[str, SongOfLibrary],
-    technique: str,
-    warnings: list[str],
-) -> list[Part]:
-    """Say which stems come from which song, and plan every guest once."""
+def render_original(song: SongOfLibrary) -> Mashup:
+    """Bring a song as it is to the loudness and peaks of a mashup: the level to compare with.
+
+    Raises:
+        AudioError: if a stem cannot be read.
+    """
+    part = Part(song, song.stems, None, 0.0)
+    mix = _silence(song)
+    for stem in song.stems:
+        add_untouched(mix, stem.path, 1.0)
+    return _mastered(mix, [part], [])
+
+
+def render_part(
+    part: Part,
+    *,
+    duration_s: float,
+    sample_rate: int,
+    engine: str = RENDERING_ENGINE,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Render what one song adds to a mashup, before loudness and peaks are seen to.
+
+    Args:
+        part: of `plan_parts`, or of a mashup.
+        duration_s: of the mashup: the base's.
+        sample_rate: of the mashup: the base's, in Hz.
+        engine: as in `render_mashup`.
+        threads: how many stretch at once; None takes as many as there are cores.
+
+    Returns:
+        float32, shape (1 or 2, samples). Those of all parts add up to the mashup before mastering.
+
+    Raises:
+        ConfigError: if the engine is unknown.
+        AudioError: if a stem cannot be read.
+    """
+    require_installed(engine)
+    require_beatwise(engine)
+    mix = Mix(round(duration_s * sample_rate), sample_rate)
+    with _workers(threads) as workers:
+        _add_part(mix, part, engine, workers)
+    return mix.audio
+
+
+def plan_parts(
+    base: SongOfLibrary, guests: Mapping[str, SongOfLibrary], technique: str = DEFAULT_TECHNIQUE
+) -> tuple[list[Part], list[str]]:
+    """Say which stems come from which song, and plan every guest once.
+
+    Args:
+        base: and guests: as in `render_mashup`.
+        guests: name of a stem → the song it comes from.
+        technique: of `mashnet.rendering.plan.TECHNIQUES`.
+
+    Returns:
+        The base's part first, then each guest's; and what was missing, one line each.
+
+    Raises:
+        ConfigError: if the technique is unknown.
+    """
+    warnings: list[str] = []
     own = base.stems
     given: dict[str, tuple[SongOfLibrary, list[StemFile]]] = {}
     for name, song in guests.items():
@@ -150,4 +185,46 @@ def _parts(
         warnings += [line for line in plan.warnings if line not in warnings]
         gain_db = min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, base.level_db - song.level_db))
         parts.append(Part(song, tuple(stems), plan, gain_db))
-    return parts
+    return parts, warnings
+
+
+def _silence(base: SongOfLibrary) -> Mix:
+    """Return a mix as long as a base, with nothing in it."""
+    return Mix(round(base.facts.duration_s * base.sample_rate), base.sample_rate)
+
+
+def _workers(threads: int | None) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads or os.cpu_count() or 1)
+
+
+def _add_part(mix: Mix, part: Part, engine: str, workers: Executor) -> None:
+    """Add the stems of one song to a mix, one after the other: none is held whole."""
+    gain = 10 ** (part.gain_db / 20)
+    for stem in part.stems:
+        if part.plan is None:
+            add_untouched(mix, stem.path, gain)
+            continue
+        add_moved(
+            mix,
+            stem.path,
+            part.plan.pieces,
+            duration_s=part.song.facts.duration_s,
+            semitones=part.plan.semitones if stem.pitched else 0,
+            pitched=stem.pitched,
+            gain=gain,
+            engine=engine,
+            workers=workers,
+        )
+
+
+def _mastered(mix: Mix, parts: Sequence[Part], warnings: list[str]) -> Mashup:
+    """Bring a mix to its loudness and peaks; say where that is not reached."""
+    mastered = master(mix.audio, mix.sample_rate)
+    if not np.isfinite(mastered.lufs):
+        warnings.append("the mashup is silent, or too short to have a loudness")
+    elif abs(mastered.lufs - TARGET_LUFS) > _NEAR_LU:
+        warnings.append(
+            f"the mashup has {mastered.lufs:.1f} LUFS instead of {TARGET_LUFS:.0f}: for more the "
+            f"limiter would have to take away too much"
+        )
+    return Mashup(mix.audio, mix.sample_rate, tuple(parts), mastered, tuple(warnings))

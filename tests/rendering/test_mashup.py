@@ -1,16 +1,23 @@
 """Mashups of songs of clicks and tones, whose beats and keys are known exactly."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mashnet.audio.io import read_audio, write_flac
-from mashnet.audio.limiter import true_peaks
+from mashnet.audio.limiter import master, true_peaks
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
-from mashnet.rendering.mashup import Mashup, render_mashup
+from mashnet.rendering.mashup import (
+    Mashup,
+    plan_parts,
+    render_mashup,
+    render_original,
+    render_part,
+)
 from mashnet.rendering.pieces import Mix, add_moved
 from mashnet.rendering.plan import TECHNIQUES, Piece, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, song_of_library
@@ -40,23 +47,10 @@ def mashup(library: MashupDB, base: int, technique: str = "tempo+key", **guests:
 
 
 def layer(base: SongOfLibrary, guest: SongOfLibrary, role: str, technique: str) -> np.ndarray:
-    """Return what a guest adds to a mashup, before mastering, (samples,)."""
-    plan = plan_guest(base.facts, guest.facts, technique)
-    mix = Mix(round(base.facts.duration_s * base.sample_rate), base.sample_rate)
-    (stem,) = guest.stems_named(role)
-    with ThreadPoolExecutor(1) as workers:
-        add_moved(
-            mix,
-            stem.path,
-            plan.pieces,
-            duration_s=guest.facts.duration_s,
-            semitones=plan.semitones if stem.pitched else 0,
-            pitched=stem.pitched,
-            gain=1.0,
-            engine="pylibrb_r2",
-            workers=workers,
-        )
-    return mix.audio[0]
+    """Return what a guest adds to a mashup at its own level, before mastering, (samples,)."""
+    (part,) = [p for p in plan_parts(base, {role: guest}, technique)[0] if p.plan is not None]
+    length = {"duration_s": base.facts.duration_s, "sample_rate": base.sample_rate}
+    return render_part(replace(part, gain_db=0.0), **length, threads=1)[0]
 
 
 @pytest.mark.parametrize("guest", [GUEST, THIRD, SLOW, FREE])
@@ -124,6 +118,28 @@ def test_a_song_laid_on_itself_is_itself(library: MashupDB) -> None:
     original = read_audio(base.stems_named("vocal")[0].path)[0][0]
     middle = slice(RATE, 15 * RATE)
     assert sounding[middle] == pytest.approx(original[middle], abs=1e-6)
+
+
+def test_parts_add_up_to_the_mashup(library: MashupDB) -> None:
+    base = song(library, BASE)
+    guests = {"vocals": song(library, GUEST), "drums": song(library, THIRD)}
+    made = render_mashup(base, guests, threads=1)
+    length = {"duration_s": base.facts.duration_s, "sample_rate": base.sample_rate}
+    parts = [render_part(part, **length, threads=1) for part in made.parts]
+    together = np.sum(parts, axis=0)
+    assert together.shape == made.audio.shape and all(np.abs(part).max() > 0 for part in parts)
+    master(together, RATE)
+    assert together == pytest.approx(made.audio, abs=1e-6)
+
+
+def test_an_original_is_all_stems_of_the_song_at_the_mashups_loudness(library: MashupDB) -> None:
+    base = song(library, BASE)
+    made = render_original(base)
+    assert [part.plan for part in made.parts] == [None]
+    wanted = np.sum([read_audio(stem.path)[0] for stem in base.stems], axis=0, dtype=np.float32)
+    mastered = master(wanted, RATE)
+    assert np.array_equal(made.audio, wanted)
+    assert made.mastered == mastered and mastered.true_peak_db <= -1 + 1e-4
 
 
 def test_threads_do_not_change_a_bit(library: MashupDB) -> None:
