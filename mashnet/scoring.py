@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from mashnet.data.candidates import Limits, candidates_for
 from mashnet.data.loops import file_part, part_of
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import FilePart, Part, Query
 from mashnet.errors import AudioError, ConfigError, DatabaseError, require_one_of
-from mashnet.library import candidates_for, files_of, target_of
+from mashnet.library import files_of, target_of
 from mashnet.models.loading import load_scorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
 from mashnet.models.stem_scoring import StemScorer
@@ -118,9 +119,8 @@ class Model:
         target = target_of(
             files, tempo_bpm=tempo_bpm, key=known_key, first_downbeat_s=first_downbeat_s
         )
-        candidates = candidates_for(
-            target, database, missing, max_semitones=max_semitones, tempo_range=tempo_range
-        )
+        limits = Limits(max_semitones, tempo_range)
+        candidates = candidates_for(target, database, missing, limits=limits)
         groups = [candidate.group for candidate in candidates]
         scores = self.scorer.score(group, groups).tolist() if groups else []
         rows = [

@@ -8,9 +8,10 @@ import torch
 
 import mashnet
 from mashnet.audio.io import write_flac
+from mashnet.data.candidates import Limits, candidates_for
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError
-from mashnet.library import candidates_for, target_of
+from mashnet.library import target_of
 from mashnet.music.keys import Key
 from mashnet.scoring import Model
 
@@ -65,8 +66,7 @@ def test_candidates_start_on_the_querys_downbeat(tiny_database: MashupDB, vocal:
         target,
         tiny_database,
         ("harmonic", "percussion"),
-        max_semitones=3,
-        tempo_range=(0.8, 1.2),
+        limits=Limits(3, (0.8, 1.2)),
     )
     for candidate in candidates[:4]:
         wave = candidate.group["percussion"].waveform(22050)

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.errors import DatabaseError
 from mashnet.files import write_json, written_atomically
 from mashnet.music.sections import Section
@@ -194,7 +195,7 @@ class MashupDB:
         with written_atomically(self.root / f"{name}.parquet") as temporary:
             frame.write_parquet(temporary)
         self._tables[name] = frame
-        for derived in ("stem_rows", "clip_rows", "_sections_by_clip"):
+        for derived in ("stem_rows", "clip_rows", "sounding_stems", "_sections_by_clip"):
             self.__dict__.pop(derived, None)
         return frame
 
@@ -242,6 +243,19 @@ class MashupDB:
     def clip_rows(self) -> dict[str, dict[str, Any]]:
         """Clip rows by clip_id."""
         return {row["clip_id"]: row for row in self.clips.iter_rows(named=True)}
+
+    @cached_property
+    def sounding_stems(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        """clip_id → role → rows of its stems that sound, in the order of their ids.
+
+        Stems without one of `ROLES` are left out; a stem whose level nobody knows sounds.
+        """
+        found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        for row in self.stems.sort("stem_id").iter_rows(named=True):
+            sounds = row["rms_db"] is None or row["rms_db"] > ACTIVE_ABOVE_DB
+            if sounds and row["role"] in ROLES:
+                found.setdefault(row["clip_id"], {}).setdefault(row["role"], []).append(row)
+        return found
 
     @cached_property
     def _sections_by_clip(self) -> dict[str, list[Section]]:
