@@ -92,8 +92,12 @@ class PartStore:
             displacement=displacement,
             force=force,
         )
-        part_id = rendered.part_id
-        return StoredPart(rendered, self.folder / part_id[:2] / f"{part_id}.flac", self.sample_rate)
+        return self.kept(rendered)
+
+    def kept(self, part: RenderedPart) -> StoredPart:
+        """Return a part that is rendered once and read from this store from then on."""
+        part_id = part.part_id
+        return StoredPart(part, self.folder / part_id[:2] / f"{part_id}.flac", self.sample_rate)
 
     def render_all(self, parts: Iterable[Part], *, workers: int | None = None) -> int:
         """Render what is not on disk yet, on all cores; return how many that were.
