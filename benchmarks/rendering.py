@@ -44,15 +44,12 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, write_json, written_atomically
 from mashnet.music.sections import Section
+from mashnet.rendering.beat_lags import beat_lags_s
 from mashnet.rendering.mashup import Part, render_mashup, render_part
 from mashnet.rendering.plan import TECHNIQUES, GuestPlan, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, song_of_library, without
 
 BARS_PER_SECTION = 8
-_ENVELOPE_HZ = 1000
-_REACH_S = 0.08  # how far from a beat its sound is looked for
-_AROUND_S = 0.2  # how much sound around a beat is compared
-_LEAST_MATCH = 0.6  # correlation below which a beat is not recognised
 
 
 # --- what is rendered
@@ -93,59 +90,6 @@ def stem_to_give(song: SongOfLibrary) -> str:
 # --- whether it is right
 
 
-def onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Return how much the level rises, 1000 times a second."""
-    smooth = np.convolve(np.abs(audio).sum(axis=0), np.hanning(round(0.01 * sample_rate)), "same")
-    times_s = np.arange(0, audio.shape[1] / sample_rate, 1 / _ENVELOPE_HZ)
-    level = np.interp(times_s, np.arange(len(smooth)) / sample_rate, smooth)
-    return np.maximum(0, np.diff(np.sqrt(level), prepend=0))
-
-
-def beat_lags_s(
-    original: np.ndarray,
-    layer: np.ndarray,
-    sample_rate: int,
-    plan: GuestPlan,
-    base: SongOfLibrary,
-    guest: SongOfLibrary,
-) -> np.ndarray:
-    """Return how late the sound at each of the guest's beats is for the base's beat, in seconds.
-
-    The sound around a beat of the guest as annotated, in the untouched stem, is looked for around
-    the base's beat in the mashup; beats in silence, and those that are not recognised, are left
-    out.
-    """
-    before, after = (onset_envelope(audio, sample_rate) for audio in (original, layer))
-    guest_beats = np.asarray(guest.facts.beats_s)
-    around_s = np.arange(-_AROUND_S, _AROUND_S, 1 / _ENVELOPE_HZ)
-    reach = round(_REACH_S * _ENVELOPE_HZ)
-    lags = []
-    for piece in plan.pieces:
-        guest_s, base_s = np.asarray(piece.keyframes_s).T
-        for beat_s in base.facts.beats_s:
-            if not piece.start_s + _AROUND_S <= beat_s <= piece.end_s - _AROUND_S - _REACH_S:
-                continue
-            expected_s = float(np.interp(beat_s, base_s, guest_s))
-            own_s = guest_beats[np.abs(guest_beats - expected_s).argmin()]
-            if abs(own_s - expected_s) > 0.06:  # between two beats of the guest
-                continue
-            ahead_s = float(np.interp(beat_s + 0.1, base_s, guest_s))
-            pattern = _at(before, own_s + around_s * (ahead_s - expected_s) / 0.1)
-            found = _at(
-                after, beat_s + np.arange(-reach, reach + 1)[:, None] / _ENVELOPE_HZ + around_s
-            )
-            norms = np.linalg.norm(found, axis=1) * np.linalg.norm(pattern)
-            match = found @ pattern / np.maximum(norms, 1e-9)
-            if match.max() > _LEAST_MATCH:
-                lags.append((int(match.argmax()) - reach) / _ENVELOPE_HZ)
-    return np.array(lags)
-
-
-def _at(envelope: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-    indices = np.arange(len(envelope))
-    return np.interp(times_s * _ENVELOPE_HZ, indices, envelope, left=0, right=0)
-
-
 def splice_jumps(layer: np.ndarray, sample_rate: int, plan: GuestPlan) -> tuple[float, float]:
     """Return the largest step between two samples near splices, and anywhere else."""
     steps = np.abs(np.diff(layer, axis=1)).max(axis=0)
@@ -180,7 +124,7 @@ def check_pair(base: SongOfLibrary, guest: SongOfLibrary, *, listen: bool) -> di
             threads=1,
         )
         original, rate = read_audio(stem.path, sample_rate=base.sample_rate)
-        lags_s = beat_lags_s(original, layer, rate, plan, base, guest)
+        lags_s = beat_lags_s(original, layer, rate, plan, base.facts, guest.facts)
         near, elsewhere = splice_jumps(layer, rate, plan)
         row |= {"lags_ms": (1e3 * lags_s).round(1).tolist(), "jump": near / max(elsewhere, 1e-6)}
     return row
