@@ -16,7 +16,7 @@ move too, so that its traces tell a Scorer nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -36,7 +36,7 @@ from mashnet.rendering.mashup import RENDERING_ENGINE
 MUSIC = tuple(role for role in ROLES if role != VOCAL)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LibraryClip:
     """A clip and the library it lies in."""
 
@@ -108,6 +108,7 @@ def vocals_on_music(
     split: str = "all",
     limits: Limits = Limits(),  # noqa: B008 - frozen
     which: str = "one",
+    bases: Container[str] | None = None,
     store: PartStore | None = None,
 ) -> list[Proposal]:
     """Propose every song's vocal for every other song's accompaniment.
@@ -117,6 +118,7 @@ def vocals_on_music(
         split: train, val, test or all.
         limits: how far a vocal may be moved.
         which: one clip of each song, or all.
+        bases: clips that may be bases; None: all.
         store: where rendered parts are kept, for several Scorers to hear; None: nowhere.
 
     Returns:
@@ -125,6 +127,8 @@ def vocals_on_music(
     guests = set(clips_with(database, [VOCAL], split=split, which=which))
     found = []
     for clip_id in clips_with(database, MUSIC, split=split, which=which):
+        if bases is not None and clip_id not in bases:
+            continue
         base = LibraryClip(database, clip_id)
         target = _target(base)
         if target is None:

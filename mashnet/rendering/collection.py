@@ -1,0 +1,213 @@
+"""A folder of finished mashups: sound, a recipe beside each, and mashups.json over all.
+
+mashups.json is {"mashups": [row, …]}. A row says who chose the mashup (system, kind, rank, score,
+scores), where it lies (name, audio) and what it is, as its recipe does: base, guests, technique,
+engine, sample_rate, duration_s, lufs, true_peak_db, warnings. Paths are relative to the folder.
+
+Sound is named after its content, so that nothing is rendered twice: not after a kill, not for a
+second Scorer that chooses the same.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mashnet.audio.io import write_sound
+from mashnet.data.candidates import UNPITCHED_ROLE
+from mashnet.errors import ConfigError
+from mashnet.files import content_id, remove_leftovers, write_json
+from mashnet.rendering.mashup import (
+    RENDERING_ENGINE,
+    Mashup,
+    render_mashup,
+    render_original,
+)
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE
+from mashnet.rendering.proposals import LibraryClip, Proposal
+from mashnet.rendering.songs import SongOfLibrary, song_of_library
+
+MANIFEST = "mashups.json"
+_LONGEST_TITLE = 24  # characters of a title in a file's name
+_VERSION = 1  # part of every name: raise it when rendering changes, so that nothing stale is kept
+
+
+class Collection:
+    """Renders proposals into a folder; begins with no rows, and with the sound that is there."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        technique: str = DEFAULT_TECHNIQUE,
+        engine: str = RENDERING_ENGINE,
+    ) -> None:
+        """Make the folder, and clear away what a killed run left half done.
+
+        Raises:
+            ConfigError: if it cannot be made.
+        """
+        self.folder = Path(folder)
+        self.technique, self.engine = technique, engine
+        self.rows: list[dict[str, Any]] = []
+        self._songs: dict[tuple[str, str], SongOfLibrary] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.folder)
+            self._write()
+        except OSError as error:
+            raise ConfigError(
+                f"{self.folder} cannot be written to: {error.strerror or error}"
+            ) from error
+
+    def add(
+        self,
+        proposal: Proposal,
+        *,
+        system: str,
+        kind: str,
+        rank: int,
+        score: float,
+        scores: Mapping[str, float] | None = None,
+    ) -> dict[str, Any]:
+        """Render a proposal unless it lies there; write it into the manifest.
+
+        Args:
+            proposal: what to render; one without guests is mastered as a mashup is.
+            system: who chose it.
+            kind: why: best, worst, top, original.
+            rank: of the choice, from 1.
+            score: what the system gave.
+            scores: what each Scorer gives, for those who compare Scorers with listeners.
+
+        Returns:
+            Its row.
+
+        Raises:
+            MashnetError: if a song lacks its stems, or they cannot be read.
+        """
+        name = self._name(proposal)
+        path = self.folder / f"{name}.flac"
+        recipe_path = path.with_suffix(".json")  # written last: where it is, all is
+        if not (path.is_file() and recipe_path.is_file()):
+            mashup = self._render(proposal)
+            write_sound(path, mashup.audio, mashup.sample_rate)
+            write_json(recipe_path, self._recipe(proposal, mashup))
+        row = {
+            "name": name,
+            "system": system,
+            "kind": kind,
+            "rank": rank,
+            "score": score,
+            "scores": dict(scores or {system: score}),
+            "audio": path.name,
+            **json.loads(recipe_path.read_text("utf-8")),
+        }
+        self.rows.append(row)
+        self._write()
+        return row
+
+    def song(self, clip: LibraryClip) -> SongOfLibrary:
+        """Return a clip as a song to render; each is looked up once."""
+        key = str(clip.database.root), clip.clip_id
+        if key not in self._songs:
+            self._songs[key] = song_of_library(clip.database, clip.clip_id)[0]
+        return self._songs[key]
+
+    def _render(self, proposal: Proposal) -> Mashup:
+        base = self.song(proposal.base)
+        if not proposal.guests:
+            return render_original(base)
+        guests = {role: self.song(guest.clip) for role, guest in proposal.guests.items()}
+        return render_mashup(base, guests, technique=self.technique, engine=self.engine)
+
+    def _recipe(self, proposal: Proposal, mashup: Mashup) -> dict[str, Any]:
+        parts = {part.song.clip_id: part for part in mashup.parts[1:]}
+        guests = []
+        for role, guest in proposal.guests.items():
+            if (part := parts.get(guest.clip.clip_id)) is None or part.plan is None:
+                continue  # it has nothing of that role; a warning says so
+            semitones = 0 if role == UNPITCHED_ROLE else part.plan.semitones
+            moved = {"semitones": semitones, "gain_db": round(part.gain_db, 3)}
+            guests.append({"role": role, **_described(guest.clip), **moved})
+        loudness = {"lufs": mashup.mastered.lufs, "true_peak_db": mashup.mastered.true_peak_db}
+        return {
+            "base": _described(proposal.base),
+            "guests": guests,
+            "technique": self.technique if guests else "",
+            "engine": self.engine if guests else "",
+            "sample_rate": mashup.sample_rate,
+            "duration_s": mashup.audio.shape[1] / mashup.sample_rate,
+            # Silence has none.
+            **{name: value if np.isfinite(value) else None for name, value in loudness.items()},
+            "warnings": list(mashup.warnings),
+        }
+
+    def _name(self, proposal: Proposal) -> str:
+        clips = dict.fromkeys([proposal.base, *(g.clip for g in proposal.guests.values())])
+        identity: list[Any] = [_VERSION]
+        if proposal.guests:
+            identity += [self.technique, self.engine]
+        identity += [_facts(self.song(proposal.base))]
+        identity += [[role, _facts(self.song(g.clip))] for role, g in proposal.guests.items()]
+        titles = [_slug(clip.title) for clip in clips]
+        return "--".join([*titles, content_id(identity)])
+
+    def _write(self) -> None:
+        write_json(self.folder / MANIFEST, {"mashups": self.rows})
+
+
+def read_collection(folder: str | Path) -> list[dict[str, Any]]:
+    """Return the rows of a collection.
+
+    Raises:
+        ConfigError: if there is none, or it is damaged.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        rows = json.loads(path.read_text("utf-8"))["mashups"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder} is no collection of mashups ({MANIFEST}: {error}). Make one with: "
+            f"python -m mashnet.mashup library=DB scorer=BUNDLE out={folder}"
+        ) from error
+    return list(rows)
+
+
+def _described(clip: LibraryClip) -> dict[str, Any]:
+    return {
+        "clip_id": clip.clip_id,
+        "song_id": clip.song_id,
+        "title": clip.title,
+        "artist": clip.row["artist"] or "",
+        "library": str(clip.database.root),
+    }
+
+
+def _facts(song: SongOfLibrary) -> list[Any]:
+    """Return everything of a song that decides how it is rendered."""
+    facts = song.facts
+    sections: Sequence[Any] = [[s.start_s, s.end_s, s.label] for s in facts.sections]
+    return [
+        sorted(stem.stem_id for stem in song.stems),
+        facts.duration_s,
+        list(facts.beats_s),
+        list(facts.downbeats_s),
+        facts.beats_per_bar,
+        str(facts.key),
+        sections,
+        round(song.level_db, 6),
+    ]
+
+
+def _slug(title: str) -> str:
+    """Return a title as file systems like it: "Ça va?" becomes "ca-va"."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return words[:_LONGEST_TITLE].strip("-") or "untitled"
