@@ -1,8 +1,8 @@
-"""Integrated loudness (ITU-R BS.1770-4), block by block, so that its memory does not grow.
+"""Integrated loudness (ITU-R BS.1770-4) and loudness range (EBU Tech 3342), block by block.
 
 pyloudnorm's own meter filters the whole sound at once in double precision, which takes several
 gigabytes for twenty minutes. The filters here are pyloudnorm's; the power of 100 ms steps is
-added up as they pass, and four neighbouring steps are one gating block.
+added up as they pass. Four neighbouring steps are a gating block, thirty a short-term loudness.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ _STEPS_PER_BLOCK = 4
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 _OFFSET_LUFS = -0.691
+_STEPS_PER_SHORT_TERM = 30  # windows of 3 s, ten a second
+_RANGE_GATE_LU = -20.0
+_RANGE_PERCENTILES = (10, 95)
 _FILTERED_S = 10  # how much is filtered at once
 
 
@@ -59,6 +62,27 @@ def integrated_lufs(powers: np.ndarray) -> float:
         return SILENT_LUFS
     heard = heard[_lufs(heard) > float(_lufs(heard.mean())) + _RELATIVE_GATE_LU]
     return float(_lufs(heard.mean()))
+
+
+def loudness_range_lu(powers: np.ndarray) -> float:
+    """Return the loudness range of steps in LU (EBU Tech 3342); NaN for silence or under 3 s.
+
+    The distance between the 10th and the 95th percentile of short-term loudnesses, of which those
+    20 LU and more below the loudness of all are left out, so that pauses do not count.
+
+    Args:
+        powers: of `step_powers`, shape (steps,).
+    """
+    if len(powers) < _STEPS_PER_SHORT_TERM:
+        return float("nan")
+    window = np.full(_STEPS_PER_SHORT_TERM, 1 / _STEPS_PER_SHORT_TERM)
+    windows = np.convolve(powers, window, "valid")
+    heard = windows[_lufs(windows) > _ABSOLUTE_GATE_LUFS]
+    if heard.size == 0:
+        return float("nan")
+    gate_lufs = float(_lufs(heard.mean())) + _RANGE_GATE_LU
+    low, high = np.percentile(_lufs(heard)[_lufs(heard) >= gate_lufs], _RANGE_PERCENTILES)
+    return float(high - low)
 
 
 def _lufs(power: np.ndarray) -> np.ndarray:
