@@ -1,0 +1,52 @@
+"""Start the studio: python -m mashnet.studio library=data/real, then open the printed address.
+
+The page is served to this machine only, and loads nothing from anywhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from mashnet.errors import MashnetError
+from mashnet.studio.judges import offered
+from mashnet.studio.settings import open_library, require_free, require_streamlit, understood
+
+_OPTIONS = {
+    "server.address": "localhost",  # with it, nothing asks the internet for our address
+    "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "theme.base": "light",
+    "theme.primaryColor": "#b3392f",
+    "theme.backgroundColor": "#ffffff",
+    "theme.secondaryBackgroundColor": "#f5f3ef",
+    "theme.textColor": "#222222",
+    "theme.baseRadius": "small",
+    "theme.dataframeHeaderBackgroundColor": "#f5f3ef",
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Refuse what cannot work, then become the server."""
+    settings = understood(arguments)
+    require_streamlit()
+    open_library(settings.library)
+    offered(settings.scorer)
+    require_free(settings.port)
+    print(f"studio: http://localhost:{settings.port} (Ctrl-C ends it)", flush=True)
+    options = {**_OPTIONS, "server.port": str(settings.port)}
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    app = str(Path(__file__).with_name("app.py"))
+    command = [sys.executable, "-m", "streamlit", "run", app, *flags, "--", *arguments]
+    os.execv(sys.executable, command)  # the server gets Ctrl-C itself
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MashnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

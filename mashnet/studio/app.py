@@ -1,0 +1,143 @@
+"""The studio's page. `python -m mashnet.studio library=DB` serves it; Streamlit runs this file."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from mashnet.data.candidates import Limits
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.song_clips import VOCAL
+from mashnet.errors import MashnetError
+from mashnet.models.scorer import Scorer
+from mashnet.rendering.proposals import LibraryClip
+from mashnet.studio.judges import Judge, offered
+from mashnet.studio.listen_panel import listen_panel
+from mashnet.studio.pairs_panel import Pair, pairs_panel
+from mashnet.studio.scores import ALL_AT_ONCE, ScoreStore, bases_of
+from mashnet.studio.settings import Settings, libraries_beside, open_library, understood
+from mashnet.studio.why_panel import why_panel
+from mashnet.studio.wording import clip_words, shift_words, tempo_words
+
+# Named icons and emojis of a page are loaded from elsewhere; this one comes with it.
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" stroke="#b3392f" '
+    'stroke-width="2" stroke-linecap="round"><path d="M2 7v2M6 3v10M10 5v6M14 7v2"/></svg>'
+)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Draw the page; what the user can mend is said in one line."""
+    st.set_page_config("mashnet studio", page_icon=_ICON, layout="wide")
+    try:
+        _page(understood(arguments))
+    except MashnetError as error:
+        st.error(" ".join(str(error).split()), icon=":material/error:")
+
+
+def _page(settings: Settings) -> None:
+    with st.sidebar:
+        st.title("mashnet studio")
+        database, kept = _choose_library(settings)
+        judge = _choose_judge(settings)
+        bases = _choose_bases(database)
+        limits = _choose_limits()
+    identity = judge.identity()
+    scorer = _loaded(judge, identity)
+    pair = pairs_panel(database, bases, limits, scorer, ScoreStore(kept, identity))
+    if pair is None:
+        return
+    _headline(pair)
+    listen_panel(pair, judge.name, _temporary())
+    why_panel(pair, scorer, identity)
+
+
+def _choose_library(settings: Settings) -> tuple[MashupDB, Path]:
+    folder = st.selectbox(
+        "Library",
+        libraries_beside(settings.library),
+        accept_new_options=True,
+        help="A MashupDB; type the path of another one here.",
+    )
+    folder = folder or settings.library
+    clips = Path(folder) / "clips.parquet"
+    return _opened(folder, clips.stat().st_mtime_ns if clips.is_file() else 0)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _opened(folder: str, changed: int) -> tuple[MashupDB, Path]:
+    """Open a library once for all visits; `changed` has it opened anew after a rebuild."""
+    return open_library(folder)
+
+
+def _choose_judge(settings: Settings) -> Judge:
+    judges = {judge.name: judge for judge in offered(settings.scorer)}
+    name = st.selectbox(
+        "Scorer", list(judges), help="Who judges: bundles of checkpoints/, and rules."
+    )
+    return judges[name]
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the network …")
+def _loaded(_judge: Judge, identity: str) -> Scorer:
+    return _judge.load()
+
+
+def _choose_bases(database: MashupDB) -> list[LibraryClip]:
+    """Return whose pairs are looked for: all songs' only in small libraries; none: not chosen."""
+    bases = {base.clip_id: base for base in bases_of(database)}
+    small = len(bases) <= ALL_AT_ONCE
+    chosen = st.selectbox(
+        "Music of",
+        ["", *bases] if small else list(bases),
+        index=0 if small else None,
+        format_func=lambda clip_id: bases[clip_id].title if clip_id else "any song",
+        placeholder="choose a song",
+        key=f"base of {database.root}",
+        help="The base: its time, key and accompaniment stay.",
+    )
+    if chosen is None:
+        return []
+    return [bases[chosen]] if chosen else list(bases.values())
+
+
+def _choose_limits() -> Limits:
+    semitones = st.slider("Vocal moved by at most … semitones", 0, 6, 3)
+    percent = st.slider("… and its tempo by at most", 0, 30, 20, 5, format="%d %%")
+    return Limits(semitones, (1 - percent / 100, 1 + percent / 100))
+
+
+def _headline(pair: Pair) -> None:
+    """Say which pair is looked at, and how it was judged."""
+    proposal = pair.proposal
+    guest = proposal.guests[VOCAL]
+    st.divider()
+    st.subheader(f"{guest.clip.title} sings over {proposal.base.title}")
+    st.caption(f"**Vocal** {clip_words(guest.clip)}  \n**Music** {clip_words(proposal.base)}")
+    score, shift, tempo, own = st.columns(4)
+    score.metric("Score", f"{pair.score:.3f}", help=f"Place {pair.rank} of {pair.count}.")
+    own_score = "–" if pair.own_score is None else f"{pair.own_score:.3f}"
+    own.metric(
+        "Own vocal's score",
+        own_score,
+        help="What the same Scorer gives to the song that the music is from, as it is.",
+    )
+    shift.metric("Vocal", shift_words(guest.semitones))
+    tempo.metric("Its tempo", tempo_words(guest.tempo_ratio))
+
+
+@st.cache_resource
+def _temporary() -> Path:
+    """Return a folder for files on their way to the browser; it goes with the server."""
+    folder = tempfile.TemporaryDirectory(prefix="mashnet-studio-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,138 @@
+"""Who may judge pairs in the studio: bundles of checkpoints/, and rules that need no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mashnet.errors import CheckpointError, ConfigError, near_miss
+from mashnet.evaluation import baselines
+from mashnet.files import content_id, file_digest
+from mashnet.models.loading import checkpoint_of, folder_of, load_scorer, networks, read_config
+from mashnet.models.scorer import Scorer
+
+_ROOT = Path(__file__).resolve().parents[2]
+BUNDLES = Path("checkpoints")
+RULES = _ROOT / "configs" / "scorer"
+_FIRST = ("alignnet", "alignment")  # who is asked if nobody is named: the best that is there
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A Scorer that can be chosen.
+
+    Attributes:
+        name: what the page calls it; unique among those offered.
+        checkpoint: its run or bundle; None for a rule.
+        settings: of a rule: `name`, and the arguments of its constructor; empty for a bundle.
+    """
+
+    name: str
+    checkpoint: Path | None
+    settings: Mapping[str, Any]
+
+    def load(self) -> Scorer:
+        """Build it; a bundle's self-check runs.
+
+        Raises:
+            CheckpointError: if its files are missing or damaged.
+        """
+        if self.checkpoint is not None:
+            return load_scorer(self.checkpoint)
+        arguments = {key: value for key, value in self.settings.items() if key != "name"}
+        return baselines.build(self.settings["name"], arguments)
+
+    def identity(self) -> str:
+        """Return a hash of all that its scores depend on: weights and settings.
+
+        Raises:
+            CheckpointError: if its files are missing.
+        """
+        if self.checkpoint is None:
+            return content_id("rule", [dict(self.settings)])
+        folder = folder_of(self.checkpoint)
+        weights = self.checkpoint
+        if weights.is_dir():
+            bundled = weights / "model.safetensors"
+            weights = bundled if bundled.is_file() else checkpoint_of(folder)
+        return content_id("bundle", file_digest(weights), read_config(folder)["model"])
+
+
+def offered(given: str | None = None, bundles: Path = BUNDLES) -> list[Judge]:
+    """Return who can be chosen; the one to begin with comes first.
+
+    Networks that judge loops are left out: they cannot hear a vocal.
+
+    Args:
+        given: a path of a run or bundle, or the name of a bundle or rule, to begin with.
+        bundles: a folder of bundles.
+
+    Raises:
+        CheckpointError: if `given` is a folder and no run or bundle.
+        ConfigError: if `given` is nothing that can be chosen, or judges loops.
+    """
+    judges = _bundles(bundles) + _rules()
+    if given is None:
+        first = next((j for name in _FIRST for j in judges if j.name == name), judges[0])
+        return _with_first(first, judges)
+    named = [judge for judge in judges if given == judge.name or _same(judge, given)]
+    if named:
+        return _with_first(named[0], judges)
+    if not Path(given).exists():
+        known = [judge.name for judge in judges]
+        raise ConfigError(
+            f"scorer={given}: there is no such run, bundle or rule.{near_miss(given, known)} "
+            f"There are: {', '.join(known)}"
+        )
+    path = Path(given)
+    view = _view(path)
+    if view == "loops":
+        raise ConfigError(f"scorer={given} judges loops; the studio needs one that hears songs")
+    return [Judge(str(path), path, {}), *judges]
+
+
+def _bundles(folder: Path) -> list[Judge]:
+    found = []
+    for config in sorted(folder.glob("*/config.yaml")):
+        try:
+            if _view(config.parent) == "loops":
+                continue
+        except CheckpointError:
+            pass  # who chooses it is told what is wrong with it
+        found.append(Judge(config.parent.name, config.parent, {}))
+    return found
+
+
+def _rules() -> list[Judge]:
+    found = []
+    for path in sorted(RULES.glob("*.yaml")):
+        settings = yaml.safe_load(path.read_text("utf-8"))
+        # `weights` of a rule are numbers by name; those of a network lie in a file or on a hub.
+        if isinstance(settings.get("weights", {}), dict):
+            found.append(Judge(settings["name"], None, settings))
+    return found
+
+
+def _view(checkpoint: Path) -> str:
+    """Return what a run or bundle judges: mixes, loops or stems.
+
+    Raises:
+        CheckpointError: if it is neither a run nor a bundle, or of an unknown network.
+    """
+    name = read_config(folder_of(checkpoint))["model"]["network"]
+    known = networks()
+    if name not in known:
+        raise CheckpointError(f"{checkpoint}: there is no network '{name}' in this mashnet")
+    return known[name][1].view
+
+
+def _same(judge: Judge, given: str) -> bool:
+    return judge.checkpoint is not None and judge.checkpoint.resolve() == Path(given).resolve()
+
+
+def _with_first(first: Judge, judges: list[Judge]) -> list[Judge]:
+    return [first, *(judge for judge in judges if judge is not first)]

@@ -1,0 +1,113 @@
+"""The middle of the page: the two songs and the mashup as sound, to hear and to take home."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import streamlit as st
+
+from mashnet.data.song_clips import VOCAL
+from mashnet.rendering.mashup import RENDERING_ENGINE, Mashup
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
+from mashnet.rendering.proposals import LibraryClip, Proposal
+from mashnet.studio.pairs_panel import Pair
+from mashnet.studio.recipe import (
+    command_of,
+    file_stem,
+    recipe_of,
+    render,
+    render_alone,
+    sound_file,
+)
+
+_ENGINES = {RENDERING_ENGINE: "fast", "pylibrb": "fine (takes three times as long)"}
+
+
+def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
+    """Render on request; then players, warnings, and what can be taken home.
+
+    Args:
+        pair: what is looked at.
+        judge: name of the Scorer, for the recipe.
+        temporary: folder for files on their way.
+    """
+    proposal = pair.proposal
+    st.header("Listen")
+    first, second, third = st.columns([2, 2, 1], vertical_alignment="bottom")
+    technique = first.selectbox(
+        "Technique",
+        TECHNIQUES,
+        index=TECHNIQUES.index(DEFAULT_TECHNIQUE),
+        help="tempo: beat by beat. structure: verse on verse, chorus on chorus, where sections "
+        "are known. +key: moved to the base's key.",
+    )
+    engine = second.selectbox("Engine", list(_ENGINES), format_func=_ENGINES.__getitem__)
+    wanted = f"{proposal.proposal_id} {technique} {engine}"
+    if third.button("Render", type="primary", width="stretch", icon=":material/graphic_eq:"):
+        st.session_state.setdefault("rendered", set()).add(wanted)
+    if wanted not in st.session_state.get("rendered", set()):
+        return
+    guest = proposal.guests[VOCAL].clip
+    mashup, wav = _rendered(proposal, wanted, technique, engine, temporary)
+    columns = st.columns(3)
+    for column, title, sound, kind in (
+        (columns[0], f"Music: {proposal.base.title}", None, proposal.base),
+        (columns[1], f"Vocal from: {guest.title}", None, guest),
+        (columns[2], "**Mashup**", wav, None),
+    ):
+        column.markdown(title)
+        if kind is not None:
+            sound = _alone(kind, f"{kind.database.root} {kind.clip_id}", temporary)
+        column.audio(sound, format="audio/flac" if kind is not None else "audio/wav")
+    for line in mashup.warnings:
+        st.warning(line, icon=":material/info:")
+    _take_home(pair, mashup, wav, technique, engine, judge)
+
+
+def _take_home(
+    pair: Pair, mashup: Mashup, wav: bytes, technique: str, engine: str, judge: str
+) -> None:
+    proposal = pair.proposal
+    recipe = recipe_of(
+        proposal, mashup, technique=technique, engine=engine, judge=judge, score=pair.score
+    )
+    name = file_stem(proposal)
+    sound, text, facts = st.columns([1, 1, 3], vertical_alignment="center")
+    sound.download_button(
+        "WAV",
+        wav,
+        f"{name}.wav",
+        "audio/wav",
+        on_click="ignore",
+        icon=":material/download:",
+        width="stretch",
+    )
+    text.download_button(
+        "Recipe (JSON)",
+        json.dumps(recipe, indent=2, ensure_ascii=False) + "\n",
+        f"{name}.json",
+        "application/json",
+        on_click="ignore",
+        icon=":material/download:",
+        width="stretch",
+    )
+    facts.caption(
+        f"{mashup.audio.shape[1] / mashup.sample_rate:.0f} s · {mashup.mastered.lufs:.1f} LUFS · "
+        f"true peak {mashup.mastered.true_peak_db:.1f} dBTP"
+    )
+    with st.expander("The same in a terminal"):
+        st.code(command_of(proposal, technique=technique, engine=engine), language="bash")
+
+
+@st.cache_resource(max_entries=4, show_spinner="Rendering the mashup …")
+def _rendered(
+    _proposal: Proposal, wanted: str, technique: str, engine: str, _temporary: Path
+) -> tuple[Mashup, bytes]:
+    mashup = render(_proposal, technique=technique, engine=engine)
+    return mashup, sound_file(mashup, _temporary, ".wav")
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the songs …")
+def _alone(_clip: LibraryClip, which: str, _temporary: Path) -> bytes:
+    return sound_file(render_alone(_clip), _temporary, ".flac")

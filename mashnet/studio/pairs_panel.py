@@ -1,0 +1,152 @@
+"""The upper part of the page: pairs of songs, best first, of which one is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+import streamlit as st
+
+from mashnet.data.candidates import Limits
+from mashnet.data.mashupdb import MashupDB
+from mashnet.models.scorer import Scorer
+from mashnet.rendering.proposals import LibraryClip, Proposal
+from mashnet.studio.scores import (
+    ScoreStore,
+    original_of,
+    proposals_of,
+    ranking,
+    scores_of,
+    with_title,
+)
+
+_SHOWN_ROWS = 8
+_ROW_PX = 35
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The pair that is looked at.
+
+    Attributes:
+        proposal: which.
+        score: of the chosen Scorer.
+        rank: its place, from 1.
+        count: among how many.
+        own_score: of the base with its own vocal; None where it has none.
+    """
+
+    proposal: Proposal
+    score: float
+    rank: int
+    count: int
+    own_score: float | None
+
+
+def pairs_panel(
+    database: MashupDB,
+    bases: Sequence[LibraryClip],
+    limits: Limits,
+    scorer: Scorer,
+    store: ScoreStore,
+) -> Pair | None:
+    """Score pairs, list them, and return the one that is chosen.
+
+    Args:
+        database: the library.
+        bases: whose music; none: ask for one.
+        limits: how far vocals may be moved.
+        scorer: who judges.
+        store: of its scores.
+
+    Returns:
+        The chosen pair, at first the best; None where there is none.
+    """
+    st.header("Which songs fit?")
+    if not bases:
+        st.info(
+            "Choose a song on the left: the vocals of all others are tried over its music.",
+            icon=":material/arrow_back:",
+        )
+        return None
+    proposals, found = proposals_of(database, bases, limits)
+    if not proposals:
+        st.info("No other vocal comes near enough in key and tempo: move the limits on the left.")
+        return None
+    own = original_of(bases[0]) if len(bases) == 1 else None
+    scores = _scored(scorer, [*proposals, *([own] if own else [])], store)
+    ranked = ranking(proposals, scores)
+    counted, text = st.columns([2, 1], vertical_alignment="bottom")
+    some = f"the {len(proposals)} of {found} that are moved least" if found > len(proposals) else ""
+    counted.caption(
+        f"{some or f'{found} pairs'} within the limits, by **{scorer.name}**; scores mean "
+        f"something only beside each other."
+    )
+    shown = with_title(ranked, text.text_input("Titles with", placeholder="filter by title"))
+    if not len(shown):
+        st.info("No title has that in it.")
+        return None
+    row = shown.row(_chosen_row(shown), named=True)
+    by_id = {proposal.proposal_id: proposal for proposal in proposals}
+    proposal = by_id[row["proposal_id"]]
+    if own is None and (own := original_of(proposal.base)):
+        scores |= _scored(scorer, [own], store)
+    return Pair(
+        proposal,
+        row["score"],
+        row["rank"],
+        len(ranked),
+        scores[own.proposal_id] if own else None,
+    )
+
+
+def _scored(scorer: Scorer, proposals: Sequence[Proposal], store: ScoreStore) -> dict[str, float]:
+    place = st.empty()
+
+    def progress(done: int, total: int) -> None:
+        if total:
+            place.progress(done / total, f"{scorer.name} listens: {done} of {total} pairs …")
+
+    scores = scores_of(scorer, proposals, store, progress=progress)
+    place.empty()
+    return scores
+
+
+def _chosen_row(shown: pl.DataFrame) -> int:
+    lowest, highest = float(shown["score"].min()), float(shown["score"].max())  # type: ignore[arg-type]
+    table = shown.select(
+        "rank",
+        "score",
+        "music",
+        "vocal",
+        pl.col("semitones"),
+        (100 * (pl.col("tempo_ratio") - 1)).alias("tempo"),
+    )
+    event = st.dataframe(
+        table,
+        height=_ROW_PX * (min(len(table), _SHOWN_ROWS) + 1) + 3,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config={
+            "rank": st.column_config.NumberColumn("#", width=40),
+            "score": st.column_config.ProgressColumn(
+                "Score",
+                format="%.3f",
+                min_value=lowest - 0.1 * (highest - lowest) - 1e-9,
+                max_value=highest + 1e-9,
+                width="medium",
+            ),
+            "music": st.column_config.TextColumn("Music of", width="medium"),
+            "vocal": st.column_config.TextColumn("Vocal of", width="medium"),
+            "semitones": st.column_config.NumberColumn(
+                "Semitones", format="%+d", help="how far the vocal is shifted"
+            ),
+            "tempo": st.column_config.NumberColumn(
+                "Tempo", format="%+.0f %%", help="how much faster the vocal is made"
+            ),
+        },
+    )
+    rows = event["selection"]["rows"]
+    return rows[0] if rows and rows[0] < len(shown) else 0

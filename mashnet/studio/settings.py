@@ -1,0 +1,97 @@
+"""What is typed after `python -m mashnet.studio`, and what is refused before a page opens."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import ConfigError, DatabaseError
+from mashnet.files import written_atomically
+
+USAGE = "python -m mashnet.studio library=data/real [scorer=checkpoints/alignnet] [port=8501]"
+_DEFAULT_PORT = 8501  # Streamlit's own
+_KEYS = ("library", "scorer", "port")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user typed.
+
+    Attributes:
+        library: folder of the MashupDB that the page opens with.
+        scorer: bundle, run or rule that the page opens with; None lets the page choose.
+        port: of this machine, on which the page is served.
+    """
+
+    library: str
+    scorer: str | None
+    port: int
+
+
+def understood(arguments: Sequence[str]) -> Settings:
+    """Read key=value arguments; nothing is opened.
+
+    Raises:
+        ConfigError: if one is unknown or has no value, or the library is missing.
+    """
+    given: dict[str, str] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not (equals and value and key in _KEYS):
+            raise ConfigError(f"'{argument}' is not understood; usage: {USAGE}")
+        given[key] = value
+    if "library" not in given:
+        raise ConfigError(f"library=… must be given; usage: {USAGE}")
+    port = given.get("port", str(_DEFAULT_PORT))
+    if not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ConfigError(f"port={port} is not allowed: expected a number from 1 to 65535")
+    return Settings(given["library"], given.get("scorer"), int(port))
+
+
+def open_library(folder: str | Path) -> tuple[MashupDB, Path]:
+    """Open a library, and the folder in it where the studio keeps scores.
+
+    Raises:
+        DatabaseError: if it is no MashupDB, or must not be written to.
+    """
+    database = MashupDB.open(folder)
+    kept = database.root / "cache" / "studio"
+    try:
+        with written_atomically(kept / "writable") as temporary:
+            temporary.touch()
+        (kept / "writable").unlink(missing_ok=True)
+    except OSError as error:
+        raise DatabaseError(
+            f"{kept} cannot be written to: {error.strerror or error}. The studio keeps its scores "
+            f"there; copy the library to a folder of yours, or ask for the right to write."
+        ) from error
+    return database, kept
+
+
+def libraries_beside(folder: str) -> list[str]:
+    """Return a library, and the other MashupDBs in the folder that it lies in."""
+    given = Path(folder)
+    found = sorted(str(manifest.parent) for manifest in given.parent.glob("*/manifest.json"))
+    return [folder, *(path for path in found if Path(path) != given)]
+
+
+def require_streamlit() -> None:
+    """Raise a ConfigError where Streamlit, which draws the page, is not installed."""
+    if importlib.util.find_spec("streamlit") is None:
+        raise ConfigError("the studio needs Streamlit; get it: uv sync --extra studio")
+
+
+def require_free(port: int) -> None:
+    """Raise a ConfigError if another program listens on a port of this machine."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("localhost", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port={port} cannot be had: {error.strerror or error}; choose another"
+            ) from error
