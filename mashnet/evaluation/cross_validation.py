@@ -24,7 +24,7 @@ from scipy.stats import rankdata
 
 from mashnet.cli import entry_point, typed_command
 from mashnet.errors import ConfigError
-from mashnet.evaluation import figures
+from mashnet.evaluation import figures, placement_figures
 from mashnet.evaluation.fold_outcome import fold_outcome
 from mashnet.evaluation.metrics import Placement, balanced_accuracy, place, placements
 from mashnet.evaluation.protocols import mashup_retrieval, mix_classification, stem_retrieval
@@ -188,9 +188,11 @@ def _retrieval(scores: pl.DataFrame, shared: Mapping[str, Any], bootstrap: Boots
         placed = {}
         for name in names:
             placed[name], songs = _placed(scores.filter(pl.col("scorer") == name), keys)
-            metrics[name] |= mashup_retrieval.estimates(placed[name], songs, bootstrap, where)
-        meanings |= mashup_retrieval.meanings(placed[names[0]], where)
-        comparisons += mashup_retrieval.compare(placed, songs, bootstrap, where)
+            metrics[name] |= placement_figures.estimates(placed[name], songs, bootstrap, where)
+        meanings |= placement_figures.meanings(
+            placed[names[0]], mashup_retrieval.RIVALS[where], where
+        )
+        comparisons += placement_figures.compare(placed, songs, bootstrap, where)
         curves["among those of the same vocal" if where else "among all of the fold"] = placed
     ranks = Plot(
         "ranks",

@@ -22,13 +22,14 @@ from mashnet.errors import DatabaseError
 from mashnet.evaluation import figures
 from mashnet.evaluation.metrics import Placement, place, placements
 from mashnet.evaluation.mixes import MixSource, recipes_of, score_groups
-from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
-from mashnet.evaluation.statistics import Bootstrap, Estimate
+from mashnet.evaluation.placement_figures import compare, estimates, meanings
+from mashnet.evaluation.results import Outcome, Plot, ScorerResult
+from mashnet.evaluation.statistics import Bootstrap
 from mashnet.models.scorer import Scorer
 
 NAME = "mashup_retrieval"
 PER_VOCAL = "_per_vocal"
-_TOP = (1, 5, 10)
+RIVALS = {"": "all matched mixes", PER_VOCAL: "the matched mixes of its own vocal"}  # by suffix
 
 
 def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -> Outcome:
@@ -63,7 +64,7 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
             [place(own[i], others[rivals[i]]) for i in np.flatnonzero(paired)]
         )
         scores[scorer.name] = values
-        metrics = estimates(overall[scorer.name], songs, bootstrap, "")
+        metrics = estimates(overall[scorer.name], songs, bootstrap)
         metrics |= estimates(per_vocal[scorer.name], songs[paired], bootstrap, PER_VOCAL)
         facts = {
             "artefact_control": source.artefact_control,
@@ -84,7 +85,8 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
             "among all matched mixes, and among those of its own vocal."
         ),
         results=results,
-        metrics=meanings(first_overall, "") | meanings(first_per_vocal, PER_VOCAL),
+        metrics=meanings(first_overall, RIVALS[""])
+        | meanings(first_per_vocal, RIVALS[PER_VOCAL], PER_VOCAL),
         scores=pl.concat(tables),
         plots=[
             Plot(
@@ -102,7 +104,7 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
                 "5 to 95 %.",
             ),
         ],
-        comparisons=compare(overall, songs, bootstrap, "")
+        comparisons=compare(overall, songs, bootstrap)
         + compare(per_vocal, songs[paired], bootstrap, PER_VOCAL),
         notes=_notes(len(originals), len(matched), paired, first_per_vocal, songs),
     )
@@ -114,78 +116,6 @@ def _rivals(originals: Sequence[Recipe], matched: Sequence[Recipe]) -> list[list
     for index, recipe in enumerate(matched):
         by_vocal.setdefault(recipe.vocal, []).append(index)
     return [by_vocal.get(recipe.vocal, []) for recipe in originals]
-
-
-def _columns(placement: Placement) -> dict[str, tuple[np.ndarray, bool]]:
-    """Return what is averaged per query, and whether the middle is meant instead of the mean."""
-    columns = {
-        "average_rank": (placement.rank, False),
-        "median_rank": (placement.rank, True),
-        **{f"top_{k}": (placement.top_k(k), False) for k in _TOP},
-        "normalised_rank_mean": (placement.normalised_rank, False),
-        "normalised_rank_median": (placement.normalised_rank, True),
-    }
-    return columns
-
-
-def estimates(
-    placement: Placement, songs: np.ndarray, bootstrap: Bootstrap, suffix: str
-) -> dict[str, Estimate]:
-    """Return every figure of this protocol, under its name and the suffix ("" or PER_VOCAL)."""
-    return {
-        name + suffix: bootstrap.estimate(
-            np.median if middle else np.mean, [values], songs.tolist()
-        )
-        for name, (values, middle) in _columns(placement).items()
-    }
-
-
-def compare(
-    placed: dict[str, Placement], songs: np.ndarray, bootstrap: Bootstrap, suffix: str
-) -> list[Comparison]:
-    """Return how far the first Scorer's originals stand from those of each other."""
-    first, *others = placed
-    return [
-        Comparison(
-            "normalised_rank_mean" + suffix,
-            first,
-            other,
-            bootstrap.difference(
-                np.mean,
-                [placed[first].normalised_rank],
-                [placed[other].normalised_rank],
-                songs.tolist(),
-            ),
-        )
-        for other in others
-    ]
-
-
-def meanings(placement: Placement, suffix: str) -> dict[str, Metric]:
-    """Return what the figures of `estimates` mean, and their chance levels."""
-    where = "the matched mixes of its own vocal" if suffix else "all matched mixes"
-    average = float((placement.candidates + 1).mean() / 2)
-    found = {
-        "average_rank": Metric(
-            f"Mean rank of an original among {where}; 1 is best.", average, True
-        ),
-        "median_rank": Metric(
-            f"Middle rank among {where}.", float(np.median((placement.candidates + 1) / 2))
-        ),
-        **{
-            f"top_{k}": Metric(
-                f"Share of originals among the first {k} of {where} and itself.",
-                float(np.minimum(k / placement.candidates, 1.0).mean()),
-                headline=k == 1,
-            )
-            for k in _TOP
-        },
-        "normalised_rank_mean": Metric(
-            f"Mean share of {where} that stand before the original; 0 is best.", 0.5, True
-        ),
-        "normalised_rank_median": Metric(f"Middle of that share, among {where}.", 0.5),
-    }
-    return {name + suffix: metric for name, metric in found.items()}
 
 
 def _table(
