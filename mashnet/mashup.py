@@ -1,0 +1,212 @@
+"""The best mashups of a library: python -m mashnet.mashup library=DB scorer=BUNDLE out=mashups/.
+
+Which songs go together is a Scorer's opinion: it hears every vocal on every accompaniment that
+can be reached by a small move, and the best pairs are rendered. Scores are kept in the library's
+cache and sound in the folder: the same command goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from mashnet.audio.stretch import require_beatwise, require_installed
+from mashnet.data.candidates import Limits
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
+from mashnet.rendering.choosing import choose
+from mashnet.rendering.collection import Collection
+from mashnet.rendering.mashup import RENDERING_ENGINE
+from mashnet.rendering.page import write_page
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
+from mashnet.rendering.proposals import Proposal, vocals_on_music
+from mashnet.studio.judges import offered
+from mashnet.studio.scores import ScoreStore, scores_of
+from mashnet.studio.settings import open_library
+
+USAGE = (
+    "python -m mashnet.mashup library=data/real scorer=checkpoints/alignnet out=mashups/ [top=10] "
+    f"[technique={'|'.join(TECHNIQUES)}] [engine=pylibrb_r2|pylibrb] [per_song=2] [judged=400] "
+    "[max_semitones=3]"
+)
+_NEEDED = ("library", "scorer", "out")
+_NUMBERS = {"top": 10, "per_song": 2, "judged": 400, "max_semitones": 3}
+_CHOICES = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What became of a library.
+
+    Attributes:
+        rows: of the collection, best first.
+        judged: how many pairs were heard.
+        proposed: how many could be made within the limits.
+        failed: what could not be rendered, one line each.
+    """
+
+    rows: list[dict[str, Any]]
+    judged: int
+    proposed: int
+    failed: list[str]
+
+
+def make_mashups(
+    library: str | Path,
+    scorer: str,
+    out: str | Path,
+    *,
+    top: int = _NUMBERS["top"],
+    per_song: int = _NUMBERS["per_song"],
+    judged: int = _NUMBERS["judged"],
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    technique: str = DEFAULT_TECHNIQUE,
+    engine: str = RENDERING_ENGINE,
+) -> Chosen:
+    """Judge pairs of songs, render the best, and write a page to hear them.
+
+    Args:
+        library: folder of a MashupDB.
+        scorer: a run, a bundle, the name of a bundle in checkpoints/, or of a rule.
+        out: folder of the collection.
+        top: how many mashups.
+        per_song: a song is chosen at most so often as base, and again as guest.
+        judged: at most so many pairs are heard: those whose vocal has to be moved least.
+        limits: how far a vocal may be moved at all.
+        technique: of `mashnet.rendering.plan.TECHNIQUES`.
+        engine: that follows beats.
+
+    Returns:
+        What was chosen. Mashups whose stems cannot be read are replaced by the next best.
+
+    Raises:
+        CheckpointError: if the Scorer cannot be used.
+        ConfigError: if a setting makes no sense, or the folder cannot be written to.
+        DatabaseError: if the library is none, or no two songs of it go together.
+    """
+    require_one_of("technique", technique, TECHNIQUES)
+    require_installed(engine)
+    require_beatwise(engine)
+    judge = offered(scorer)[0]
+    database, kept = open_library(library)
+    collection = Collection(out, technique=technique, engine=engine)
+    proposals = sorted(vocals_on_music(database, limits=limits), key=lambda p: p.distance)
+    if not proposals:
+        raise DatabaseError(_nothing_fits(database, limits))
+    heard = proposals[:judged]
+    scores = _scores(judge.name, judge.load(), heard, ScoreStore(kept, judge.identity()))
+    chosen = choose(heard, scores, len(heard), per_song=per_song)
+    failed: list[str] = []
+    with tqdm(total=min(top, len(chosen)), desc="rendering", unit="mashup", disable=None) as bar:
+        for index in chosen:
+            if len(collection.rows) >= top:
+                break
+            try:
+                collection.add(
+                    heard[index],
+                    system=judge.name,
+                    kind="best",
+                    rank=len(collection.rows) + 1,
+                    score=float(scores[index]),
+                )
+                bar.update()
+            except MashnetError as error:
+                failed.append(str(error))
+    if not collection.rows:
+        raise DatabaseError(f"{database.root}: nothing could be rendered; first: {failed[0]}")
+    return Chosen(collection.rows, len(heard), len(proposals), failed)
+
+
+def _scores(name: str, scorer: Any, heard: list[Proposal], store: ScoreStore) -> np.ndarray:
+    with tqdm(total=len(heard), desc=f"{name}: listening", unit="pair", disable=None) as bar:
+
+        def progress(done: int, new: int) -> None:
+            bar.n = len(heard) - new + done
+            bar.refresh()
+
+        found = scores_of(scorer, heard, store, progress=progress)
+    return np.array([found[proposal.proposal_id] for proposal in heard])
+
+
+def _nothing_fits(database: MashupDB, limits: Limits) -> str:
+    slowest, fastest = limits.tempo_range
+    return (
+        f"{database.root}: no vocal of one song fits the music of another within "
+        f"{limits.max_semitones} semitones and a tempo ratio of {slowest} to {fastest} "
+        f"({database.clips.height} clips). Songs need a tempo, downbeats and a key; "
+        f"max_semitones=6 allows larger shifts"
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Choose, render, write the page, and say where it lies."""
+    settings, numbers = _understood(arguments)
+    chosen = make_mashups(
+        settings["library"],
+        settings["scorer"],
+        settings["out"],
+        top=numbers["top"],
+        per_song=numbers["per_song"],
+        judged=numbers["judged"],
+        limits=Limits(max_semitones=numbers["max_semitones"]),
+        technique=settings["technique"],
+        engine=settings["engine"],
+    )
+    for line in chosen.failed:
+        print(f"warning: {line}", file=sys.stderr)
+    for row in chosen.rows:
+        print(f"{row['rank']:3d}  {row['score']:8.4f}  {_described(row)}")
+    if len(chosen.rows) < numbers["top"]:
+        print(
+            f"note: {len(chosen.rows)} instead of {numbers['top']}: a song is taken at most "
+            f"{numbers['per_song']} times as base and as often as guest (per_song=…)"
+        )
+    page = write_page(Path(settings["out"]), chosen.rows, judged=chosen.judged)
+    if chosen.judged < chosen.proposed:
+        print(
+            f"note: of {chosen.proposed} pairs the {chosen.judged} were heard whose vocals are "
+            f"moved least (judged=…)"
+        )
+    print(f"written: {page}")
+
+
+def _described(row: Mapping[str, Any]) -> str:
+    guests = ", ".join(
+        f"{guest['title']} ({guest['role']}, {guest['semitones']:+d})" for guest in row["guests"]
+    )
+    return f"{row['base']['title']} with {guests}"
+
+
+def _understood(arguments: list[str]) -> tuple[dict[str, str], dict[str, int]]:
+    settings, numbers = dict(_CHOICES), dict(_NUMBERS)
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not (equals and value):
+            raise ConfigError(f"'{argument}' is not setting=value; usage: {USAGE}")
+        require_one_of("setting", key, (*_NEEDED, *_CHOICES, *_NUMBERS))
+        if key not in _NUMBERS:
+            settings[key] = value
+            continue
+        if not value.isdecimal() or (int(value) < 1 and key != "max_semitones"):
+            raise ConfigError(f"{key}={value}: expected a whole number above 0")
+        numbers[key] = int(value)
+    if missing := [f"{key}=…" for key in _NEEDED if key not in settings]:
+        raise ConfigError(f"{', '.join(missing)} must be given; usage: {USAGE}")
+    return settings, numbers
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except MashnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
