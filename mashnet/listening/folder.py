@@ -1,0 +1,69 @@
+"""The folder of a test, and what may be read of it.
+
+listening/
+  key.json         who is who, and what each Scorer thinks; the server never touches it
+  page/            all that listeners can get
+    index.html  page.js  page.css  test.json  audio/<id>.flac
+  ratings.csv      written by the server
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mashnet.errors import DatabaseError
+
+KEY, PAGE, TEST, AUDIO = "key.json", "page", "test.json", "audio"
+STATIC = ("page.js", "page.css")
+
+
+def read_key(path: Path) -> dict[str, Any]:
+    """Return the contents of key.json.
+
+    Raises:
+        DatabaseError: if it is not there or not a key.
+    """
+    return read_json(path, ("test", "title", "items"), "the key of a test (build writes it)")
+
+
+def read_test(folder: Path) -> dict[str, Any]:
+    """Return the contents of the page's test.json: what listeners may know.
+
+    Raises:
+        DatabaseError: if the folder holds no test.
+    """
+    needed = ("test", "title", "listen_s", "questions", "heard", "items")
+    return read_json(
+        folder / PAGE / TEST, needed, "a test; make one: python -m mashnet.listening build"
+    )
+
+
+def read_json(path: Path, needed: Sequence[str], what: str) -> dict[str, Any]:
+    """Return the contents of a file that must have the needed names.
+
+    Args:
+        path: the file.
+        needed: names of its object.
+        what: what the file should have been, for the message.
+
+    Raises:
+        DatabaseError: if it is not there, damaged, or something else.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else f"it is damaged: {error}"
+        raise DatabaseError(f"{path}: cannot be read ({reason}); expected {what}") from error
+    missing = [name for name in needed if not isinstance(found, dict) or name not in found]
+    if missing:
+        raise DatabaseError(f"{path}: lacks {', '.join(missing)}; expected {what}")
+    return found
+
+
+def condition_of(claim: dict[str, Any]) -> str:
+    """Return "alignnet best" of {system, kind, …}; a system whose pieces are of one kind alone."""
+    kind = "" if claim["kind"] == claim["system"] else claim["kind"]
+    return f"{claim['system']} {kind}".strip()

@@ -1,0 +1,483 @@
+// The listening test in a browser. No library, nothing from elsewhere.
+//
+// An answer is kept in this browser (localStorage) before it is sent, and stays in a queue there
+// until the server has said that it is stored: a reload, a closed lid or a dead server lose nothing.
+"use strict";
+
+const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+const RETRY_MS = 3000;
+const DOUBLE_CLICK_MS = 500;
+const REFUSED = [400, 413, 422]; // the server will never take these; anything else is tried again
+const PLAY = "M7 4v16l13-8z";
+const PAUSE = "M6 4h4v16H6zM14 4h4v16h-4z";
+
+const $ = (id) => document.getElementById(id);
+const sound = $("sound");
+let test, participant, order, answers, current;
+let sending = false;
+
+// ---- order: the same lines as mashnet/listening/order.py -----------------------------------------
+
+function mixed(text) {
+  let value = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
+  value ^= value >>> 16;
+  value = Math.imul(value, 0x85ebca6b);
+  value ^= value >>> 13;
+  value = Math.imul(value, 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}
+
+function orderOf(testId, person, items) {
+  const keyed = items.map((item) => [mixed(`${testId}|${person}|${item}`), item]);
+  keyed.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1));
+  return keyed.map((pair) => pair[1]);
+}
+
+// ---- what this browser keeps ---------------------------------------------------------------------
+
+const memory = {}; // where a browser keeps nothing (private windows), a reload asks the server
+
+function kept(name, fallback) {
+  const key = `mashnet-listening|${test.test}|${participant}|${name}`;
+  try {
+    return JSON.parse(localStorage.getItem(key)) ?? memory[key] ?? fallback;
+  } catch {
+    return memory[key] ?? fallback;
+  }
+}
+
+function keep(name, value) {
+  const key = `mashnet-listening|${test.test}|${participant}|${name}`;
+  memory[key] = value;
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // full or forbidden: memory has it
+  }
+}
+
+function random128() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// ---- beginning -----------------------------------------------------------------------------------
+
+async function begin() {
+  try {
+    const reply = await fetch("test.json", { cache: "no-store" });
+    if (!reply.ok) throw new Error(String(reply.status));
+    test = await reply.json();
+  } catch {
+    return problem("The test cannot be loaded: its server does not answer.", begin);
+  }
+  const given = new URLSearchParams(location.search).get("p");
+  if (given !== null && !NAME.test(given)) {
+    return problem("This link is not complete: the name after ?p= may hold letters, digits, dots and dashes only.");
+  }
+  participant = given ?? remembered();
+  history.replaceState(null, "", `${location.pathname}?p=${participant}`);
+  order = orderOf(test.test, participant, test.items.map((item) => item.id));
+  makeQuestions();
+  await collectAnswers();
+  if (Object.keys(answers).length) return goOn();
+  $("clip-count").textContent = order.length;
+  const seconds = test.items.reduce((sum, item) => sum + item.duration_s + 20, 0);
+  const minutes = Math.ceil(seconds / 60);
+  $("minutes").textContent = minutes === 1 ? "a minute" : `${minutes} minutes`;
+  $("own-link").textContent = location.href;
+  show("welcome");
+}
+
+function remembered() {
+  // Who comes back without the own link, in the same browser, goes on as well.
+  const key = `mashnet-listening|${test.test}`;
+  let name = null;
+  try {
+    name = localStorage.getItem(key);
+    if (name === null || !NAME.test(name)) localStorage.setItem(key, (name = random128().slice(0, 12)));
+  } catch {
+    name = random128().slice(0, 12);
+  }
+  return name;
+}
+
+async function collectAnswers() {
+  answers = kept("answers", {});
+  try {
+    const reply = await fetch(`api/answers/${participant}`, { cache: "no-store" });
+    if (reply.ok) {
+      for (const [item, stored] of Object.entries(await reply.json())) {
+        if (!answers[item] || new Date(answers[item].rated_at) < new Date(stored.rated_at)) answers[item] = stored;
+      }
+    }
+  } catch {
+    // without the server: what this browser knows
+  }
+  for (const item of Object.keys(answers)) if (!order.includes(item)) delete answers[item];
+  keep("answers", answers);
+  send();
+}
+
+function goOn() {
+  const next = order.findIndex((item) => !answers[item]);
+  if (next < 0) finish();
+  else open(next);
+}
+
+// ---- one clip ------------------------------------------------------------------------------------
+
+function makeQuestions() {
+  for (const question of test.questions) {
+    const box = document.createElement("fieldset");
+    box.className = "question";
+    box.dataset.name = question.name;
+    box.append(element("legend", question.text));
+    const choices = element("div", "", "choices");
+    for (let value = 1; value <= 5; value += 1) {
+      const meaning = value === 1 ? ` (${question.low})` : value === 5 ? ` (${question.high})` : "";
+      choices.append(choice(question.name, String(value), String(value), `${value}${meaning}`));
+    }
+    const ends = element("div", "", "ends");
+    ends.append(element("span", question.low), element("span", question.high));
+    ends.setAttribute("aria-hidden", "true");
+    box.append(choices, ends);
+    $("questions").append(box);
+  }
+  const heard = $("heard");
+  heard.dataset.name = "heard";
+  heard.querySelector("legend").textContent = test.heard.text;
+  for (const [value, text] of Object.entries(test.heard.answers)) {
+    heard.querySelector(".choices").append(choice("heard", value, text, text));
+  }
+}
+
+function element(tag, text, className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+function choice(name, value, text, meaning) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  Object.assign(input, { type: "radio", name, value });
+  input.setAttribute("aria-label", meaning);
+  label.append(input, element("span", text));
+  return label;
+}
+
+function open(index) {
+  const item = order[index];
+  const duration = test.items.find((one) => one.id === item).duration_s;
+  const draft = kept("draft", null);
+  const known = draft && draft.item === item ? draft : answers[item];
+  current = {
+    index,
+    item,
+    duration,
+    required: Math.min(test.listen_s, duration / 2),
+    listened: known ? known.listened_s : 0,
+    // One answer, one token: whatever is sent twice is stored once.
+    token: (draft && draft.item === item && draft.token) || random128(),
+    opened: performance.now(),
+    at: 0,
+  };
+  $("form").reset();
+  for (const name of names()) if (known && known[name] !== undefined) mark(name, known[name]);
+  $("comment").value = (known && known.comment) || "";
+  $("clip-title").textContent = `Clip ${index + 1} of ${order.length}`;
+  $("back").disabled = index === 0;
+  $("next").textContent = index === order.length - 1 ? "Finish" : "Next";
+  $("missing").textContent = "";
+  for (const box of document.querySelectorAll(".question")) box.classList.remove("wanting");
+  problem("");
+  $("seek").max = duration;
+  sound.src = `audio/${item}.flac`;
+  sound.load();
+  showTime();
+  lock();
+  show("clip");
+  window.scrollTo(0, 0);
+  $("clip-title").focus({ preventScroll: true });
+}
+
+const names = () => [...test.questions.map((question) => question.name), "heard"];
+const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
+
+function mark(name, value) {
+  const input = document.querySelector(`input[name="${name}"][value="${value}"]`);
+  if (input) input.checked = true;
+}
+
+function given() {
+  const values = { comment: $("comment").value.trim(), listened_s: Math.round(current.listened * 100) / 100 };
+  for (const name of names()) {
+    const value = chosen(name);
+    if (value !== undefined) values[name] = name === "heard" ? value : Number(value);
+  }
+  return values;
+}
+
+function saveDraft() {
+  keep("draft", { item: current.item, token: current.token, ...given() });
+}
+
+function lock() {
+  const locked = current.listened < current.required;
+  $("questions").disabled = locked;
+  $("heard").disabled = locked;
+  $("comment").disabled = locked;
+  $("form").classList.toggle("locked", locked);
+  const left = Math.ceil(current.required - current.listened);
+  $("listen-hint").textContent = locked ? `Listen for ${left} more second${left === 1 ? "" : "s"} before you answer.` : "";
+}
+
+function submit(event) {
+  event.preventDefault();
+  if (performance.now() - current.opened < DOUBLE_CLICK_MS) return; // the second half of a double click
+  const values = given();
+  const wanting = names().filter((name) => values[name] === undefined);
+  for (const box of document.querySelectorAll(".question")) {
+    box.classList.toggle("wanting", wanting.includes(box.dataset.name));
+  }
+  if (current.listened < current.required) {
+    $("missing").textContent = "Please listen to the clip first.";
+    return;
+  }
+  if (wanting.length) {
+    $("missing").textContent = wanting.length === 1 ? "One question is still open." : `${wanting.length} questions are still open.`;
+    document.querySelector(`input[name="${wanting[0]}"]`).focus();
+    return;
+  }
+  store(values);
+  sound.pause();
+  const before = current.index;
+  if (before + 1 < order.length && answers[order[before + 1]]) open(before + 1); // on the way back through old answers
+  else goOn();
+}
+
+function store(values) {
+  const old = answers[current.item];
+  const same = old && [...names(), "comment"].every((name) => old[name] === values[name]);
+  keep("draft", null);
+  if (same) return;
+  const rating = {
+    ...values,
+    test: test.test,
+    participant,
+    position: current.index + 1,
+    item: current.item,
+    rated_at: new Date().toISOString(),
+    token: current.token,
+  };
+  answers[current.item] = rating;
+  keep("answers", answers);
+  keep("queue", [...kept("queue", []), rating]);
+  send();
+}
+
+// ---- sending -------------------------------------------------------------------------------------
+
+async function send() {
+  if (sending) return;
+  sending = true;
+  try {
+    let waiting;
+    while ((waiting = kept("queue", [])).length) {
+      const rating = waiting[0];
+      const reply = await fetch("api/ratings", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(rating),
+      });
+      if (REFUSED.includes(reply.status)) {
+        const reason = (await reply.json().catch(() => ({}))).reason || reply.status;
+        keep("refused", [...kept("refused", []), rating]);
+        problem(`The server did not take an answer: ${reason}. Please tell the people who sent you here.`);
+      } else if (!reply.ok) {
+        break;
+      }
+      // Read again: another window may have added to it meanwhile.
+      keep("queue", kept("queue", []).filter((one) => one.token !== rating.token));
+      if (sound.error) sound.load(); // the server is back: so is the clip that could not be had
+    }
+  } catch {
+    // no server: the next round tries again
+  } finally {
+    sending = false;
+    tell();
+  }
+}
+
+function tell() {
+  const waiting = kept("queue", []).length;
+  const line = $("connection");
+  line.classList.toggle("waiting", waiting > 0);
+  if (waiting) {
+    const them = waiting === 1 ? "1 answer waits" : `${waiting} answers wait`;
+    line.textContent = `The server cannot be reached. ${them} in this browser and will be sent later.`;
+  } else {
+    line.textContent = Object.keys(answers).length ? "All answers are stored." : "";
+  }
+  if (!$("done").hidden) finish();
+  progress();
+}
+
+function progress() {
+  const done = order.filter((item) => answers[item]).length;
+  $("bar-done").style.width = `${(100 * done) / order.length}%`;
+  const bar = document.querySelector("#progress .bar");
+  bar.setAttribute("aria-valuemax", order.length);
+  bar.setAttribute("aria-valuenow", done);
+  $("progress-text").textContent = `${done} of ${order.length} rated`;
+}
+
+// ---- end -----------------------------------------------------------------------------------------
+
+function finish() {
+  const waiting = kept("queue", []).length;
+  const refused = kept("refused", []).length;
+  let text = `You have rated all ${order.length} clips, and every answer is stored. You can close this page.`;
+  if (refused) text = "Some answers were not taken by the server. Please download your answers and send the file to the people who sent you here.";
+  else if (waiting) text = `You have rated all ${order.length} clips. ${waiting} of your answers could not be sent yet: leave this page open, come back later by the same link, or download your answers and send the file.`;
+  $("done-text").textContent = text;
+  if ($("done").hidden) {
+    show("done");
+    $("done-title").focus({ preventScroll: true });
+  }
+}
+
+function download() {
+  const cell = (value) => {
+    const text = String(value ?? "").replace(/[\u0000-\u001f\u007f\u0085\u2028\u2029]+/g, " ");
+    return /[",;]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const rows = order
+    .filter((item) => answers[item])
+    .map((item) => {
+      const answer = { ...answers[item], test: test.test, participant, item, position: order.indexOf(item) + 1 };
+      return test.columns.map((column) => cell(answer[column])).join(",");
+    });
+  const text = [test.columns.join(","), ...rows].join("\n") + "\n";
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = `ratings-${participant}.csv`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+// ---- the player ----------------------------------------------------------------------------------
+
+function togglePlay() {
+  if (sound.paused) sound.play().catch(() => {});
+  else sound.pause();
+}
+
+function played() {
+  const step = sound.currentTime - current.at;
+  if (step > 0 && step < 1.5) current.listened += step; // longer steps are jumps
+  current.at = sound.currentTime;
+  showTime();
+  if ($("form").classList.contains("locked")) {
+    lock();
+    saveDraft();
+  }
+}
+
+function showTime() {
+  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  $("time").textContent = `${clock(sound.currentTime)} / ${clock(current.duration)}`;
+  $("seek").value = sound.currentTime;
+}
+
+function showPlaying() {
+  $("play-shape").setAttribute("d", sound.paused ? PLAY : PAUSE);
+  $("play").setAttribute("aria-label", sound.paused ? "play" : "pause");
+}
+
+// ---- keys ----------------------------------------------------------------------------------------
+
+function onKey(event) {
+  const target = event.target;
+  if ($("clip").hidden || event.ctrlKey || event.altKey || event.metaKey || target.tagName === "TEXTAREA") return;
+  if (event.key.toLowerCase() === "p") {
+    event.preventDefault();
+    togglePlay();
+  } else if (event.key === "Enter" && target.tagName !== "BUTTON") {
+    event.preventDefault();
+    $("form").requestSubmit();
+  } else if (/^[1-5]$/.test(event.key) && !$("questions").disabled) {
+    event.preventDefault();
+    answerByKey(Number(event.key), target);
+  }
+}
+
+function answerByKey(digit, target) {
+  const all = names();
+  const focused = target.type === "radio" ? target.name : undefined;
+  const name = focused ?? all.find((one) => chosen(one) === undefined);
+  if (name === undefined) return;
+  const inputs = document.querySelectorAll(`input[name="${name}"]`);
+  if (digit > inputs.length) return;
+  inputs[digit - 1].checked = true;
+  saveDraft();
+  const next = all[all.indexOf(name) + 1];
+  const follower = next ? document.querySelector(`input[name="${next}"]:checked`) ?? document.querySelector(`input[name="${next}"]`) : $("next");
+  follower.focus();
+}
+
+// ---- what is seen --------------------------------------------------------------------------------
+
+function show(name) {
+  for (const id of ["welcome", "clip", "done"]) $(id).hidden = id !== name;
+  $("progress").hidden = name === "welcome";
+  progress();
+}
+
+function problem(text, again = null) {
+  const box = $("problem");
+  box.hidden = !text;
+  box.textContent = text;
+  if (again) {
+    const button = element("button", "Try again");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      problem("");
+      again();
+    });
+    box.append(" ", button);
+  }
+}
+
+$("start").addEventListener("click", goOn);
+$("play").addEventListener("click", togglePlay);
+$("form").addEventListener("submit", submit);
+$("form").addEventListener("input", saveDraft);
+$("back").addEventListener("click", () => {
+  sound.pause();
+  open(current.index - 1);
+});
+$("review").addEventListener("click", () => open(order.length - 1));
+$("download").addEventListener("click", download);
+$("seek").addEventListener("input", () => {
+  sound.currentTime = Number($("seek").value);
+  current.at = sound.currentTime;
+});
+sound.addEventListener("timeupdate", played);
+sound.addEventListener("seeking", () => {
+  current.at = sound.currentTime;
+});
+for (const name of ["play", "pause", "ended", "emptied"]) sound.addEventListener(name, showPlaying);
+sound.addEventListener("loadedmetadata", () => problem(""));
+sound.addEventListener("error", () => {
+  if (sound.error && current) problem("This clip cannot be loaded: the server does not answer.", () => sound.load());
+});
+document.addEventListener("keydown", onKey);
+window.addEventListener("online", send);
+setInterval(() => {
+  if (test && participant && kept("queue", []).length) send();
+}, RETRY_MS);
+begin();

@@ -1,0 +1,124 @@
+"""Where the clips of a test come from: collections of mashups and folders of sound files."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mashnet.audio.io import AUDIO_SUFFIXES
+from mashnet.errors import ConfigError
+from mashnet.rendering.collection import MANIFEST, read_collection
+
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """A finished piece that may be heard in a test.
+
+    Attributes:
+        system: who made or chose it; "original" for songs as they are.
+        kind: best, worst, top, …; original; empty for a file of a folder.
+        rank: of the system's choice, from 1; 0 for a file of a folder.
+        name: of the file, without suffix.
+        path: its sound.
+        scores: Scorer → what it thinks of the piece.
+        facts: what else its collection says about it.
+    """
+
+    system: str
+    kind: str
+    rank: int
+    name: str
+    path: Path
+    scores: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stimuli_of(folders: Sequence[Path]) -> list[Stimulus]:
+    """Return the pieces of all folders; a piece that two systems chose stands there twice.
+
+    A folder with a manifest is a collection: its rows name their systems, and the originals of all
+    collections are one system. Any other folder is a system of that name. Where two collections
+    have a system of one name, the folder's name is added.
+
+    Raises:
+        ConfigError: if a folder is not there, has no sound, or two systems have one name.
+    """
+    found = {folder: _of_folder(folder) for folder in dict.fromkeys(folders)}
+    names = {folder: {s.system for s in pieces} for folder, pieces in found.items()}
+    owners = Counter(system for systems in names.values() for system in systems)
+    stimuli: list[Stimulus] = []
+    folder_of: dict[str, Path] = {}
+    for folder, pieces in found.items():
+        for piece in pieces:
+            system = piece.system
+            if owners[system] > 1 and system not in (ORIGINAL, folder.resolve().name):
+                system = f"{system} ({folder.resolve().name})"
+            if system != ORIGINAL and folder_of.setdefault(system, folder) != folder:
+                raise ConfigError(
+                    f"systems=: {folder_of[system]} and {folder} are both called '{system}'; "
+                    "rename one of them"
+                )
+            stimuli.append(replace(piece, system=system))
+    return stimuli
+
+
+def chosen(stimuli: Sequence[Stimulus], per_system: int | None, seed: int) -> list[Stimulus]:
+    """Return at most `per_system` pieces of each system, its kinds in turn, drawn by the seed."""
+    by_system: dict[str, dict[str, list[Stimulus]]] = defaultdict(lambda: defaultdict(list))
+    for stimulus in stimuli:
+        by_system[stimulus.system][stimulus.kind].append(stimulus)
+    found = []
+    for system in sorted(by_system):
+        kinds = []
+        for kind, members in sorted(by_system[system].items()):
+            ordered = sorted(members, key=lambda stimulus: (stimulus.name, stimulus.rank))
+            random.Random(f"{seed}|{system}|{kind}").shuffle(ordered)
+            kinds.append(ordered)
+        in_turn = [
+            members[place]
+            for place in range(max(map(len, kinds)))
+            for members in kinds
+            if place < len(members)
+        ]
+        found += in_turn[:per_system]
+    return found
+
+
+def _of_folder(folder: Path) -> list[Stimulus]:
+    if not folder.is_dir():
+        raise ConfigError(f"systems=: there is no folder {folder}")
+    if (folder / MANIFEST).is_file():
+        stimuli = [_of_row(folder, row) for row in read_collection(folder)]
+    else:
+        stimuli = [
+            Stimulus(folder.resolve().name, "", 0, path.stem, path)
+            for path in sorted(folder.iterdir())
+            if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+        ]
+    if not stimuli:
+        raise ConfigError(f"systems=: {folder} holds neither mashups ({MANIFEST}) nor sound files")
+    return stimuli
+
+
+def _of_row(folder: Path, row: Mapping[str, Any]) -> Stimulus:
+    """Return what a row of a collection stands for."""
+    try:
+        system, kind = str(row["system"]), str(row["kind"])
+        scores = {str(name): float(score) for name, score in row["scores"].items()}
+        if kind == ORIGINAL:
+            system = ORIGINAL
+        elif row["score"] is not None:
+            scores.setdefault(system, float(row["score"]))
+        facts = {name: row[name] for name in ("technique", "engine", "base", "guests")}
+        path = folder / row["audio"]
+        return Stimulus(system, kind, int(row["rank"]), row["name"], path, scores, facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"{folder / MANIFEST}: a row is damaged or lacks something: {error!r}"
+        ) from error
