@@ -65,63 +65,6 @@ def _collect(settings: Mapping[str, str]) -> None:
     collect([Path(name) for name in _list(settings["ratings"])], Path(settings["out"]))
 
 
-_COMMANDS[name](_settings(name, arguments[1:]))
-
-
-def _build(settings: Mapping[str, str]) -> None:
-    from mashnet.listening.build import Settings, build, counts_of
-
-    folder = Path(settings["out"])
-    key = build(
-        Settings(
-            systems=tuple(Path(name) for name in _list(settings["systems"])),
-            excerpt_s=_number("excerpt_s", settings.get("excerpt_s", "30"), least=5),
-            listen_s=_number("listen_s", settings.get("listen_s", "10"), least=0),
-            per_system=_whole("per_system", settings["per_system"], least=1)
-            if "per_system" in settings
-            else None,
-            seed=_whole("seed", settings.get("seed", "0"), least=0),
-            title=settings.get("title", "Listening test"),
-        ),
-        folder,
-    )
-    print(counts_of(key))
-    print(f"{folder}: built; next: {PROGRAM} serve folder={folder}")
-
-
-def _serve(settings: Mapping[str, str]) -> None:
-    try:
-        from mashnet.listening.server import serve
-    except ImportError as error:
-        raise _missing(error) from error
-    serve(
-        Path(settings["folder"]),
-        host=settings.get("host", "127.0.0.1"),
-        port=_whole("port", settings.get("port", "8000"), least=0),
-    )
-
-
-def _collect(settings: Mapping[str, str]) -> None:
-    from mashnet.listening.collect import collect
-
-    collect([Path(name) for name in _list(settings["ratings"])], Path(settings["out"]))
-
-
-def _analyse(settings: Mapping[str, str]) -> None:
-    try:
-        from mashnet.listening.analyse import analyse
-    except ImportError as error:
-        raise _missing(error) from error
-    ratings = Path(settings["ratings"])
-    analyse(
-        ratings,
-        key=Path(settings.get("key", ratings.parent / KEY)),
-        scores=Path(settings["scores"]) if "scores" in settings else None,
-        out=Path(settings.get("out", ratings.parent / "analysis")),
-        command=" ".join([PROGRAM, "analyse", *(f"{k}={v}" for k, v in settings.items())]),
-    )
-
-
 _COMMANDS: dict[str, Callable[[Mapping[str, str]], None]] = {
     "build": _build,
     "serve": _serve,
