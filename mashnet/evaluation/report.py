@@ -1,10 +1,16 @@
-"""One HTML file that says what was asked, of whom, on what, and how it went; no network needed."""
+"""One HTML file that says what was asked, of whom, on what, and how it went; no network needed.
+
+Figures are in the file; sound, where there is some, is linked by relative paths.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
+import os
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -12,6 +18,7 @@ from mashnet.evaluation.figures import colour_of
 from mashnet.evaluation.results import (
     Outcome,
     Plot,
+    SoundExample,
     console_table,
     format_estimate,
     format_number,
@@ -35,7 +42,8 @@ def publish(outcome: Outcome, folder: Path, *, command: str) -> None:
     print()
     for note in outcome.notes:
         print(f"note: {note}")
-    for path in [*written, folder / "report.html"]:
+    sounds = dict.fromkeys(example.audio.parent for example in outcome.examples)
+    for path in [*written, *sounds, folder / "report.html"]:
         print(f"written: {path}")
 
 
@@ -57,14 +65,24 @@ def write_report(outcome: Outcome, path: Path, *, command: str) -> None:
     environment.filters["estimate"] = format_estimate
     environment.filters["number"] = format_number
     environment.filters["inline"] = _inline
+    environment.filters["beside"] = partial(_beside, path.parent)
+    examples: dict[str, list[SoundExample]] = {}
+    for example in outcome.examples:
+        examples.setdefault(example.group, []).append(example)
     html = environment.get_template("report.html.j2").render(
         outcome=outcome,
         command=command,
         first=outcome.results[0],
+        examples=examples,
         colours={result.scorer: colour_of(i) for i, result in enumerate(outcome.results)},
     )
     with written_atomically(path) as temporary:
         temporary.write_text(html, "utf-8")
+
+
+def _beside(folder: Path, audio: Path) -> str:
+    """Return the address of a file relative to a folder."""
+    return quote(Path(os.path.relpath(audio, folder)).as_posix())
 
 
 def _inline(plot: Plot) -> str:

@@ -91,6 +91,27 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class SoundExample:
+    """A sound to hear in the report, and the figures beside it.
+
+    Attributes:
+        group: under which heading it stands: a Scorer's name, mostly.
+        label: what it is among the others: "best 1".
+        title: what is heard.
+        audio: the file; the report must not be moved without it.
+        figures: name → value; all examples of an outcome have the same names.
+        remarks: what is to be said about it, one line each.
+    """
+
+    group: str
+    label: str
+    title: str
+    audio: Path
+    figures: Mapping[str, float]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Outcome:
     """Everything a protocol found."""
 
@@ -103,6 +124,8 @@ class Outcome:
     plots: list[Plot]
     comparisons: list[Comparison] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    examples: list[SoundExample] = field(default_factory=list)
+    compared: str = "Both Scorers are measured on the same drawn songs (paired bootstrap)."
 
 
 def write_outcome(outcome: Outcome, folder: Path) -> list[Path]:

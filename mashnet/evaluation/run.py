@@ -12,7 +12,10 @@ from mashnet.evaluation import baselines, protocols
 from mashnet.evaluation.database_clips import DatabaseClips
 from mashnet.evaluation.database_loops import DatabaseLoops
 from mashnet.evaluation.database_mixes import DatabaseMixes
+from mashnet.evaluation.database_proposals import DatabaseProposals
+from mashnet.evaluation.database_seeds import DatabaseSeeds
 from mashnet.evaluation.database_songs import DatabaseSongs
+from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.evaluation.database_stems import DatabaseStems
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.statistics import Bootstrap
@@ -21,7 +24,15 @@ from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.scorer import Scorer
 
 BUNDLES = Path("checkpoints")
-HEARD_AS = {"songs": "mixes"}  # a vocal and an accompaniment of two songs are a mix
+# A vocal and an accompaniment of two songs are a mix.
+HEARD_AS = {"songs": "mixes", "proposals": "mixes", "seeds": "mixes"}
+_SOURCES: dict[str, type[DatabaseSplit]] = {
+    "loops": DatabaseLoops,
+    "songs": DatabaseSongs,
+    "stems": DatabaseStems,
+    "clips": DatabaseClips,
+    "proposals": DatabaseProposals,
+}
 LONGEST_NAME = 100  # characters of a default result folder
 
 
@@ -64,7 +75,7 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     if judge is not None:
         settings["judge"] = _judge(judge, scorers, checkpoints)
     _require_view(scorers, name)
-    source = _source(name, root, data, trained)
+    source = _source(name, root, config, trained)
     if config["labels"] != "coarse" and "labels" not in settings:
         raise ConfigError(f"labels={config['labels']}: protocol={name} names no instruments")
     labels = settings.get("labels", "coarse")
@@ -78,24 +89,29 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"out={folder} cannot be made: {error.strerror or error}") from error
+    if protocols.renders(name):
+        settings["folder"] = folder
     outcome = run(scorers, source, bootstrap=Bootstrap(**config["bootstrap"]), **settings)
     publish(outcome, folder, command=command)
     return folder
 
 
 def _source(
-    protocol: str, root: str, data: Mapping[str, Any], trained: Sequence[Mapping[str, Any]]
-) -> DatabaseMixes | DatabaseLoops | DatabaseStems | DatabaseClips | DatabaseSongs:
-    """Open what a protocol asks about."""
-    view = protocols.view_of(protocol)
-    if view == "loops":
-        return DatabaseLoops(root, split=data["split"])
-    if view == "songs":
-        return DatabaseSongs(root, split=data["split"])
-    if view == "stems":
-        return DatabaseStems(root, split=data["split"])
-    if view == "clips":
-        return DatabaseClips(root, split=data["split"])
+    protocol: str, root: str, config: Mapping[str, Any], trained: Sequence[Mapping[str, Any]]
+) -> Any:
+    """Open what a protocol asks about.
+
+    Raises:
+        ConfigError: if a second database is named that the protocol has no use for.
+    """
+    view, data = protocols.view_of(protocol), config["data"]
+    if view == "seeds":
+        seeds = {key: config.get(key) for key in ("query_db", "query_split")}
+        return DatabaseSeeds(root, split=data["split"], **seeds)
+    if config.get("query_db"):
+        raise ConfigError(f"query_db={config['query_db']}: protocol={protocol} has no seeds")
+    if view in _SOURCES:
+        return _SOURCES[view](root, split=data["split"])
     known = [t.get("artefact_control", True) for t in trained] or [True]
     control = _agreed("data.artefact_control", data["artefact_control"], known)
     return DatabaseMixes(root, split=data["split"], artefact_control=_flag(control))

@@ -73,8 +73,8 @@ class Collection:
         system: str,
         kind: str,
         rank: int,
-        score: float,
-        scores: Mapping[str, float] | None = None,
+        score: float | None,
+        scores: Mapping[str, float | None] | None = None,
     ) -> dict[str, Any]:
         """Render a proposal unless it lies there; write it into the manifest.
 
@@ -83,7 +83,7 @@ class Collection:
             system: who chose it.
             kind: why: best, worst, top, original.
             rank: of the choice, from 1.
-            score: what the system gave.
+            score: what the system gave; None for an original that nobody chose.
             scores: what each Scorer gives, for those who compare Scorers with listeners.
 
         Returns:
@@ -105,7 +105,7 @@ class Collection:
             "kind": kind,
             "rank": rank,
             "score": score,
-            "scores": dict(scores or {system: score}),
+            "scores": dict({system: score} if scores is None else scores),
             "audio": path.name,
             **json.loads(recipe_path.read_text("utf-8")),
         }

@@ -144,6 +144,7 @@ def music_under_vocals(
     library: MashupDB,
     *,
     split: str = "all",
+    library_split: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     num_candidates: int = 180,
     seed: int = 0,
@@ -154,9 +155,9 @@ def music_under_vocals(
     Args:
         seeds: whose vocals; one clip of each song of the split.
         library: whose harmonic and percussion stems; each pair of two clips within the limits is
-            an accompaniment, two of one clip among them. Clips of the seed's own song are not
-            asked; nor are clips of other splits, where both are the same database.
+            an accompaniment, two of one clip among them. The seed's own song is not asked.
         split: of the seeds.
+        library_split: of the accompaniments; None: the same.
         limits: how far the accompaniment may be moved.
         num_candidates: at most so many per seed, drawn evenly if there are more.
         seed: of the draw.
@@ -166,10 +167,9 @@ def music_under_vocals(
         For each vocal with a tempo, a key and a first downbeat its proposals; none where nothing
         of the library fits.
     """
-    same = seeds.root.resolve() == library.root.resolve()
-    of_split = split if same else "all"
     by_role = {
-        role: set(clips_with(library, [role], split=of_split, which="one")) for role in MUSIC
+        role: set(clips_with(library, [role], split=library_split or split, which="one"))
+        for role in MUSIC
     }
     found = []
     for clip_id in clips_with(seeds, [VOCAL], split=split, which="one"):

@@ -2,12 +2,14 @@
 
 A protocol is a module with a function `run(scorers, source, *, bootstrap, …) -> Outcome`; what
 else it takes stands in configs/protocol/<name>.yaml. VIEW names what it asks about: mixes (if it
-has none), loops, stems, or clips as they are.
+has none), loops, stems, clips as they are, songs, mashups that could be made (proposals), or
+vocals that look for an accompaniment (seeds). A `run` that takes a `folder` leaves sound there.
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
 from types import ModuleType
@@ -33,6 +35,11 @@ def find(name: str) -> Callable[..., Outcome]:
 def view_of(name: str) -> str:
     """Return what a protocol asks about: mixes, or what its VIEW says."""
     return getattr(_module(name), "VIEW", "mixes")
+
+
+def renders(name: str) -> bool:
+    """Return whether a protocol leaves sound in the result folder."""
+    return "folder" in inspect.signature(find(name)).parameters
 
 
 def _module(name: str) -> ModuleType:

@@ -1,0 +1,62 @@
+"""The mashups that could be made of a MashupDB's split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Protocol
+
+from mashnet.data.candidates import Limits
+from mashnet.data.mashupdb import ROLES
+from mashnet.data.part_store import PartStore
+from mashnet.evaluation.database_split import DatabaseSplit
+from mashnet.rendering.proposals import LibraryClip, Proposal, original, vocals_on_music
+
+
+class ProposalSource(Protocol):
+    """Where the protocol gets proposals from."""
+
+    name: str
+    split: str
+
+    def proposals(self, limits: Limits, clips: str) -> list[Proposal]:
+        """Return what could be made within limits, nothing of it rendered."""
+
+    def originals(self, bases: Sequence[LibraryClip]) -> list[Proposal]:
+        """Return those bases as they are in which all roles sound."""
+
+    def prepare(self, proposals: Sequence[Proposal]) -> None:
+        """Render what Scorers hear."""
+
+
+class DatabaseProposals(DatabaseSplit):
+    """A ProposalSource over one split; parts are rendered once, into the database's own folder."""
+
+    def proposals(self, limits: Limits, clips: str) -> list[Proposal]:
+        """Return every vocal on every other song's music, base by base.
+
+        Args:
+            limits: how far a vocal may be moved.
+            clips: one of each song, or all.
+
+        Raises:
+            ConfigError: if `clips` is something else.
+        """
+        return vocals_on_music(
+            self.database, split=self.split, limits=limits, which=clips, store=self._store
+        )
+
+    def originals(self, bases: Sequence[LibraryClip]) -> list[Proposal]:
+        """Return those bases as they are in which all roles sound."""
+        complete = [b for b in bases if set(ROLES) <= set(self.database.sounding_stems[b.clip_id])]
+        return [original(base, store=self._store) for base in complete]
+
+    def prepare(self, proposals: Sequence[Proposal]) -> None:
+        """Render what Scorers hear and what is not on disk yet."""
+        self._store.render_all(
+            part for p in proposals for part in (*p.query.values(), *p.candidate.values())
+        )
+
+    @cached_property
+    def _store(self) -> PartStore:
+        return PartStore(self.database)

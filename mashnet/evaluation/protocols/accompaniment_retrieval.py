@@ -1,0 +1,242 @@
+"""A vocal is the seed: which of so many accompaniments fits it best?
+
+The retrieval task of the mashability paper (Huang et al., AAAI 2021): vocals of one MashupDB
+against accompaniments of another (`query_db=`), 180 candidates per seed, and each Scorer's first
+choice rendered. What listeners think of the choices is for a listening test; the one truth at hand
+is the vocal's own accompaniment: where does it stand among the candidates?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from mashnet.data.candidates import Limits
+from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
+from mashnet.evaluation import figures
+from mashnet.evaluation.database_seeds import Seed, SeedSource
+from mashnet.evaluation.metrics import Placement, place, placements
+from mashnet.evaluation.mixes import score_groups
+from mashnet.evaluation.placement_figures import compare, estimates, meanings
+from mashnet.evaluation.results import Outcome, Plot, ScorerResult, SoundExample
+from mashnet.evaluation.statistics import Bootstrap
+from mashnet.models.scorer import Scorer
+from mashnet.rendering.collection import Collection
+from mashnet.rendering.plan import TECHNIQUES
+from mashnet.rendering.proposals import MUSIC, Proposal
+
+NAME = "accompaniment_retrieval"
+VIEW = "seeds"
+RIVALS = "the candidates of its vocal"
+
+
+def run(
+    scorers: Sequence[Scorer],
+    source: SeedSource,
+    *,
+    bootstrap: Bootstrap,
+    folder: Path,
+    num_candidates: int = 180,
+    max_semitones: int = 3,
+    tempo_range: Sequence[float] = (0.8, 1.2),
+    seed: int = 0,
+    technique: str = "structure+key",
+    rendered: bool = True,
+) -> Outcome:
+    """Score the candidates of every seed, rank its own accompaniment, render the first choices.
+
+    Args:
+        scorers: whom to ask; the first is compared with each other.
+        source: the seeds.
+        bootstrap: how intervals are made; songs of seeds are drawn, their candidates stay.
+        folder: where mashups are kept: a collection.
+        num_candidates: for each seed, at most.
+        max_semitones: by which an accompaniment may be shifted.
+        tempo_range: smallest and largest ratio by which it may be made faster.
+        seed: of the draw of candidates.
+        technique: of `mashnet.rendering.plan.TECHNIQUES`.
+        rendered: whether to render each Scorer's first choice, and the originals.
+
+    Raises:
+        ConfigError: if a setting is not allowed.
+        DatabaseError: if no vocal has a candidate, or none has its own accompaniment.
+    """
+    if num_candidates < 1:
+        raise ConfigError(f"protocol.num_candidates={num_candidates} must be at least 1")
+    require_one_of("protocol.technique", technique, TECHNIQUES)
+    slowest, fastest = tempo_range
+    seeds = source.seeds(Limits(max_semitones, (slowest, fastest)), num_candidates, seed)
+    whole = np.array([question.own is not None for question in seeds], dtype=bool)
+    if not whole.any():
+        raise DatabaseError(
+            f"{source.name}: of {len(seeds)} vocals of the split {source.split} for which there "
+            f"are accompaniments within {max_semitones} semitones and a tempo ratio of {slowest} "
+            f"to {fastest} none has its own; try data.split=all or protocol.max_semitones=6"
+        )
+    asked = [_asked(question) for question in seeds]
+    source.prepare([proposal for proposals in asked for proposal in proposals])
+    ends = np.cumsum([len(proposals) for proposals in asked])[:-1]
+    scores: dict[str, list[np.ndarray]] = {}
+    for scorer in scorers:
+        groups = [(p.query, p.candidate) for proposals in asked for p in proposals]
+        scores[scorer.name] = np.split(score_groups(scorer, groups, what="accompaniments"), ends)
+
+    songs = np.array([question.base.song_id for question in seeds], dtype=str)[whole]
+    placed = {name: _placed(of_seeds, whole) for name, of_seeds in scores.items()}
+    counts = [len(question.candidates) for question in seeds]
+    facts = {
+        "seeds": len(seeds),
+        "candidates_per_seed_mean": float(np.mean(counts)),
+        "candidates_per_seed_most": max(counts),
+    }
+    results = [
+        ScorerResult(
+            NAME,
+            name,
+            source.name,
+            source.split,
+            estimates(placement, songs, bootstrap),
+            {**facts, "first_choices": _choices(seeds, scores[name])},
+        )
+        for name, placement in placed.items()
+    ]
+    first = next(iter(placed.values()))
+    notes = [
+        f"{len(seeds)} vocals with {min(counts)} to {max(counts)} accompaniments (mean "
+        f"{np.mean(counts):.0f}), drawn from all pairs of a harmonic and a percussion stem that "
+        f"can be moved to the vocal; {int(whole.sum())} vocals have their own accompaniment, "
+        f"which stands among these and passed the time-stretching engine as they did.",
+    ]
+    examples: list[SoundExample] = []
+    if rendered:
+        collection = Collection(folder / "mashups", technique=technique)
+        notes += _render(seeds, scores, collection)
+        examples = [_example(collection, row) for row in collection.rows]
+        notes.append(
+            f"First choices and originals are in {collection.folder}: a collection for a "
+            f"listening test (python -m mashnet.listening build systems=[{collection.folder}])."
+        )
+    return Outcome(
+        protocol=NAME,
+        title="Which accompaniment does a vocal get?",
+        summary=(
+            "Each vocal is the seed: harmonic and percussion stems of other songs are moved to its "
+            "key, tempo and first downbeat. A Scorer's first choice is what it would put under the "
+            "vocal; the vocal's own accompaniment is the one choice that is known to be good."
+        ),
+        results=results,
+        metrics=meanings(first, RIVALS),
+        scores=_table(seeds, asked, scores),
+        plots=[
+            Plot(
+                "ranks",
+                figures.rank_curves({"among the candidates of the same vocal": placed}),
+                "Share of own accompaniments that stand among the first part of the candidates; "
+                "the further above the diagonal (chance), the better.",
+            )
+        ],
+        comparisons=compare(placed, songs, bootstrap),
+        notes=notes,
+        examples=examples,
+    )
+
+
+def _asked(question: Seed) -> list[Proposal]:
+    """Return what a Scorer hears of a seed: its own accompaniment, if it has one, comes last."""
+    return [*question.candidates, *([question.own] if question.own else [])]
+
+
+def _placed(of_seeds: Sequence[np.ndarray], whole: np.ndarray) -> Placement:
+    return placements(
+        [place(s[-1], s[:-1]) for s, has_own in zip(of_seeds, whole, strict=True) if has_own]
+    )
+
+
+def _best(question: Seed, scores: np.ndarray) -> int:
+    """Return the candidate with the highest score; of equals the one that is moved less."""
+    count = len(question.candidates)
+    return min(range(count), key=lambda i: (-scores[i], question.candidates[i].distance))
+
+
+def _choices(seeds: Sequence[Seed], of_seeds: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+    found = []
+    for question, scores in zip(seeds, of_seeds, strict=True):
+        best = _best(question, scores)
+        guests = question.candidates[best].guests
+        found.append(
+            {
+                "vocal": question.base.title,
+                **{role: guest.clip.title for role, guest in guests.items()},
+                "score": float(scores[best]),
+            }
+        )
+    return found
+
+
+def _render(
+    seeds: Sequence[Seed], scores: Mapping[str, list[np.ndarray]], collection: Collection
+) -> list[str]:
+    """Render first choices and originals; return what could not be rendered."""
+    wanted = [
+        (name, "top", seed, _best(question, of_seeds[seed]))
+        for name, of_seeds in scores.items()
+        for seed, question in enumerate(seeds)
+    ]
+    wanted += [("original", "original", seed, -1) for seed, q in enumerate(seeds) if q.own]
+    failed: list[str] = []
+    for system, kind, seed, candidate in tqdm(wanted, desc="rendering", disable=None):
+        given = {name: float(of_seeds[seed][candidate]) for name, of_seeds in scores.items()}
+        try:
+            collection.add(
+                _asked(seeds[seed])[candidate],
+                system=system,
+                kind=kind,
+                rank=1,
+                score=given.get(system),
+                scores=given,
+            )
+        except MashnetError as error:
+            failed.append(f"Not rendered: {error}")
+    return list(dict.fromkeys(failed))
+
+
+def _example(collection: Collection, row: Mapping[str, Any]) -> SoundExample:
+    guests = ", ".join(f"{guest['role']} of {guest['title']}" for guest in row["guests"])
+    return SoundExample(
+        group=row["system"],
+        label=row["kind"],
+        title=f"{row['base']['title']} with {guests}" if guests else row["base"]["title"],
+        audio=collection.folder / row["audio"],
+        figures=row["scores"],
+        remarks=tuple(row["warnings"]),
+    )
+
+
+def _table(
+    seeds: Sequence[Seed], asked: Sequence[list[Proposal]], scores: Mapping[str, list[np.ndarray]]
+) -> pl.DataFrame:
+    """Return one row per Scorer, seed and candidate."""
+    rows = [
+        {
+            "vocal_clip_id": question.base.clip_id,
+            "vocal_song_id": question.base.song_id,
+            **{
+                f"{role}_clip_id": p.guests[role].clip.clip_id if p.guests else p.base.clip_id
+                for role in MUSIC
+            },
+            "own": p is question.own,
+        }
+        for question, proposals in zip(seeds, asked, strict=True)
+        for p in proposals
+    ]
+    return pl.concat(
+        pl.DataFrame(rows).with_columns(
+            scorer=pl.lit(name), score=pl.Series(np.concatenate(of_seeds))
+        )
+        for name, of_seeds in scores.items()
+    )
