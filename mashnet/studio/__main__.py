@@ -25,6 +25,8 @@ _OPTIONS = {
     "theme.secondaryBackgroundColor": "#f5f3ef",
     "theme.textColor": "#222222",
     "theme.baseRadius": "small",
+    "theme.metricValueFontSize": "1.5rem",
+    "theme.headingFontSizes": '["1.6rem", "1.5rem", "1.2rem"]',
     "theme.dataframeHeaderBackgroundColor": "#f5f3ef",
 }
 

@@ -22,18 +22,24 @@ from mashnet.studio.pairs_panel import Pair, pairs_panel
 from mashnet.studio.scores import ALL_AT_ONCE, ScoreStore, bases_of
 from mashnet.studio.settings import Settings, libraries_beside, open_library, understood
 from mashnet.studio.why_panel import why_panel
-from mashnet.studio.wording import clip_words, shift_words, tempo_words
+from mashnet.studio.wording import clip_words, distinct_titles, plain, shift_words, tempo_words
 
 # Named icons and emojis of a page are loaded from elsewhere; this one comes with it.
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" stroke="#b3392f" '
     'stroke-width="2" stroke-linecap="round"><path d="M2 7v2M6 3v10M10 5v6M14 7v2"/></svg>'
 )
+# Streamlit leaves a hand's breadth above everything.
+_STYLE = (
+    "<style>.stMainBlockContainer {padding: 2.2rem 3rem 3rem; max-width: 75rem}"
+    "[data-testid='stSidebarHeader'] {height: 1.5rem; margin: 0}</style>"
+)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Draw the page; what the user can mend is said in one line."""
     st.set_page_config("mashnet studio", page_icon=_ICON, layout="wide")
+    st.html(_STYLE)
     try:
         _page(understood(arguments))
     except MashnetError as error:
@@ -91,12 +97,13 @@ def _loaded(_judge: Judge, identity: str) -> Scorer:
 def _choose_bases(database: MashupDB) -> list[LibraryClip]:
     """Return whose pairs are looked for: all songs' only in small libraries; none: not chosen."""
     bases = {base.clip_id: base for base in bases_of(database)}
+    titles = distinct_titles(bases.values())
     small = len(bases) <= ALL_AT_ONCE
     chosen = st.selectbox(
         "Music of",
         ["", *bases] if small else list(bases),
         index=0 if small else None,
-        format_func=lambda clip_id: bases[clip_id].title if clip_id else "any song",
+        format_func=lambda clip_id: titles.get(clip_id, "any song"),
         placeholder="choose a song",
         key=f"base of {database.root}",
         help="The base: its time, key and accompaniment stay.",
@@ -107,8 +114,9 @@ def _choose_bases(database: MashupDB) -> list[LibraryClip]:
 
 
 def _choose_limits() -> Limits:
-    semitones = st.slider("Vocal moved by at most … semitones", 0, 6, 3)
-    percent = st.slider("… and its tempo by at most", 0, 30, 20, 5, format="%d %%")
+    st.caption("A vocal may be moved by at most")
+    semitones = st.slider("Semitones", 0, 6, 3)
+    percent = st.slider("Tempo", 0, 30, 20, 5, format="%d %%")
     return Limits(semitones, (1 - percent / 100, 1 + percent / 100))
 
 
@@ -117,8 +125,9 @@ def _headline(pair: Pair) -> None:
     proposal = pair.proposal
     guest = proposal.guests[VOCAL]
     st.divider()
-    st.subheader(f"{guest.clip.title} sings over {proposal.base.title}")
-    st.caption(f"**Vocal** {clip_words(guest.clip)}  \n**Music** {clip_words(proposal.base)}")
+    st.header(f"{plain(guest.clip.title)} sings over {plain(proposal.base.title)}")
+    vocal, music = plain(clip_words(guest.clip)), plain(clip_words(proposal.base))
+    st.caption(f"**Vocal** {vocal}  \n**Music** {music}")
     score, shift, tempo, own = st.columns(4)
     score.metric("Score", f"{pair.score:.3f}", help=f"Place {pair.rank} of {pair.count}.")
     own_score = "–" if pair.own_score is None else f"{pair.own_score:.3f}"
@@ -127,8 +136,8 @@ def _headline(pair: Pair) -> None:
         own_score,
         help="What the same Scorer gives to the song that the music is from, as it is.",
     )
-    shift.metric("Vocal", shift_words(guest.semitones))
-    tempo.metric("Its tempo", tempo_words(guest.tempo_ratio))
+    shift.metric("Vocal's key", shift_words(guest.semitones))
+    tempo.metric("Vocal's tempo", tempo_words(guest.tempo_ratio))
 
 
 @st.cache_resource

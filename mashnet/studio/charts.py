@@ -13,8 +13,11 @@ from mashnet.studio.reasons import Reason
 
 Chart = alt.LayerChart | alt.FacetChart
 _VOCAL = ROLE_COLOURS["vocal"]
-_AXES = {"pitch": "semitones", "tempo": "% of tempo", "beats": "beats"}
-_WITH = {"harmonic": "with the harmony", "percussion": "with the drums"}
+_TICKS: dict[str, list[float]] = {
+    "pitch": [-6, -3, 0, 3, 6],
+    "tempo": [-30, -20, -10, 0, 10, 20, 30],
+    "beats": [-1, -0.5, 0, 0.5, 1],
+}
 
 
 def score_range(curves: Sequence[Curve]) -> tuple[float, float]:
@@ -35,18 +38,18 @@ def curve_chart(curve: Curve, limits: tuple[float, float]) -> Chart:
     data = pl.DataFrame({"amount": curve.amounts, "score": curve.scores})
     x = alt.X(
         "amount:Q",
-        title=_AXES[curve.kind.name],
+        title=curve.kind.unit,
         scale=alt.Scale(nice=False),
-        axis=alt.Axis(grid=False, tickCount=7),
+        axis=alt.Axis(grid=False, values=_TICKS[curve.kind.name], format="+~g"),
     )
     y = alt.Y(
         "score:Q",
-        title="score",
+        title=None,
         scale=alt.Scale(domain=list(limits), nice=False),
         axis=alt.Axis(tickCount=4, format=".2f"),
     )
     tooltip = [
-        alt.Tooltip("amount:Q", title=_AXES[curve.kind.name], format="+g"),
+        alt.Tooltip("amount:Q", title=curve.kind.unit, format="+g"),
         alt.Tooltip("score:Q", format=".3f"),
     ]
     base = alt.Chart(data).encode(x=x, y=y, tooltip=tooltip)
@@ -76,9 +79,9 @@ def reason_chart(reason: Reason) -> Chart:
     y = alt.Y("term:N", title=None, sort=None, axis=alt.Axis(labelLimit=90, ticks=False))
     x = alt.X(
         "this vocal:Q",
-        title=_WITH.get(reason.role, f"with {reason.role}"),
-        scale=alt.Scale(domain=[-0.2, 1]),
-        axis=alt.Axis(tickCount=5),
+        title=None,
+        scale=alt.Scale(domain=[-0.25, 1]),
+        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g"),
     )
     tooltip = ["term:N", *(alt.Tooltip(f"{n}:Q", format=".2f") for n in data.columns[1:])]
     bars = (
@@ -91,4 +94,4 @@ def reason_chart(reason: Reason) -> Chart:
         .mark_tick(color=INK, thickness=3, size=24)
         .encode(x=alt.X("its own vocal:Q"), y=y, tooltip=tooltip)
     )
-    return alt.layer(bars, own).properties(height=34 * len(rows) + 60)
+    return alt.layer(bars, own).properties(height=34 * len(rows) + 30)

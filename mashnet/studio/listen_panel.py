@@ -20,6 +20,7 @@ from mashnet.studio.recipe import (
     render_alone,
     sound_file,
 )
+from mashnet.studio.wording import plain
 
 _ENGINES = {RENDERING_ENGINE: "fast", "pylibrb": "fine (takes three times as long)"}
 
@@ -33,7 +34,7 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
         temporary: folder for files on their way.
     """
     proposal = pair.proposal
-    st.header("Listen")
+    st.subheader("Listen")
     first, second, third = st.columns([2, 2, 1], vertical_alignment="bottom")
     technique = first.selectbox(
         "Technique",
@@ -52,8 +53,8 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
     mashup, wav = _rendered(proposal, wanted, technique, engine, temporary)
     columns = st.columns(3)
     for column, title, sound, kind in (
-        (columns[0], f"Music: {proposal.base.title}", None, proposal.base),
-        (columns[1], f"Vocal from: {guest.title}", None, guest),
+        (columns[0], f"Music: {plain(proposal.base.title)}", None, proposal.base),
+        (columns[1], f"Vocal from: {plain(guest.title)}", None, guest),
         (columns[2], "**Mashup**", wav, None),
     ):
         column.markdown(title)
@@ -61,7 +62,7 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
             sound = _alone(kind, f"{kind.database.root} {kind.clip_id}", temporary)
         column.audio(sound, format="audio/flac" if kind is not None else "audio/wav")
     for line in mashup.warnings:
-        st.warning(line, icon=":material/info:")
+        st.warning(plain(line), icon=":material/info:")
     _take_home(pair, mashup, wav, technique, engine, judge)
 
 

@@ -51,6 +51,11 @@ class Curve:
             return 0.0
         return float(self.amounts[self.scores.argmax()])
 
+    @property
+    def at_zero(self) -> float:
+        """The score where the vocal was laid."""
+        return float(self.scores[np.abs(self.amounts).argmin()])
+
 
 def curves_of(
     scorer: Scorer, proposal: Proposal, *, progress: Callable[[float], object] = lambda share: None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
@@ -20,6 +21,7 @@ from mashnet.studio.scores import (
     scores_of,
     with_title,
 )
+from mashnet.studio.wording import plain
 
 _SHOWN_ROWS = 8
 _ROW_PX = 35
@@ -77,17 +79,17 @@ def pairs_panel(
     own = original_of(bases[0]) if len(bases) == 1 else None
     scores = _scored(scorer, [*proposals, *([own] if own else [])], store)
     ranked = ranking(proposals, scores)
-    counted, text = st.columns([2, 1], vertical_alignment="bottom")
+    counted, text = st.columns([2, 1], vertical_alignment="center")
     some = f"the {len(proposals)} of {found} that are moved least" if found > len(proposals) else ""
     counted.caption(
-        f"{some or f'{found} pairs'} within the limits, by **{scorer.name}**; scores mean "
+        f"{some or f'{found} pairs'} within the limits, by **{plain(scorer.name)}**; scores mean "
         f"something only beside each other."
     )
-    shown = with_title(ranked, text.text_input("Titles with", placeholder="filter by title"))
+    shown = with_title(ranked, _text(text))
     if not len(shown):
         st.info("No title has that in it.")
         return None
-    row = shown.row(_chosen_row(shown), named=True)
+    row = shown.row(_chosen_row(shown, name_music=len(bases) > 1), named=True)
     by_id = {proposal.proposal_id: proposal for proposal in proposals}
     proposal = by_id[row["proposal_id"]]
     if own is None and (own := original_of(proposal.base)):
@@ -106,21 +108,27 @@ def _scored(scorer: Scorer, proposals: Sequence[Proposal], store: ScoreStore) ->
 
     def progress(done: int, total: int) -> None:
         if total:
-            place.progress(done / total, f"{scorer.name} listens: {done} of {total} pairs …")
+            place.progress(done / total, f"{plain(scorer.name)} listens: {done} of {total} pairs …")
 
     scores = scores_of(scorer, proposals, store, progress=progress)
     place.empty()
     return scores
 
 
-def _chosen_row(shown: pl.DataFrame) -> int:
+def _text(place: DeltaGenerator) -> str:
+    return place.text_input(
+        "Titles with", placeholder="titles with …", label_visibility="collapsed"
+    )
+
+
+def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
     lowest, highest = float(shown["score"].min()), float(shown["score"].max())  # type: ignore[arg-type]
     table = shown.select(
         "rank",
         "score",
-        "music",
+        *(["music"] if name_music else []),
         "vocal",
-        pl.col("semitones"),
+        "semitones",
         (100 * (pl.col("tempo_ratio") - 1)).alias("tempo"),
     )
     event = st.dataframe(
@@ -129,6 +137,7 @@ def _chosen_row(shown: pl.DataFrame) -> int:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
+        selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
         column_config={
             "rank": st.column_config.NumberColumn("#", width=40),
             "score": st.column_config.ProgressColumn(

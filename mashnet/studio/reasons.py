@@ -6,18 +6,13 @@ figures of the base's own vocal, where it has one, so that they can be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mashnet.data.parts import Group, Part
 from mashnet.data.song_clips import VOCAL
 from mashnet.models.automashupper import AutomashupperScorer, Fit
 
-TERMS = {  # what a term of the rule asks, in words for the page
-    "harmonic": "the same notes at the same time",
-    "rhythmic": "onsets at the same moments",
-    "spectral": "power spread evenly over low, middle and high",
-}
+TERMS = ("harmonic", "rhythmic", "spectral")
 
 
 @dataclass(frozen=True)
@@ -61,18 +56,3 @@ def reasons_of(music: Group, vocal: Part, own: Part | None = None) -> list[Reaso
         for role in music
         if role != VOCAL
     ]
-
-
-def mean_terms(reasons: list[Reason]) -> Mapping[str, tuple[float, float | None]]:
-    """Return each term as the mean over the roles that have it, of the guest and the own vocal."""
-    found: dict[str, tuple[float, float | None]] = {}
-    for term in TERMS:
-        pairs = [reason.terms()[term] for reason in reasons if term in reason.terms()]
-        if not pairs:
-            continue
-        own = [value for _, value in pairs if value is not None]
-        found[term] = (
-            sum(value for value, _ in pairs) / len(pairs),
-            sum(own) / len(own) if own else None,
-        )
-    return found

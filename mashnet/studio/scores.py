@@ -22,6 +22,7 @@ from mashnet.evaluation.mixes import score_groups
 from mashnet.files import write_json
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import MUSIC, LibraryClip, Proposal, original, vocals_on_music
+from mashnet.studio.wording import distinct_titles
 
 SCORES_VERSION = 1  # raised where the same judge would score the same pair otherwise
 ALL_AT_ONCE = 12  # songs of a library whose pairs are all scored; of a larger one those of a base
@@ -153,13 +154,15 @@ def ranking(proposals: Sequence[Proposal], scores: dict[str, float]) -> pl.DataF
 
     Of equal scores the one that is moved less comes first.
     """
+    clips = {clip.clip_id: clip for p in proposals for clip in (p.base, p.guests[VOCAL].clip)}
+    titles = distinct_titles(clips.values())
     ordered = sorted(proposals, key=lambda p: (-scores[p.proposal_id], p.distance, p.proposal_id))
     rows: list[dict[str, Any]] = [
         {
             "rank": rank,
             "score": scores[proposal.proposal_id],
-            "music": proposal.base.title,
-            "vocal": proposal.guests[VOCAL].clip.title,
+            "music": titles[proposal.base.clip_id],
+            "vocal": titles[proposal.guests[VOCAL].clip.clip_id],
             "semitones": proposal.guests[VOCAL].semitones,
             "tempo_ratio": proposal.guests[VOCAL].tempo_ratio,
             "proposal_id": proposal.proposal_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -15,9 +16,10 @@ from mashnet.studio.moves_of_vocal import HEARD_S, Curve, curves_of
 from mashnet.studio.pairs_panel import Pair
 from mashnet.studio.reasons import Reason, reasons_of
 from mashnet.studio.scores import original_of
-from mashnet.studio.wording import verdict
+from mashnet.studio.wording import plain, verdict
 
 _KEPT = 64  # explanations
+_WITH = {"harmonic": "With the harmony", "percussion": "With the drums"}
 _TITLES = {"pitch": "Pitch", "tempo": "Tempo", "beats": "Time"}
 
 
@@ -29,7 +31,7 @@ def why_panel(pair: Pair, scorer: Scorer, identity: str) -> None:
         scorer: who judged.
         identity: of the judge.
     """
-    st.header("Why?")
+    st.subheader("Why?")
     wanted = f"{pair.proposal.proposal_id} {identity}"
     place = st.empty()
     if wanted not in st.session_state.setdefault("explained", set()):
@@ -44,17 +46,19 @@ def why_panel(pair: Pair, scorer: Scorer, identity: str) -> None:
             known.popitem(last=False)
     curves, reasons = known[wanted]
     place.empty()
-    st.markdown(f"**If the vocal were elsewhere**, how would {scorer.name} judge?")
+    st.markdown(f"**If the vocal were moved**, how would {plain(scorer.name)} judge?")
     limits = score_range(curves)
+    widest = max(float(np.ptp(curve.scores)) for curve in curves)
     for column, curve in zip(st.columns(len(curves)), curves, strict=True):
-        column.markdown(f"{_TITLES[curve.kind.name]}: {verdict(curve)}")
+        column.markdown(f"{_TITLES[curve.kind.name]}: {verdict(curve, widest)}")
         column.altair_chart(curve_chart(curve, limits))
     st.caption(
-        f"The black point is the vocal as it was laid. Heard: the {HEARD_S:.0f} s in which most is "
-        f"sung."
+        f"Score against how far the vocal is moved; black: as it was laid. Heard: the "
+        f"{HEARD_S:.0f} s in which most is sung."
     )
     st.markdown("**What fits**, by AutoMashUpper's rule?")
     for column, reason in zip(st.columns(len(reasons)), reasons, strict=True):
+        column.markdown(_WITH.get(reason.role, reason.role))
         column.altair_chart(reason_chart(reason))
     own = " Black lines: the song's own vocal." if any(r.own for r in reasons) else ""
     st.caption(

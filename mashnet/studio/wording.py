@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
 from mashnet.music.keys import Key
 from mashnet.rendering.proposals import LibraryClip
 from mashnet.studio.moves_of_vocal import Curve
+
+_HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
+_AS_GOOD = 0.05  # likewise: differences that nobody should build on
 
 
 def shift_words(semitones: int) -> str:
@@ -25,24 +34,40 @@ def tempo_words(ratio: float) -> str:
 
 def clip_words(clip: LibraryClip) -> str:
     """Return artist, key, tempo and length of a clip, what is known of them."""
-    row = clip.row
-    known = []
-    if row["artist"]:
-        known.append(row["artist"])
-    if row["key_tonic"] is not None and row["key_mode"]:
-        known.append(str(Key(row["key_tonic"], row["key_mode"])))
-    if row["tempo_bpm"]:
-        known.append(f"{row['tempo_bpm']:.0f} bpm")
-    minutes, seconds = divmod(round(row["duration_s"] or 0), 60)
-    known.append(f"{minutes}:{seconds:02}")
-    return " · ".join(known)
+    artist = [clip.row["artist"]] if clip.row["artist"] else []
+    minutes, seconds = divmod(round(clip.row["duration_s"] or 0), 60)
+    return " · ".join([*artist, *_key_and_tempo(clip), f"{minutes}:{seconds:02}"])
 
 
-def verdict(curve: Curve) -> str:
-    """Say in one sentence where a curve peaks."""
+def plain(text: str) -> str:
+    """Return a text so that the page shows it as it is: titles are no Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$~:])", r"\\\1", text)
+
+
+def distinct_titles(clips: Iterable[LibraryClip]) -> dict[str, str]:
+    """Return titles by clip id; where several songs share one, key and tempo tell them apart."""
+    clips = list(clips)
+    shared = Counter(clip.title for clip in clips)
+    return {
+        clip.clip_id: f"{clip.title} ({', '.join(_key_and_tempo(clip))})"
+        if shared[clip.title] > 1
+        else clip.title
+        for clip in clips
+    }
+
+
+def verdict(curve: Curve, widest: float) -> str:
+    """Say in one sentence where a curve peaks.
+
+    Args:
+        curve: what is judged.
+        widest: between the highest and the lowest score of all curves beside it.
+    """
+    if float(np.ptp(curve.scores)) <= _HARDLY * widest:
+        return "hardly matters to this Scorer."
     best = curve.best
     if best == 0:
-        return "Best where it is."
+        return "best where it is."
     if curve.kind.name == "pitch":
         where = shift_words(round(best))
     elif curve.kind.name == "tempo":
@@ -50,4 +75,17 @@ def verdict(curve: Curve) -> str:
     else:
         unit = "beat" if abs(best) <= 1 else "beats"
         where = f"{abs(best):g} {unit} {'later' if best > 0 else 'earlier'}"
-    return f"Would score higher {where}."
+    gain = float(curve.scores.max() - curve.at_zero)
+    if gain < _AS_GOOD * widest:
+        return f"as good {where}."
+    return f"would score higher {where}."
+
+
+def _key_and_tempo(clip: LibraryClip) -> list[str]:
+    row = clip.row
+    known = []
+    if row["key_tonic"] is not None and row["key_mode"]:
+        known.append(str(Key(row["key_tonic"], row["key_mode"])))
+    if row["tempo_bpm"]:
+        known.append(f"{row['tempo_bpm']:.0f} bpm")
+    return known
