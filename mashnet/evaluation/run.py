@@ -62,6 +62,11 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     judge = config.get("judge")
     if judge is not None and "judge" not in settings:
         raise ConfigError(f"judge={judge}: protocol={settings['name']} has no judge")
+    for key in ("top", "bottom"):
+        if config[key] is not None and key not in settings:
+            raise ConfigError(
+                f"{key}={config[key]}: protocol={settings['name']} renders no best and worst"
+            )
     known = [*listed, *config["baselines"], *([alone["name"]] if alone else [])]
     if judge is not None and not _named(judge, known, checkpoints):
         checkpoints.append(_found(judge, known))

@@ -132,6 +132,7 @@ def test_a_list_of_scorers_and_a_judge(database, tmp_path):
         (["scorer=[random]", "judge=nobody"], "'nobody' is no Scorer here"),
         (["scorer=[random]", "judge=keytempo"], "judge=keytempo: name one of random"),
         (["scorer=random", "protocol=mashup_retrieval", "judge=random"], "has no judge"),
+        (["scorer=random", "top=3"], "top=3: protocol=song_selection renders no best and worst"),
     ],
 )
 def test_who_is_unknown_is_named(overrides, message, database, tmp_path):
