@@ -83,7 +83,11 @@ def bases_of(database: MashupDB) -> list[LibraryClip]:
         LibraryClip(database, clip_id)
         for clip_id in clips_with(database, MUSIC, split="all", which="one")
     ]
-    usable = [b for b in bases if b.row["tempo_bpm"] and b.row["downbeats"] and b.row["key_mode"]]
+    usable = [
+        base
+        for base in bases
+        if base.row["tempo_bpm"] and base.row["downbeats"] and base.row["key_tonic"] is not None
+    ]
     if not usable or not clips_with(database, [VOCAL], split="all", which="one"):
         raise DatabaseError(
             f"{database.root} has nothing to put together: the studio needs a song with a vocal "
