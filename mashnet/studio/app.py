@@ -103,7 +103,7 @@ def _choose_bases(database: MashupDB) -> list[LibraryClip]:
         "Music of",
         ["", *bases] if small else list(bases),
         index=0 if small else None,
-        format_func=lambda clip_id: titles.get(clip_id, "any song"),
+        format_func=lambda clip_id: titles[clip_id] if clip_id else "any song",
         placeholder="choose a song",
         key=f"base of {database.root}",
         help="The base: its time, key and accompaniment stay.",
