@@ -1,11 +1,15 @@
 """Chords that fit, chords that do not, and songs against themselves at another pitch."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from mashnet.audio.io import read_audio
+from mashnet.audio.stretch import stretch
 from mashnet.evaluation.key_clash import clashing_share, key_clash
 from tests.triads import triads
 
@@ -78,3 +82,26 @@ def test_what_does_not_matter(voice: np.ndarray, music: np.ndarray, shift: int) 
     moved = clashing_share(np.roll(voice, shift, 0), np.roll(music, shift, 0))
     assert moved == pytest.approx(share)
     assert clashing_share(4 * voice, 4 * music) == pytest.approx(share)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("song", "voice", "music"),
+    [
+        ("midi-openmsx__be-sharp-bw-redfarn", "other", "bass"),
+        ("lmms__alf42red-mauiwowi", "other", "bass"),
+        ("lmms__settel-innerrecreation", "vocals", "other"),
+    ],
+)
+def test_songs_clash_less_than_with_their_voice_at_another_pitch(
+    corpus: Path, song: str, voice: str, music: str
+) -> None:
+    own, under = (
+        read_audio(corpus / "songs" / song / f"{name}.ogg", sample_rate=RATE, duration_s=30)[0]
+        for name in (voice, music)
+    )
+    ends = ((0, 0), (own.shape[1], own.shape[1]))
+    as_it_is = key_clash(own.mean(0), under.mean(0), RATE)
+    for semitones in (1, -1, 6):
+        moved = stretch(own, RATE, keyframes=ends, semitones=semitones, engine="pylibrb_r2")
+        assert key_clash(moved.mean(0), under.mean(0), RATE) > as_it_is + 0.15
