@@ -5,7 +5,6 @@ The page is served to this machine only, and loads nothing from anywhere else.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -32,7 +31,7 @@ _OPTIONS = {
 
 
 def main(arguments: list[str]) -> None:
-    """Refuse what cannot work, then become the server."""
+    """Refuse what cannot work, then serve the page until Ctrl-C."""
     settings = understood(arguments)
     require_streamlit()
     open_library(settings.library)
@@ -41,9 +40,14 @@ def main(arguments: list[str]) -> None:
     print(f"studio: http://localhost:{settings.port} (Ctrl-C ends it)", flush=True)
     options = {**_OPTIONS, "server.port": str(settings.port)}
     flags = [f"--{name}={value}" for name, value in options.items()]
-    app = str(Path(__file__).with_name("app.py"))
-    command = [sys.executable, "-m", "streamlit", "run", app, *flags, "--", *arguments]
-    os.execv(sys.executable, command)  # the server gets Ctrl-C itself
+    serve(["run", str(Path(__file__).with_name("app.py")), *flags, "--", *arguments])
+
+
+def serve(command: list[str]) -> None:
+    """Be the program `streamlit` until Ctrl-C."""
+    from streamlit.web import cli  # an extra: nobody else needs it
+
+    cli.main(command, prog_name="streamlit")
 
 
 if __name__ == "__main__":

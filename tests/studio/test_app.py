@@ -125,15 +125,3 @@ def test_a_damaged_stem_is_one_line_and_the_page_goes_on(page, tmp_path):
     app = page(f"library={database.root}", "scorer=keytempo")
     assert "cannot be decoded" in only_error(app)
     assert chosen(app, "Library").value == str(database.root)
-
-
-def test_a_score_is_explained_on_request(page, small_library):
-    app = page(f"library={small_library.root}", "scorer=alignment")
-    (button,) = (b for b in app.button if "Explain" in b.label)
-    assert not app.get("vega_lite_chart")
-    button.click().run()
-    assert not app.exception
-    assert len(app.get("vega_lite_chart")) == 5
-    said = [m.value for m in app.markdown]
-    assert any(line.startswith("Tempo: ") for line in said)
-    assert "With the drums" in said

@@ -48,7 +48,7 @@ def no_server(monkeypatch):
     def started(*_):
         raise AssertionError("the server was started")
 
-    monkeypatch.setattr(program.os, "execv", started)
+    monkeypatch.setattr(program, "serve", started)
 
 
 @pytest.mark.usefixtures("no_server")
@@ -96,7 +96,7 @@ def test_the_server_is_started_for_this_machine_only_and_reports_to_nobody(
     small_library, monkeypatch
 ):
     seen = []
-    monkeypatch.setattr(program.os, "execv", lambda path, command: seen.extend(command))
+    monkeypatch.setattr(program, "serve", seen.extend)
     monkeypatch.setattr(program, "require_free", lambda port: None)
     program.main([f"library={small_library.root}", "port=8765"])
     assert "--server.address=localhost" in seen
