@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mashnet.arguments import read_arguments, run_program, whole_number
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
+from mashnet.errors import DatabaseError, MashnetError, require_one_of
 from mashnet.rendering.choosing import choose
 from mashnet.rendering.collection import Collection
 from mashnet.rendering.mashup import RENDERING_ENGINE
@@ -184,29 +185,16 @@ def _described(row: Mapping[str, Any]) -> str:
 
 
 def _understood(arguments: list[str]) -> tuple[dict[str, str], dict[str, int]]:
-    settings, numbers = dict(_CHOICES), dict(_NUMBERS)
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not (equals and value):
-            raise ConfigError(f"'{argument}' is not setting=value; usage: {USAGE}")
-        require_one_of("setting", key, (*_NEEDED, *_CHOICES, *_NUMBERS))
-        if key not in _NUMBERS:
-            settings[key] = value
-            continue
-        if not value.isdecimal() or (int(value) < 1 and key != "max_semitones"):
-            raise ConfigError(f"{key}={value}: expected a whole number above 0")
-        numbers[key] = int(value)
-    if missing := [f"{key}=…" for key in _NEEDED if key not in settings]:
-        raise ConfigError(f"{', '.join(missing)} must be given; usage: {USAGE}")
-    return settings, numbers
+    allowed = (*_NEEDED, *_CHOICES, *_NUMBERS)
+    given = read_arguments(arguments, usage=USAGE, allowed=allowed, needed=_NEEDED)
+    numbers = {
+        key: whole_number(key, given[key], least=0 if key == "max_semitones" else 1)
+        if key in given
+        else default
+        for key, default in _NUMBERS.items()
+    }
+    return _CHOICES | given, numbers
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    run_program(main)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mashnet.arguments import read_arguments, run_program
 from mashnet.audio.io import require_writable_sound, write_sound
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import ConfigError, MashnetError
 from mashnet.rendering.mashup import RENDERING_ENGINE, render_mashup
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
 from mashnet.rendering.songs import song_of_library
@@ -59,24 +59,11 @@ def main(arguments: list[str]) -> None:
 
 def _understood(arguments: list[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return settings, and which stem comes from which song."""
-    settings, stems = dict(_DEFAULTS), {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not (equals and key and value):
-            raise ConfigError(f"'{argument}' is not key=value; usage: {USAGE}")
-        if key in _DEFAULTS or key in _NEEDED:
-            settings[key] = value
-        else:
-            stems[key] = value
-    missing = [f"{key}=…" for key in _NEEDED if key not in settings]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)} must be given; usage: {USAGE}")
-    return settings, stems
+    given = _DEFAULTS | read_arguments(arguments, usage=USAGE, needed=_NEEDED)
+    keys = (*_NEEDED, *_DEFAULTS)
+    stems = {key: value for key, value in given.items() if key not in keys}
+    return {key: given[key] for key in keys}, stems
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_program(main)

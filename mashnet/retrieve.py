@@ -12,8 +12,9 @@ from pathlib import Path
 import polars as pl
 import torch
 
+from mashnet.arguments import read_arguments, run_program, whole_number
 from mashnet.data.parts import FilePart, Query, named_instrument
-from mashnet.errors import AudioError, ConfigError, MashnetError, require_one_of
+from mashnet.errors import AudioError, ConfigError
 from mashnet.files import written_atomically
 from mashnet.models.loading import folder_of, load_scorer, networks, read_config
 from mashnet.models.stem_scoring import StemScorer
@@ -125,22 +126,13 @@ def main(arguments: list[str]) -> None:
     """Print the best stems."""
     if not arguments or arguments[0] in ("-h", "--help") or "=" in arguments[0]:
         raise ConfigError(f"usage: {USAGE}")
-    given = {}
-    for argument in arguments[1:]:
-        name, equals, value = argument.partition("=")
-        if not equals:
-            raise ConfigError(f"'{argument}' is not setting=value; usage: {USAGE}")
-        given[require_one_of("setting", name, SETTINGS)] = value
-    if missing := [name for name in ("mix", "library") if not given.get(name)]:
-        raise ConfigError(f"{', '.join(f'{m}=…' for m in missing)} must be given; usage: {USAGE}")
-    if not given.get("top", "10").isdecimal():
-        raise ConfigError(f"top={given['top']}: expected a whole number above 0")
+    given = read_arguments(arguments[1:], usage=USAGE, allowed=SETTINGS, needed=("mix", "library"))
     found = retrieve(
         arguments[0],
         mix=given["mix"],
         library=given["library"],
         instrument=given.get("instrument"),
-        top=int(given.get("top", "10")),
+        top=whole_number("top", given.get("top", "10"), least=1),
     )
     print(format_table(found))
     if "out" in given:
@@ -153,11 +145,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    run_program(main)

@@ -100,7 +100,7 @@ def without_beats(folder: Path) -> Path:
 def test_one_line_for_input_that_is_not_as_it_should_be(library: Path, tmp_path: Path) -> None:
     cases: list[tuple[type[MashnetError], str, list[str]]] = [
         (ConfigError, "scorer=….*usage", [f"library={library}", "out=x"]),
-        (ConfigError, "not setting=value", ["library"]),
+        (ConfigError, "not key=value", ["library"]),
         (ConfigError, "tpo", [f"library={library}", "scorer=random", "out=x", "tpo=3"]),
         (ConfigError, "top=0", [f"library={library}", "scorer=random", "out=x", "top=0"]),
         (ConfigError, "technique", [f"library={library}", "scorer=random", "out=x", "technique=y"]),

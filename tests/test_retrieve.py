@@ -311,7 +311,7 @@ def test_a_silent_mix_is_refused(database: MashupDB, run: Path, tmp_path: Path) 
     [
         ([], "usage: "),
         (["mix=a.wav"], "usage: "),
-        (["run", "a.wav"], "'a.wav' is not setting=value"),
+        (["run", "a.wav"], "'a.wav' is not key=value"),
         (["run", "mix=a.wav"], "library=… must be given"),
         (["run", "mix=a.wav", "libary=db"], "Did you mean 'library'"),
         (["run", "mix=a.wav", "library=db", "top=many"], "top=many: expected a whole number"),
