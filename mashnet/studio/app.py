@@ -124,11 +124,10 @@ def _headline(pair: Pair) -> None:
     """Say which pair is looked at, and how it was judged."""
     proposal = pair.proposal
     guest = proposal.guests[VOCAL]
-    st.divider()
     st.header(f"{plain(guest.clip.title)} sings over {plain(proposal.base.title)}")
     vocal, music = plain(clip_words(guest.clip)), plain(clip_words(proposal.base))
     st.caption(f"**Vocal** {vocal}  \n**Music** {music}")
-    score, shift, tempo, own = st.columns(4)
+    score, own, shift, tempo = st.columns(4)
     score.metric("Score", f"{pair.score:.3f}", help=f"Place {pair.rank} of {pair.count}.")
     own_score = "–" if pair.own_score is None else f"{pair.own_score:.3f}"
     own.metric(

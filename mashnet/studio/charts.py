@@ -40,7 +40,7 @@ def curve_chart(curve: Curve, limits: tuple[float, float]) -> Chart:
         "amount:Q",
         title=curve.kind.unit,
         scale=alt.Scale(nice=False),
-        axis=alt.Axis(grid=False, values=_TICKS[curve.kind.name], format="+~g"),
+        axis=alt.Axis(grid=False, values=_TICKS[curve.kind.name], format="+~r"),
     )
     y = alt.Y(
         "score:Q",
@@ -81,7 +81,7 @@ def reason_chart(reason: Reason) -> Chart:
         "this vocal:Q",
         title=None,
         scale=alt.Scale(domain=[-0.25, 1]),
-        axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format="~g"),
+        axis=alt.Axis(values=[0, 0.5, 1], format="~r"),
     )
     tooltip = ["term:N", *(alt.Tooltip(f"{n}:Q", format=".2f") for n in data.columns[1:])]
     bars = (

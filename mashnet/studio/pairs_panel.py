@@ -148,12 +148,12 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
                 width="medium",
             ),
             "music": st.column_config.TextColumn("Music of", width="medium"),
-            "vocal": st.column_config.TextColumn("Vocal of", width="medium"),
+            "vocal": st.column_config.TextColumn("Vocal of", width="large"),
             "semitones": st.column_config.NumberColumn(
-                "Semitones", format="%+d", help="how far the vocal is shifted"
+                "Semitones", format="%+d", width="small", help="how far the vocal is shifted"
             ),
             "tempo": st.column_config.NumberColumn(
-                "Tempo", format="%+.0f %%", help="how much faster the vocal is made"
+                "Tempo", format="%+.0f %%", width="small", help="how much faster the vocal is made"
             ),
         },
     )

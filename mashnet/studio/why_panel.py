@@ -20,7 +20,7 @@ from mashnet.studio.wording import plain, verdict
 
 _KEPT = 64  # explanations
 _WITH = {"harmonic": "With the harmony", "percussion": "With the drums"}
-_TITLES = {"pitch": "Pitch", "tempo": "Tempo", "beats": "Time"}
+_TITLES = {"pitch": "In pitch", "tempo": "In tempo", "beats": "In time"}
 
 
 def why_panel(pair: Pair, scorer: Scorer, identity: str) -> None:
@@ -50,8 +50,9 @@ def why_panel(pair: Pair, scorer: Scorer, identity: str) -> None:
     limits = score_range(curves)
     widest = max(float(np.ptp(curve.scores)) for curve in curves)
     for column, curve in zip(st.columns(len(curves)), curves, strict=True):
-        column.markdown(f"{_TITLES[curve.kind.name]}: {verdict(curve, widest)}")
+        column.markdown(_TITLES[curve.kind.name])
         column.altair_chart(curve_chart(curve, limits))
+        column.caption(verdict(curve, widest))
     st.caption(
         f"Score against how far the vocal is moved; black: as it was laid. Heard: the "
         f"{HEARD_S:.0f} s in which most is sung."

@@ -64,10 +64,10 @@ def verdict(curve: Curve, widest: float) -> str:
         widest: between the highest and the lowest score of all curves beside it.
     """
     if float(np.ptp(curve.scores)) <= _HARDLY * widest:
-        return "hardly matters to this Scorer."
+        return "Hardly matters to this Scorer."
     best = curve.best
     if best == 0:
-        return "best where it is."
+        return "Best where it is."
     if curve.kind.name == "pitch":
         where = shift_words(round(best))
     elif curve.kind.name == "tempo":
@@ -77,8 +77,8 @@ def verdict(curve: Curve, widest: float) -> str:
         where = f"{abs(best):g} {unit} {'later' if best > 0 else 'earlier'}"
     gain = float(curve.scores.max() - curve.at_zero)
     if gain < _AS_GOOD * widest:
-        return f"as good {where}."
-    return f"would score higher {where}."
+        return f"As good {where}."
+    return f"Would score higher {where}."
 
 
 def _key_and_tempo(clip: LibraryClip) -> list[str]:

@@ -164,7 +164,9 @@ def test_a_pair_is_found_heard_explained_and_taken_home(
     page.get_by_role("button", name="Explain").click()
     expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg")).to_have_count(5)
     expect(page.get_by_text("With the drums")).to_be_visible()
-    verdicts = page.get_by_text(re.compile(r"^(Pitch|Tempo|Time): .*\.$"))
+    verdicts = page.get_by_text(
+        re.compile(r"^(Best where|Would score|As good|Hardly matters).*\.$")
+    )
     expect(verdicts).to_have_count(3)
 
     # What is wrong is one line; what was chosen before can be chosen again.

@@ -31,13 +31,13 @@ def test_tempi(ratio, said):
 @pytest.mark.parametrize(
     ("kind", "scores", "said"),
     [
-        (PITCH, [0, 1, 0], "best where it is."),
-        (PITCH, [1, 0, 0], "would score higher 1 semitone down."),
-        (TEMPO, [0, 0, 1], "would score higher 10 % faster."),
-        (BEATS, [0.2, 0.3, 0.9], "would score higher 0.5 beat later."),
-        (BEATS, [1.04, 1.0, 0], "as good 0.5 beat earlier."),
-        (PITCH, [0.1, 0.0, 0.2], "hardly matters to this Scorer."),
-        (PITCH, [0.5, 0.5, 0.5], "hardly matters to this Scorer."),
+        (PITCH, [0, 1, 0], "Best where it is."),
+        (PITCH, [1, 0, 0], "Would score higher 1 semitone down."),
+        (TEMPO, [0, 0, 1], "Would score higher 10 % faster."),
+        (BEATS, [0.2, 0.3, 0.9], "Would score higher 0.5 beat later."),
+        (BEATS, [1.04, 1.0, 0], "As good 0.5 beat earlier."),
+        (PITCH, [0.1, 0.0, 0.2], "Hardly matters to this Scorer."),
+        (PITCH, [0.5, 0.5, 0.5], "Hardly matters to this Scorer."),
     ],
 )
 def test_verdicts_beside_a_curve_that_falls_by_one(kind, scores, said):
@@ -45,7 +45,7 @@ def test_verdicts_beside_a_curve_that_falls_by_one(kind, scores, said):
 
 
 def test_a_scorer_that_hears_nothing_has_no_best_place():
-    assert verdict(curve(PITCH, [0, 0, 0]), 0.0) == "hardly matters to this Scorer."
+    assert verdict(curve(PITCH, [0, 0, 0]), 0.0) == "Hardly matters to this Scorer."
 
 
 def test_titles_are_no_markdown():
