@@ -234,10 +234,11 @@ def _notes_of_measures(
         notes.append("No judge was named (judge=…), so that there are no judge's scores.")
     elif judge in finished:
         notes.append(f"{judge} is the judge: what it chose itself has no judge's score.")
-    bases = {item.proposal.base.song_id for items in finished.values() for item in items}
-    if len(bases) < FEW:
+    fewest = min(len({i.proposal.base.song_id for i in items}) for items in finished.values())
+    if fewest < FEW:
         notes.append(
-            f"Only {len(bases)} songs are bases: intervals drawn from so few are too narrow."
+            f"The mashups of a Scorer have as few as {fewest} songs as bases: intervals drawn from "
+            f"so few are too narrow."
         )
     if without_vocal:
         notes.append(f"{without_vocal} bases have no vocal of their own, and so no original.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from playwright.sync_api import sync_playwright
 
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import ROLES
@@ -24,6 +26,7 @@ from mashnet.evaluation.statistics import Bootstrap
 from mashnet.rendering.collection import read_collection
 from tests.metronome import MetronomeDB
 
+CHROMIUM = shutil.which("chromium")
 FAST = Bootstrap(num_resamples=30)
 SMALL = {"top": 2, "bottom": 2, "per_song": 2}
 
@@ -120,6 +123,7 @@ def test_nobody_is_his_own_judge(two) -> None:
     assert not [name for name in results["other"]["metrics"] if name.startswith("judge_score")]
     assert "other is the judge: what it chose itself has no judge's score." in outcome.notes
     assert not [n for n in outcome.notes if n.startswith("judge_score:")]
+    assert any("intervals drawn from so few are too narrow" in note for note in outcome.notes)
 
 
 def test_table_has_every_ranked_mashup(two) -> None:
@@ -145,6 +149,32 @@ def test_players_stand_beside_the_numbers(two) -> None:
     assert "the vocal of Song" in html and "as it is" in html
     assert "http" not in html.replace("http-equiv", "")
     assert {example.group for example in outcome.examples} == {"one", "other"}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here")
+def test_a_browser_plays_what_the_report_links(two) -> None:
+    _, folder, _ = two
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto((folder / "report.html").as_uri())
+        assert page.locator("details").count() == 2 and page.locator("audio").count() > 8
+        assert page.locator("audio").first.is_visible()
+        durations_s = page.evaluate(
+            """() => Promise.all([...document.querySelectorAll("audio")].map(audio =>
+                new Promise(done => {
+                    audio.onloadedmetadata = () => done(audio.duration);
+                    audio.onerror = () => done(-1);
+                    audio.preload = "metadata";
+                    audio.load();
+                })))"""
+        )
+        assert durations_s == pytest.approx([6.0] * len(durations_s), abs=0.05)
+        # Only what one Scorer chose is open at first.
+        assert not page.locator("audio").last.is_visible()
+        page.locator("summary").last.click()
+        assert page.locator("audio").last.is_visible()
+        browser.close()
 
 
 def test_a_second_run_renders_nothing_again(root: Path, tmp_path: Path) -> None:
