@@ -5,10 +5,9 @@ The page is served to this machine only, and loads nothing from anywhere else.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from mashnet.errors import MashnetError
+from mashnet.arguments import run_program
 from mashnet.studio.judges import offered
 from mashnet.studio.settings import open_library, require_free, require_streamlit, understood
 
@@ -51,8 +50,4 @@ def serve(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_program(main, interrupted="scores that were made are kept")

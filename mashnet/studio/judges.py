@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ class Judge:
         if weights.is_dir():
             bundled = weights / "model.safetensors"
             weights = bundled if bundled.is_file() else checkpoint_of(folder)
-        return content_id("bundle", file_digest(weights), read_config(folder)["model"])
+        known = weights.stat()
+        digest = _digest(weights.resolve(), known.st_mtime_ns, known.st_size)
+        return content_id("bundle", digest, [read_config(folder)["model"]])
 
 
 def offered(given: str | None = None, bundles: Path = BUNDLES) -> list[Judge]:
@@ -93,6 +96,12 @@ def offered(given: str | None = None, bundles: Path = BUNDLES) -> list[Judge]:
     if view == "loops":
         raise ConfigError(f"scorer={given} judges loops; the studio needs one that hears songs")
     return [Judge(str(path), path, {}), *judges]
+
+
+@lru_cache(maxsize=64)
+def _digest(weights: Path, changed_ns: int, size: int) -> str:
+    """Return the digest of a file, read once as long as it stays as it is."""
+    return file_digest(weights)
 
 
 def _bundles(folder: Path) -> list[Judge]:

@@ -8,13 +8,15 @@ from pathlib import Path
 import streamlit as st
 
 from mashnet.data.song_clips import VOCAL
-from mashnet.rendering.mashup import RENDERING_ENGINE, Mashup
+from mashnet.rendering.mashup import RENDERING_ENGINE
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
 from mashnet.rendering.proposals import LibraryClip, Proposal
 from mashnet.studio.pairs_panel import Pair
 from mashnet.studio.recipe import (
+    Finished,
     command_of,
     file_stem,
+    finished,
     recipe_of,
     render,
     render_alone,
@@ -50,12 +52,12 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
     if wanted not in st.session_state.get("rendered", set()):
         return
     guest = proposal.guests[VOCAL].clip
-    mashup, wav = _rendered(proposal, wanted, technique, engine, temporary)
+    mashup = _rendered(proposal, wanted, technique, engine, temporary)
     columns = st.columns(3)
     for column, title, sound, kind in (
         (columns[0], f"Music: {plain(proposal.base.title)}", None, proposal.base),
         (columns[1], f"Vocal from: {plain(guest.title)}", None, guest),
-        (columns[2], "**Mashup**", wav, None),
+        (columns[2], "**Mashup**", mashup.wav, None),
     ):
         column.markdown(title)
         if kind is not None:
@@ -63,12 +65,10 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
         column.audio(sound, format="audio/flac" if kind is not None else "audio/wav")
     for line in mashup.warnings:
         st.warning(plain(line), icon=":material/info:")
-    _take_home(pair, mashup, wav, technique, engine, judge)
+    _take_home(pair, mashup, technique, engine, judge)
 
 
-def _take_home(
-    pair: Pair, mashup: Mashup, wav: bytes, technique: str, engine: str, judge: str
-) -> None:
+def _take_home(pair: Pair, mashup: Finished, technique: str, engine: str, judge: str) -> None:
     proposal = pair.proposal
     recipe = recipe_of(
         proposal, mashup, technique=technique, engine=engine, judge=judge, score=pair.score
@@ -77,7 +77,7 @@ def _take_home(
     sound, text, facts = st.columns([1, 1, 3], vertical_alignment="center")
     sound.download_button(
         "WAV",
-        wav,
+        mashup.wav,
         f"{name}.wav",
         "audio/wav",
         on_click="ignore",
@@ -94,19 +94,18 @@ def _take_home(
         width="stretch",
     )
     facts.caption(
-        f"{mashup.audio.shape[1] / mashup.sample_rate:.0f} s · {mashup.mastered.lufs:.1f} LUFS · "
+        f"{mashup.samples / mashup.sample_rate:.0f} s · {mashup.mastered.lufs:.1f} LUFS · "
         f"true peak {mashup.mastered.true_peak_db:.1f} dBTP"
     )
     with st.expander("The same in a terminal"):
         st.code(command_of(proposal, technique=technique, engine=engine), language="bash")
 
 
-@st.cache_resource(max_entries=4, show_spinner="Rendering the mashup …")
+@st.cache_resource(max_entries=3, show_spinner="Rendering the mashup …")
 def _rendered(
     _proposal: Proposal, wanted: str, technique: str, engine: str, _temporary: Path
-) -> tuple[Mashup, bytes]:
-    mashup = render(_proposal, technique=technique, engine=engine)
-    return mashup, sound_file(mashup, _temporary, ".wav")
+) -> Finished:
+    return finished(render(_proposal, technique=technique, engine=engine), _temporary)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the songs …")

@@ -7,11 +7,13 @@ import re
 import shlex
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from mashnet.audio.io import write_sound
+from mashnet.audio.limiter import Mastered
 from mashnet.data.song_clips import VOCAL
 from mashnet.rendering.mashup import Mashup, Part, render_mashup, render_original
 from mashnet.rendering.proposals import LibraryClip, Proposal
@@ -19,6 +21,43 @@ from mashnet.rendering.songs import SongOfLibrary, song_of_library
 
 RECIPE_VERSION = 1
 _MAKERS = ("mashnet", "pylibrb", "numpy", "soxr", "soundfile")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A mashup as a file, and what is to be said of it; its samples are not held beside it.
+
+    Attributes:
+        wav: bytes of a WAV of 24 bits.
+        sample_rate: in Hz.
+        channels: 1 or 2.
+        samples: of each channel.
+        parts: the base first, then each guest.
+        mastered: loudness and peaks.
+        warnings: what was missing, one line each.
+    """
+
+    wav: bytes
+    sample_rate: int
+    channels: int
+    samples: int
+    parts: tuple[Part, ...]
+    mastered: Mastered
+    warnings: tuple[str, ...]
+
+
+def finished(mashup: Mashup, folder: Path) -> Finished:
+    """Return a mashup as a file; `folder` is for temporary files."""
+    channels, samples = mashup.audio.shape
+    return Finished(
+        sound_file(mashup, folder, ".wav"),
+        mashup.sample_rate,
+        channels,
+        samples,
+        mashup.parts,
+        mashup.mastered,
+        mashup.warnings,
+    )
 
 
 def render(proposal: Proposal, *, technique: str, engine: str) -> Mashup:
@@ -46,7 +85,7 @@ def song_of(clip: LibraryClip) -> SongOfLibrary:
 
 def recipe_of(
     proposal: Proposal,
-    mashup: Mashup,
+    mashup: Finished,
     *,
     technique: str,
     engine: str,
@@ -66,7 +105,7 @@ def recipe_of(
     base, *guests = mashup.parts
     return {
         "recipe_version": RECIPE_VERSION,
-        "library": str(proposal.base.database.root),
+        "library": _library(proposal),
         "technique": technique,
         "engine": engine,
         "base": _clip(proposal.base, base),
@@ -89,8 +128,8 @@ def recipe_of(
         },
         "sound": {
             "sample_rate": mashup.sample_rate,
-            "channels": mashup.audio.shape[0],
-            "samples": mashup.audio.shape[1],
+            "channels": mashup.channels,
+            "samples": mashup.samples,
             "lufs": mashup.mastered.lufs,
             "true_peak_db": mashup.mastered.true_peak_db,
         },
@@ -104,7 +143,7 @@ def command_of(proposal: Proposal, *, technique: str, engine: str) -> str:
     """Return the line for a shell that renders the same mashup again."""
     guests = [f"{role}={guest.clip.clip_id}" for role, guest in proposal.guests.items()]
     settings = [
-        f"library={proposal.base.database.root}",
+        f"library={_library(proposal)}",
         f"technique={technique}",
         f"engine={engine}",
         f"out={file_stem(proposal)}.wav",
@@ -134,6 +173,11 @@ def sound_file(mashup: Mashup, folder: Path, suffix: str) -> bytes:
         return path.read_bytes()
     finally:
         path.unlink(missing_ok=True)
+
+
+def _library(proposal: Proposal) -> str:
+    """Return where the library lies, from wherever the recipe is read."""
+    return str(proposal.base.database.root.resolve())
 
 
 def _clip(clip: LibraryClip, part: Part) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mashnet.arguments import read_arguments, whole_number
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError
 from mashnet.files import written_atomically
 
 USAGE = "python -m mashnet.studio library=data/real [scorer=checkpoints/alignnet] [port=8501]"
-_DEFAULT_PORT = 8501  # Streamlit's own
+_DEFAULT_PORT = "8501"  # Streamlit's own
 _KEYS = ("library", "scorer", "port")
 
 
@@ -38,18 +39,9 @@ def understood(arguments: Sequence[str]) -> Settings:
     Raises:
         ConfigError: if one is unknown or has no value, or the library is missing.
     """
-    given: dict[str, str] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not (equals and value and key in _KEYS):
-            raise ConfigError(f"'{argument}' is not understood; usage: {USAGE}")
-        given[key] = value
-    if "library" not in given:
-        raise ConfigError(f"library=… must be given; usage: {USAGE}")
-    port = given.get("port", str(_DEFAULT_PORT))
-    if not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise ConfigError(f"port={port} is not allowed: expected a number from 1 to 65535")
-    return Settings(given["library"], given.get("scorer"), int(port))
+    given = read_arguments(arguments, usage=USAGE, allowed=_KEYS, needed=("library",))
+    port = whole_number("port", given.get("port", _DEFAULT_PORT), least=1, most=65535)
+    return Settings(given["library"], given.get("scorer"), port)
 
 
 def open_library(folder: str | Path) -> tuple[MashupDB, Path]:

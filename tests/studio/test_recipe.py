@@ -12,6 +12,7 @@ from mashnet.rendering.songs import song_of_library
 from mashnet.studio.recipe import (
     command_of,
     file_stem,
+    finished,
     recipe_of,
     render,
     render_alone,
@@ -47,22 +48,21 @@ def test_it_is_what_the_renderer_makes(library, proposal, mashup):
     np.testing.assert_array_equal(mashup.audio, expected.audio)
 
 
-def test_the_command_of_a_recipe_renders_the_same_file(
-    proposal, mashup, tmp_path, monkeypatch, capsys
-):
+def test_the_command_of_a_recipe_renders_the_same_file(proposal, mashup, tmp_path, monkeypatch):
+    taken = finished(mashup, tmp_path)
     recipe = json.loads(
-        json.dumps(recipe_of(proposal, mashup, **HOW, judge="alignment", score=0.25))
+        json.dumps(recipe_of(proposal, taken, **HOW, judge="alignment", score=0.25))
     )
     program = shlex.split(recipe["command"])
     assert program[:3] == ["python", "-m", "mashnet.render"]
     monkeypatch.chdir(tmp_path)
     render_command(program[3:])
     (made,) = tmp_path.glob("*.wav")
-    assert made.read_bytes() == sound_file(mashup, tmp_path, ".wav")
+    assert made.read_bytes() == taken.wav
 
 
-def test_a_recipe_says_who_gave_what_and_who_judged(library, proposal, mashup):
-    recipe = recipe_of(proposal, mashup, **HOW, judge="alignment", score=0.25)
+def test_a_recipe_says_who_gave_what_and_who_judged(library, proposal, mashup, tmp_path):
+    recipe = recipe_of(proposal, finished(mashup, tmp_path), **HOW, judge="alignment", score=0.25)
     guest = proposal.guests["vocal"]
     assert recipe["base"]["clip_id"] == proposal.base.clip_id
     assert recipe["base"]["stems"] == ["harmonic", "percussion"]

@@ -27,11 +27,11 @@ def test_what_is_typed_is_understood():
     ("arguments", "said"),
     [
         ([], "library=… must be given; usage: python -m mashnet.studio"),
-        (["library=a", "db=b"], "'db=b' is not understood"),
-        (["library="], "'library=' is not understood"),
-        (["data/real"], "'data/real' is not understood"),
-        (["library=a", "port=high"], "port=high is not allowed"),
-        (["library=a", "port=70000"], "port=70000 is not allowed"),
+        (["library=a", "db=b"], "setting 'db' is not available"),
+        (["library="], "'library=' is not key=value"),
+        (["data/real"], "'data/real' is not key=value"),
+        (["library=a", "port=high"], "port=high: expected a whole number, from 1 to 65535"),
+        (["library=a", "port=70000"], "port=70000: expected a whole number"),
     ],
 )
 def test_what_is_not_understood_is_one_line(arguments, said):
