@@ -7,7 +7,7 @@ What could not be measured is left out, and n says how many remain.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from mashnet.rendering.proposals import Proposal
 
 BEST, WORST, ORIGINAL = KINDS = ("best", "worst", "original")
 DIFFERENCE = "difference"
+LEAST_BASES = 2  # songs that the best, and the worst, must have as bases for an interval
 _HEADLINE = ("judge_score", "onset_error_ms", "key_clash", "masked")
 
 
@@ -69,9 +70,14 @@ def estimates(finished: Sequence[Finished], bootstrap: Bootstrap) -> dict[str, E
                 )
         both = known & (kinds != ORIGINAL)
         if {BEST, WORST} <= set(kinds[both]):
-            found[f"{name}_{DIFFERENCE}"] = bootstrap.estimate(
+            apart = bootstrap.estimate(
                 _best_minus_worst, [values[both], kinds[both] == BEST], songs[both].tolist()
             )
+            # Of a kind on one base there is only one draw: an interval of no width is no interval.
+            fewest = min(len(set(songs[both & (kinds == kind)])) for kind in (BEST, WORST))
+            if fewest < LEAST_BASES:
+                apart = replace(apart, low=float("nan"), high=float("nan"))
+            found[f"{name}_{DIFFERENCE}"] = apart
     return found
 
 

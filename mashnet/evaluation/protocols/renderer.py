@@ -190,7 +190,8 @@ def run(
             *_notes_of_measures(finished, judge, len(bases) - len(originals)),
         ],
         examples=_examples(finished),
-        compared="Means over mashups; whole songs are drawn, best and worst together.",
+        compared="Means over mashups; whole songs are drawn, best and worst together. Of so many rows, "
+        "one in twenty is told apart by chance.",
     )
 
 
