@@ -1,12 +1,13 @@
-"""The listening test: python -m mashnet.listening build|serve|collect key=value …."""
+"""The listening test: python -m mashnet.listening build|serve|collect|analyse key=value …."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mashnet.errors import ConfigError, MashnetError, require_one_of
+from mashnet.arguments import listed, number, read_arguments, run_program, whole_number
+from mashnet.errors import ConfigError, require_one_of
+from mashnet.listening.folder import KEY
 
 PROGRAM = "python -m mashnet.listening"
 USAGE = {
@@ -14,6 +15,8 @@ USAGE = {
     "[seed=0] [title=…]",
     "serve": "folder=listening/ [port=8000] [host=127.0.0.1]",
     "collect": "ratings=[FILE.csv,…] out=listening/ratings.csv",
+    "analyse": "ratings=listening/ratings.csv [key=listening/key.json] [scores=scores.csv] "
+    "[out=listening/analysis]",
 }
 
 
@@ -32,13 +35,13 @@ def _build(settings: Mapping[str, str]) -> None:
     folder = Path(settings["out"])
     key = build(
         Settings(
-            systems=tuple(Path(name) for name in _list(settings["systems"])),
-            excerpt_s=_number("excerpt_s", settings.get("excerpt_s", "30"), least=5),
-            listen_s=_number("listen_s", settings.get("listen_s", "10"), least=0),
-            per_system=_whole("per_system", settings["per_system"], least=1)
+            systems=tuple(Path(name) for name in listed(settings["systems"])),
+            excerpt_s=number("excerpt_s", settings.get("excerpt_s", "30"), least=5),
+            listen_s=number("listen_s", settings.get("listen_s", "10"), least=0),
+            per_system=whole_number("per_system", settings["per_system"], least=1)
             if "per_system" in settings
             else None,
-            seed=_whole("seed", settings.get("seed", "0"), least=0),
+            seed=whole_number("seed", settings.get("seed", "0"), least=0),
             title=settings.get("title", "Listening test"),
         ),
         folder,
@@ -55,65 +58,48 @@ def _serve(settings: Mapping[str, str]) -> None:
     serve(
         Path(settings["folder"]),
         host=settings.get("host", "127.0.0.1"),
-        port=_whole("port", settings.get("port", "8000"), least=0),
+        port=whole_number("port", settings.get("port", "8000"), least=0, most=65535),
     )
 
 
 def _collect(settings: Mapping[str, str]) -> None:
     from mashnet.listening.collect import collect
 
-    collect([Path(name) for name in _list(settings["ratings"])], Path(settings["out"]))
+    collect([Path(name) for name in listed(settings["ratings"])], Path(settings["out"]))
+
+
+def _analyse(settings: Mapping[str, str]) -> None:
+    try:
+        from mashnet.listening.analyse import analyse
+    except ImportError as error:
+        raise _missing(error) from error
+    ratings = Path(settings["ratings"])
+    analyse(
+        ratings,
+        key=Path(settings.get("key", ratings.parent / KEY)),
+        scores=Path(settings["scores"]) if "scores" in settings else None,
+        out=Path(settings.get("out", ratings.parent / "analysis")),
+        command=" ".join([PROGRAM, "analyse", *(f"{k}={v}" for k, v in settings.items())]),
+    )
 
 
 _COMMANDS: dict[str, Callable[[Mapping[str, str]], None]] = {
     "build": _build,
     "serve": _serve,
     "collect": _collect,
+    "analyse": _analyse,
 }
 
 
 def _settings(name: str, arguments: list[str]) -> dict[str, str]:
     """Return key → value of a command's arguments."""
-    usage = f"usage: {PROGRAM} {name} {USAGE[name]}"
     words = USAGE[name].split()
-    needed = [word.partition("=")[0] for word in words if not word.startswith("[")]
-    allowed = [word.strip("[").partition("=")[0] for word in words]
-    settings: dict[str, str] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not (equals and key and value):
-            raise ConfigError(f"'{argument}' is not key=value; {usage}")
-        settings[require_one_of("setting", key, allowed)] = value
-    missing = [f"{key}=…" for key in needed if key not in settings]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)} must be given; {usage}")
-    return settings
-
-
-def _list(text: str) -> list[str]:
-    """Return the parts of "[a, b]" or "a,b"."""
-    return [
-        part.strip()
-        for part in text.strip().removeprefix("[").removesuffix("]").split(",")
-        if part.strip()
-    ]
-
-
-def _number(name: str, text: str, *, least: float) -> float:
-    try:
-        value = float(text)
-        if not least <= value < float("inf"):
-            raise ValueError
-    except ValueError:
-        raise ConfigError(f"{name}={text} must be a number, {least:g} or more") from None
-    return value
-
-
-def _whole(name: str, text: str, *, least: int) -> int:
-    value = _number(name, text, least=least)
-    if value != int(value):
-        raise ConfigError(f"{name}={text} must be a whole number")
-    return int(value)
+    return read_arguments(
+        arguments,
+        usage=f"{PROGRAM} {name} {USAGE[name]}",
+        allowed=[word.strip("[").partition("=")[0] for word in words],
+        needed=[word.partition("=")[0] for word in words if not word.startswith("[")],
+    )
 
 
 def _missing(error: ImportError) -> Exception:
@@ -123,8 +109,4 @@ def _missing(error: ImportError) -> Exception:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_program(main)

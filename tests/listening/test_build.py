@@ -204,10 +204,11 @@ def test_a_choice_takes_all_kinds_in_turn_and_depends_on_the_seed() -> None:
         (["build", "systems=a", "out=b", "seed"], "not key=value"),
         (["build", "systems=a", "out=b", "excerpts=3"], "Did you mean 'excerpt_s'"),
         (["build", "systems=a", "out=b", "excerpt_s=2"], "5 or more"),
-        (["build", "systems=a", "out=b", "excerpt_s=nan"], "must be a number"),
+        (["build", "systems=a", "out=b", "excerpt_s=nan"], "expected a number"),
         (["build", "systems=a", "out=b", "per_system=1.5"], "whole number"),
         (["build", "systems=[nowhere]", "out=b"], "no folder nowhere"),
         (["serve", "folder=nowhere"], "nowhere"),
+        (["analyse", "ratings=nowhere/ratings.csv"], "nowhere"),
         (["collect", "ratings=nowhere.csv", "out=/proc/x/ratings.csv"], "/proc/x"),
     ],
 )
