@@ -17,7 +17,6 @@ import polars as pl
 
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.candidates import Limits
-from mashnet.data.song_clips import VOCAL
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
 from mashnet.evaluation.database_proposals import ProposalSource
 from mashnet.evaluation.mashup_choices import (
@@ -27,18 +26,17 @@ from mashnet.evaluation.mashup_choices import (
     render_choices,
 )
 from mashnet.evaluation.mashup_figures import strips
-from mashnet.evaluation.mashup_measures import MEASURES
+from mashnet.evaluation.mashup_report import sound_examples, table, what_is_missing
 from mashnet.evaluation.mashup_statistics import (
     BEST,
     ORIGINAL,
     WORST,
-    Finished,
     comparisons,
     estimates,
     meanings,
 )
 from mashnet.evaluation.mixes import score_groups
-from mashnet.evaluation.results import Outcome, Plot, ScorerResult, SoundExample
+from mashnet.evaluation.results import Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.collection import Collection
@@ -49,25 +47,11 @@ from mashnet.rendering.proposals import Proposal
 NAME = "renderer"
 VIEW = "proposals"
 MANY = 20  # mashups of either kind that are rendered for each Scorer
-FEW = 10  # songs; from fewer a bootstrap draws too little variety
 FOLDER = "mashups"  # in the result folder
 CAPTION = (
     "Every dot is a mashup: filled the best, hollow the worst, grey the originals of the same "
     "bases; the tick is their mean."
 )
-# Why a figure may be missing.
-_MISSING = {
-    "judge_score": "a role does not sound",
-    "beat_error_ms": "fewer than 8 beats can be recognised in what the guest plays",
-    "planned_beat_error_ms": "a song has no beats, or the guest does not sound",
-    "onset_error_ms": "the base has no beats, or the guest has fewer than 8 onsets",
-    "key_clash": "voice and pitched music never sound together",
-    "masked": "there is no voice",
-    "spectrum_distance_db": "there are no originals of other songs to compare with",
-    "loudness_range_lu": "they are silent, or shorter than 3 s",
-    "lufs": "they are silent",
-    "true_peak_db": "they are silent",
-}
 
 
 def run(
@@ -182,16 +166,18 @@ def run(
         ),
         results=results,
         metrics=meanings(judge),
-        scores=pl.concat([_table(n, finished[n], proposals, scores[n]) for n in finished]),
+        scores=pl.concat([table(n, finished[n], proposals, scores[n]) for n in finished]),
         plots=[Plot("measures", figure, CAPTION)] if figure else [],
         comparisons=compared,
         notes=[
             *_notes(len(proposals), len(proposed), lists, (top, bottom), per_song),
-            *_notes_of_measures(finished, judge, len(bases) - len(originals)),
+            *what_is_missing(finished, judge, len(bases) - len(originals)),
         ],
-        examples=_examples(finished),
-        compared="Means over mashups; whole songs are drawn, best and worst together. Of so many rows, "
-        "one in twenty is told apart by chance.",
+        examples=sound_examples(finished),
+        compared=(
+            "Means over mashups; whole songs are drawn, best and worst together. Where nothing "
+            "differs, one row in twenty is told apart by chance."
+        ),
     )
 
 
@@ -224,92 +210,3 @@ def _notes(
                 f"(protocol.per_song=…)."
             )
     return notes
-
-
-def _notes_of_measures(
-    finished: Mapping[str, Sequence[Finished]], judge: str | None, without_vocal: int
-) -> list[str]:
-    """Say what could not be measured, and why."""
-    notes = []
-    if judge is None:
-        notes.append("No judge was named (judge=…), so that there are no judge's scores.")
-    elif judge in finished:
-        notes.append(f"{judge} is the judge: what it chose itself has no judge's score.")
-    fewest = min(len({i.proposal.base.song_id for i in items}) for items in finished.values())
-    if fewest < FEW:
-        notes.append(
-            f"The mashups of a Scorer have as few as {fewest} songs as bases: intervals drawn from "
-            f"so few are too narrow."
-        )
-    if without_vocal:
-        notes.append(f"{without_vocal} bases have no vocal of their own, and so no original.")
-    for name, reason in _MISSING.items():
-        items = [
-            item
-            for scorer, chosen in finished.items()
-            for item in chosen
-            if not (MEASURES[name].moved and item.kind == ORIGINAL)
-            and not (name == "judge_score" and judge in (None, scorer))
-        ]
-        lacking = [item for item in items if not np.isfinite(item.measured[name])]
-        if lacking:
-            notes.append(f"{name}: {len(lacking)} of {len(items)} have none ({reason}).")
-    return notes
-
-
-def _table(
-    scorer: str, finished: Sequence[Finished], proposals: Sequence[Proposal], scores: np.ndarray
-) -> pl.DataFrame:
-    """Return one row per mashup that was ranked, and per original, with measures where rendered."""
-    by_id = {item.proposal.proposal_id: item for item in finished}
-    originals = [item for item in finished if item.kind == ORIGINAL]
-    ranked = [(p, float(score)) for p, score in zip(proposals, scores, strict=True)]
-    rows = []
-    for proposal, score in ranked + [(item.proposal, item.score) for item in originals]:
-        item = by_id.get(proposal.proposal_id)
-        guest = proposal.guests.get(VOCAL)
-        rows.append(
-            {
-                "scorer": scorer,
-                "kind": item.kind if item else None,
-                "rank": item.rank if item else None,
-                "base_clip_id": proposal.base.clip_id,
-                "base_song_id": proposal.base.song_id,
-                "base_title": proposal.base.title,
-                "vocal_clip_id": guest.clip.clip_id if guest else None,
-                "vocal_song_id": guest.clip.song_id if guest else None,
-                "vocal_title": guest.clip.title if guest else None,
-                "score": score,
-                "audio": item.audio.name if item else None,
-                **{name: item.measured[name] if item else None for name in MEASURES},
-            }
-        )
-    return pl.DataFrame(rows, infer_schema_length=None, nan_to_null=True)
-
-
-def _examples(finished: Mapping[str, Sequence[Finished]]) -> list[SoundExample]:
-    """Return every mashup beside its figures, without those that nobody has."""
-    known = [
-        name
-        for name in MEASURES
-        if any(np.isfinite(item.measured[name]) for items in finished.values() for item in items)
-    ]
-    return [
-        SoundExample(
-            group=scorer,
-            label=f"{item.kind} {item.rank}",
-            title=_title(item.proposal),
-            audio=item.audio,
-            figures={"score": item.score, **{name: item.measured[name] for name in known}},
-            remarks=item.warnings,
-        )
-        for scorer, items in finished.items()
-        for item in items
-    ]
-
-
-def _title(proposal: Proposal) -> str:
-    guest = proposal.guests.get(VOCAL)
-    if guest is None:
-        return f"{proposal.base.title}, as it is"
-    return f"the vocal of {guest.clip.title} on {proposal.base.title}"
