@@ -125,3 +125,20 @@ def test_a_damaged_stem_is_one_line_and_the_page_goes_on(page, tmp_path):
     app = page(f"library={database.root}", "scorer=keytempo")
     assert "cannot be decoded" in only_error(app)
     assert chosen(app, "Library").value == str(database.root)
+
+
+def test_what_a_mashup_lacks_is_said_beside_its_players(page, small_library):
+    app = page(f"library={small_library.root}", "scorer=keytempo")
+    assert not app.get("audio")
+    (button,) = (b for b in app.button if b.label == "Render")
+    button.click().run()
+    assert not app.exception
+    assert len(app.get("audio")) == 3
+    assert any("has no sections" in warning.value for warning in app.warning)
+    # Another technique is another mashup, to be asked for anew.
+    chosen(app, "Technique").set_value("tempo").run()
+    assert not app.get("audio")
+    assert not app.warning
+    # The first is still there.
+    chosen(app, "Technique").set_value("structure+key").run()
+    assert len(app.get("audio")) == 3

@@ -96,15 +96,19 @@ class ByShift:
     """Likes a vocal best two semitones above where it was laid; hears nothing else."""
 
     name = "by shift"
+    asked = 0
 
     def score(self, query, candidates):
+        self.asked += len(candidates)
         return torch.tensor([-abs(c["vocal"].semitones - 2.0) for c in candidates])
 
 
 def test_each_point_is_asked_once_and_lands_on_its_curve(small_library):
     told = []
     own = original_of(bases_of(small_library)[0])
-    curves = curves_of(ByShift(), own, progress=told.append)
+    scorer = ByShift()
+    curves = curves_of(scorer, own, progress=told.append)
+    assert scorer.asked == 27  # 13 + 7 + 9, the unmoved one once
     assert [curve.kind.name for curve in curves] == ["pitch", "tempo", "beats"]
     pitch, tempo, beats = curves
     assert pitch.scores.tolist() == [-abs(a - 2) for a in range(-6, 7)]
