@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         _page(understood(arguments))
     except MashnetError as error:
-        st.error(" ".join(str(error).split()), icon=":material/error:")
+        st.error(plain(" ".join(str(error).split())), icon=":material/error:")
 
 
 def _page(settings: Settings) -> None:

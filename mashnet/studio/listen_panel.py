@@ -63,8 +63,8 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
         if kind is not None:
             sound = _alone(kind, f"{kind.database.root} {kind.clip_id}", temporary)
         column.audio(sound, format="audio/flac" if kind is not None else "audio/wav")
-    for line in mashup.warnings:
-        st.warning(plain(line), icon=":material/info:")
+    if mashup.warnings:
+        st.warning("  \n".join(map(plain, mashup.warnings)), icon=":material/info:")
     _take_home(pair, mashup, technique, engine, judge)
 
 
@@ -74,7 +74,7 @@ def _take_home(pair: Pair, mashup: Finished, technique: str, engine: str, judge:
         proposal, mashup, technique=technique, engine=engine, judge=judge, score=pair.score
     )
     name = file_stem(proposal)
-    sound, text, facts = st.columns([1, 1, 3], vertical_alignment="center")
+    sound, text, facts = st.columns([2, 3, 6], vertical_alignment="center")
     sound.download_button(
         "WAV",
         mashup.wav,
@@ -98,7 +98,11 @@ def _take_home(pair: Pair, mashup: Finished, technique: str, engine: str, judge:
         f"true peak {mashup.mastered.true_peak_db:.1f} dBTP"
     )
     with st.expander("The same in a terminal"):
-        st.code(command_of(proposal, technique=technique, engine=engine), language="bash")
+        st.code(
+            command_of(proposal, technique=technique, engine=engine),
+            language="bash",
+            wrap_lines=True,
+        )
 
 
 @st.cache_resource(max_entries=3, show_spinner="Rendering the mashup …")

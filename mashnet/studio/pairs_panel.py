@@ -145,10 +145,12 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
                 format="%.3f",
                 min_value=lowest - 0.1 * (highest - lowest) - 1e-9,
                 max_value=highest + 1e-9,
-                width="medium",
+                width=160,
             ),
             "music": st.column_config.TextColumn("Music of", width="medium"),
-            "vocal": st.column_config.TextColumn("Vocal of", width="large"),
+            "vocal": st.column_config.TextColumn(
+                "Vocal of", width="medium" if name_music else "large"
+            ),
             "semitones": st.column_config.NumberColumn(
                 "Semitones", format="%+d", width="small", help="how far the vocal is shifted"
             ),
