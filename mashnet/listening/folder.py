@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.errors import DatabaseError
+from mashnet.listening.questions import HEARD, QUESTION_NAMES
 
 KEY, PAGE, TEST, AUDIO = "key.json", "page", "test.json", "audio"
 STATIC = ("page.js", "page.css")
@@ -33,12 +34,23 @@ def read_test(folder: Path) -> dict[str, Any]:
     """Return the contents of the page's test.json: what listeners may know.
 
     Raises:
-        DatabaseError: if the folder holds no test.
+        DatabaseError: if the folder holds no test, or one whose questions have other names than
+            the columns of ratings (texts may be changed).
     """
     needed = ("test", "title", "listen_s", "questions", "heard", "items")
-    return read_json(
-        folder / PAGE / TEST, needed, "a test; make one: python -m mashnet.listening build"
-    )
+    path = folder / PAGE / TEST
+    test = read_json(path, needed, "a test; make one: python -m mashnet.listening build")
+    try:
+        names = [question["name"] for question in test["questions"]]
+        heard = list(test["heard"]["answers"])
+    except (TypeError, KeyError) as error:
+        raise DatabaseError(f"{path}: its questions are damaged: {error!r}") from error
+    if names != list(QUESTION_NAMES) or heard != list(HEARD):
+        raise DatabaseError(
+            f"{path}: its questions must be called {', '.join(QUESTION_NAMES)} and its answers to "
+            f"'heard' {', '.join(HEARD)}; their texts may be changed"
+        )
+    return test
 
 
 def read_json(path: Path, needed: Sequence[str], what: str) -> dict[str, Any]:

@@ -58,7 +58,10 @@ def _understood(line: str, names: list[str], delimiter: str) -> Rating:
     cells = next(csv.reader([line], delimiter=delimiter))
     if len(cells) != len(names):
         raise ValueError(f"has {len(cells)} of {len(names)} columns")
-    return rating_of(dict(zip(names, cells, strict=True)))
+    values = dict(zip(names, cells, strict=True))
+    if delimiter == ";":  # where lists are separated by semicolons, numbers have a comma
+        values["listened_s"] = values["listened_s"].replace(",", ".")
+    return rating_of(values)
 
 
 def write_ratings(path: Path, ratings: Iterable[Rating]) -> None:

@@ -183,7 +183,8 @@ def serve(folder: Path, *, host: str, port: int) -> None:
             print(f"warning: {line}", flush=True)
         people = len({rating.participant for rating in ratings.ratings})
         print(f"{len(ratings.ratings)} ratings by {people} participants in {ratings.path}")
-        shown = f"[{host}]" if ":" in host else host
+        name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+        shown = f"[{name}]" if ":" in name else name
         address = f"http://{shown}:{opened.getsockname()[1]}/"
         print(
             f"serving {address}  (for one listener: {address}?p=NAME; Ctrl+C ends it)", flush=True

@@ -6,6 +6,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,11 @@ def _of_row(folder: Path, row: Mapping[str, Any]) -> Stimulus:
     """Return what a row of a collection stands for."""
     try:
         system, kind = str(row["system"]), str(row["kind"])
-        scores = {str(name): float(score) for name, score in row["scores"].items()}
+        given = {**{system: row["score"]}, **row["scores"]} if kind != ORIGINAL else row["scores"]
+        # null stands for a score that a Scorer could not give.
+        scores = {str(n): float(s) for n, s in given.items() if s is not None and isfinite(s)}
         if kind == ORIGINAL:
             system = ORIGINAL
-        elif row["score"] is not None:
-            scores.setdefault(system, float(row["score"]))
         facts = {name: row[name] for name in ("technique", "engine", "base", "guests")}
         path = folder / row["audio"]
         return Stimulus(system, kind, int(row["rank"]), row["name"], path, scores, facts)

@@ -45,7 +45,7 @@ def test_a_whole_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         seed=0,
     )
     for facts in study.items.values():
-        del facts["scores"]["guessing"]
+        facts["scores"] = {}
     study.rate("flat", "rule..0", 3)
     study.rate("flat", "rule..1", 3)
     path = write(study, tmp_path)
@@ -59,7 +59,7 @@ def test_a_whole_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert set(found["mean_opinions"][0]["means"]) == {
         "overall", "harmony", "rhythm", "timbre", "instrumentation", "mean"
     }  # fmt: skip
-    assert {one["scorer"] for one in found["correlations"]} == {"knowing", "extra"}
+    assert {one["scorer"] for one in found["correlations"]} == {"extra"}
     assert len(found["mann_whitney"]) == 12 and len(found["wilcoxon"]) == 3 * 6
     flat = next(one for one in found["by_participant"] if one["participant"] == "flat")
     assert flat["same"] and sum(one["same"] for one in found["by_participant"]) == 1
@@ -81,7 +81,7 @@ def test_a_whole_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     }
 
 
-@pytest.mark.parametrize("ratings", [1, 2, 3, 5])
+@pytest.mark.parametrize("ratings", [1, 2, 5])
 def test_few_ratings_give_what_they_can(tmp_path: Path, ratings: int) -> None:
     study = Study()
     study.add_item("a", ("net", "best"), scores={"s": 1.0})

@@ -148,7 +148,12 @@ def test_collections_keep_kinds_and_originals_are_one_system(tmp_path: Path) -> 
     first = collection(
         tmp_path / "first",
         [
-            {"kind": "best", "audio": "x", "hz": 200, "scores": {"alignnet": 0.9, "keytempo": 2}},
+            {
+                "kind": "best",
+                "audio": "x",
+                "hz": 200,
+                "scores": {"alignnet": 0.9, "keytempo": 2, "lost": None},
+            },
             {"kind": "worst", "audio": "y", "hz": 250},
             {"kind": "original", "audio": "o", "hz": 300},
             # another Scorer chose the first one too: heard once, counts for both

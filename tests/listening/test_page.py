@@ -201,6 +201,7 @@ def test_a_server_killed_in_the_middle_loses_nothing(
     again = Server(built, port=server.port)
     try:
         stored(page)  # by itself
+        page.wait_for_selector("#problem", state="hidden")  # and the clip has been fetched
         assert len(rows(built, "anna")) == 1
         again = again.killed_and_started_again()
         page.reload()

@@ -103,7 +103,8 @@ def test_bad_lines_are_named_and_the_others_read(tmp_path: Path, make_rating: Ma
 
 def test_a_spreadsheet_programs_file_is_understood(tmp_path: Path, make_rating: MakeRating) -> None:
     rating = make_rating(comment="a; b")
-    line = rating.line.replace("a; b", '"a; b"').replace(",", ";")
+    line = rating.line.replace("a; b", '"a; b"').replace(",", ";").replace(";12.50;", ";12,50;")
+    assert ";12,50;" in line
     path = tmp_path / "from-excel.csv"
     path.write_text("\ufeff" + (header().replace(",", ";") + line).replace("\n", "\r\n"))
     assert read_ratings(path) == ([rating], [])

@@ -1,6 +1,9 @@
 """The server: what it gives, what it takes, and that nothing it said was stored is ever lost."""
 
 import json
+import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from mashnet.errors import ConfigError, DatabaseError
+from mashnet.listening import __main__ as program
 from mashnet.listening.folder import read_key, read_test
 from mashnet.listening.order import order_of
 from mashnet.listening.questions import QUESTION_NAMES
@@ -95,9 +99,7 @@ def test_no_way_out_of_the_page(client: TestClient, built: Path, path: str) -> N
 
 
 @LOCAL
-def test_no_way_out_for_addresses_that_clients_would_tidy(built: Path) -> None:
-    import socket
-
+def test_no_way_out_for_addresses_that_clients_would_tidy_and_a_stop_by_hand(built: Path) -> None:
     server = Server(built)
     try:
         for path in ("/../key.json", "/audio/../../key.json", "/page.js/../../key.json"):
@@ -106,6 +108,9 @@ def test_no_way_out_for_addresses_that_clients_would_tidy(built: Path) -> None:
                 raw.sendall(request.encode())
                 reply = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))
             assert b" 404 " in reply.split(b"\r\n")[0] and b"secret" not in reply
+        server.process.send_signal(signal.SIGINT)
+        said, _ = server.process.communicate(timeout=20)
+        assert server.process.returncode == 130 and "Traceback" not in said
     finally:
         server.kill()
 
@@ -275,3 +280,28 @@ def test_a_port_that_is_taken_and_a_folder_without_a_test(built: Path, tmp_path:
     (built / "page" / "test.json").write_text(json.dumps({"title": "x"}))
     with pytest.raises(DatabaseError, match="lacks test"):
         serve(built, host="127.0.0.1", port=0)
+
+
+def test_texts_may_be_changed_and_names_may_not(built: Path) -> None:
+    path = built / "page" / "test.json"
+    test = json.loads(path.read_text())
+    test["questions"][0]["text"] = "Wie gut ist das Stück?"
+    path.write_text(json.dumps(test))
+    assert read_test(built)["questions"][0]["text"].startswith("Wie")
+    test["questions"][0]["name"] = "gesamt"
+    path.write_text(json.dumps(test))
+    with pytest.raises(DatabaseError, match="must be called overall, harmony"):
+        read_test(built)
+    test["questions"] = ["overall"]
+    path.write_text(json.dumps(test))
+    with pytest.raises(DatabaseError, match="damaged"):
+        read_test(built)
+
+
+def test_without_its_extra_the_command_says_how_to_get_it(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "mashnet.listening.server")
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(ConfigError, match="uv sync --extra listening"):
+        program.main(["serve", f"folder={built}"])
