@@ -21,15 +21,14 @@ from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import DatabaseError, MashnetError, require_one_of
+from mashnet.evaluation.judges import offered
+from mashnet.evaluation.kept_scores import ScoreStore, open_library, scores_of
 from mashnet.rendering.choosing import choose
 from mashnet.rendering.collection import Collection
 from mashnet.rendering.mashup import RENDERING_ENGINE
 from mashnet.rendering.page import write_page
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
 from mashnet.rendering.proposals import Proposal, vocals_on_music
-from mashnet.studio.judges import offered
-from mashnet.studio.scores import ScoreStore, scores_of
-from mashnet.studio.settings import open_library
 
 USAGE = (
     "python -m mashnet.mashup library=data/real scorer=checkpoints/alignnet out=mashups/ [top=10] "

@@ -104,3 +104,9 @@ def make_tiny_database(root: Path, *, songs: int = 12) -> MashupDB:
 def tiny_database(tmp_path: Path) -> MashupDB:
     """Return a fresh database of twelve songs without mixes."""
     return make_tiny_database(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def small_library(tmp_path_factory: pytest.TempPathFactory) -> MashupDB:
+    """Four short songs in neighbouring keys and tempi: twelve pairs, all within the limits."""
+    return make_tiny_database(tmp_path_factory.mktemp("library") / "small", songs=4)

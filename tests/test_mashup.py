@@ -11,8 +11,9 @@ import soundfile
 from mashnet import mashup
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
-from mashnet.rendering.collection import Collection, read_collection
-from mashnet.studio import scores
+from mashnet.evaluation import kept_scores
+from mashnet.rendering import collection
+from mashnet.rendering.collection import read_collection
 from tests.metronome import MetronomeDB
 
 
@@ -64,8 +65,8 @@ def test_a_second_run_neither_listens_nor_renders(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this was done already")
 
-    monkeypatch.setattr(scores, "score_groups", refuse)
-    monkeypatch.setattr(Collection, "_render", refuse)
+    monkeypatch.setattr(kept_scores, "score_groups", refuse)
+    monkeypatch.setattr(collection, "render", refuse)
     run(library, tmp_path, "top=3")
     assert read_collection(tmp_path) == before
 

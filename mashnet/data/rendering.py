@@ -82,7 +82,7 @@ class RenderedPart:
             "rendered",
             RENDER_VERSION,
             sorted(self.stem_ids),
-            self.semitones,
+            float(self.semitones),  # 0 and 0.0 sound the same
             round(self.tempo_ratio, 9),
             round(self.place_s, 9),
             [[round(stem_s, 9), round(mix_s, 9)] for stem_s, mix_s in self.keyframes_s],

@@ -1,8 +1,8 @@
 """A folder of finished mashups: sound, a recipe beside each, and mashups.json over all.
 
 mashups.json is {"mashups": [row, …]}. A row says who chose the mashup (system, kind, rank, score,
-scores), where it lies (name, audio) and what it is, as its recipe does: base, guests, technique,
-engine, sample_rate, duration_s, lufs, true_peak_db, warnings. Paths are relative to the folder.
+scores), where it lies (name, audio) and what it is, as its recipe does
+(`mashnet.rendering.recipe`). Paths are relative to the folder.
 
 Sound is named after its content, so that nothing is rendered twice: not after a kill, not for a
 second Scorer that chooses the same.
@@ -17,21 +17,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mashnet.audio.io import write_sound
-from mashnet.data.candidates import UNPITCHED_ROLE
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, remove_leftovers, write_json
-from mashnet.rendering.mashup import (
-    RENDERING_ENGINE,
-    Mashup,
-    render_mashup,
-    render_original,
-)
+from mashnet.rendering.mashup import RENDERING_ENGINE
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE
 from mashnet.rendering.proposals import LibraryClip, Proposal
-from mashnet.rendering.songs import SongOfLibrary, song_of_library
+from mashnet.rendering.recipe import recipe_of, render, song_of
+from mashnet.rendering.songs import SongOfLibrary
 
 MANIFEST = "mashups.json"
 _LONGEST_TITLE = 24  # characters of a title in a file's name
@@ -96,9 +89,10 @@ class Collection:
         path = self.folder / f"{name}.flac"
         recipe_path = path.with_suffix(".json")  # written last: where it is, all is
         if not (path.is_file() and recipe_path.is_file()):
-            mashup = self._render(proposal)
+            how = {"technique": self.technique, "engine": self.engine}
+            mashup = render(proposal, **how)
             write_sound(path, mashup.audio, mashup.sample_rate)
-            write_json(recipe_path, self._recipe(proposal, mashup))
+            write_json(recipe_path, recipe_of(proposal, mashup, **how))
         row = {
             "name": name,
             "system": system,
@@ -117,37 +111,8 @@ class Collection:
         """Return a clip as a song to render; each is looked up once."""
         key = str(clip.database.root), clip.clip_id
         if key not in self._songs:
-            self._songs[key] = song_of_library(clip.database, clip.clip_id)[0]
+            self._songs[key] = song_of(clip)
         return self._songs[key]
-
-    def _render(self, proposal: Proposal) -> Mashup:
-        base = self.song(proposal.base)
-        if not proposal.guests:
-            return render_original(base)
-        guests = {role: self.song(guest.clip) for role, guest in proposal.guests.items()}
-        return render_mashup(base, guests, technique=self.technique, engine=self.engine)
-
-    def _recipe(self, proposal: Proposal, mashup: Mashup) -> dict[str, Any]:
-        parts = {part.song.clip_id: part for part in mashup.parts[1:]}
-        guests = []
-        for role, guest in proposal.guests.items():
-            if (part := parts.get(guest.clip.clip_id)) is None or part.plan is None:
-                continue  # it has nothing of that role; a warning says so
-            semitones = 0 if role == UNPITCHED_ROLE else part.plan.semitones
-            moved = {"semitones": semitones, "gain_db": round(part.gain_db, 3)}
-            guests.append({"role": role, **_described(guest.clip), **moved})
-        loudness = {"lufs": mashup.mastered.lufs, "true_peak_db": mashup.mastered.true_peak_db}
-        return {
-            "base": _described(proposal.base),
-            "guests": guests,
-            "technique": self.technique if guests else "",
-            "engine": self.engine if guests else "",
-            "sample_rate": mashup.sample_rate,
-            "duration_s": mashup.audio.shape[1] / mashup.sample_rate,
-            # Silence has none.
-            **{name: value if np.isfinite(value) else None for name, value in loudness.items()},
-            "warnings": list(mashup.warnings),
-        }
 
     def _name(self, proposal: Proposal) -> str:
         clips = dict.fromkeys([proposal.base, *(g.clip for g in proposal.guests.values())])
@@ -178,16 +143,6 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
             f"python -m mashnet.mashup library=DB scorer=BUNDLE out={folder}"
         ) from error
     return list(rows)
-
-
-def _described(clip: LibraryClip) -> dict[str, Any]:
-    return {
-        "clip_id": clip.clip_id,
-        "song_id": clip.song_id,
-        "title": clip.title,
-        "artist": clip.row["artist"] or "",
-        "library": str(clip.database.root),
-    }
 
 
 def _facts(song: SongOfLibrary) -> list[Any]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mashnet.arguments import run_program
-from mashnet.studio.judges import offered
-from mashnet.studio.settings import open_library, require_free, require_streamlit, understood
+from mashnet.evaluation.judges import offered
+from mashnet.evaluation.kept_scores import open_library
+from mashnet.studio.settings import require_free, require_streamlit, understood
 
 _OPTIONS = {
     "server.address": "localhost",  # with it, nothing asks the internet for our address

@@ -14,13 +14,14 @@ from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.song_clips import VOCAL
 from mashnet.errors import MashnetError
+from mashnet.evaluation.judges import Judge, offered
+from mashnet.evaluation.kept_scores import ScoreStore, open_library
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import LibraryClip
-from mashnet.studio.judges import Judge, offered
 from mashnet.studio.listen_panel import listen_panel
+from mashnet.studio.pairs import ALL_AT_ONCE, bases_of
 from mashnet.studio.pairs_panel import Pair, pairs_panel
-from mashnet.studio.scores import ALL_AT_ONCE, ScoreStore, bases_of
-from mashnet.studio.settings import Settings, libraries_beside, open_library, understood
+from mashnet.studio.settings import Settings, libraries_beside, understood
 from mashnet.studio.why_panel import why_panel
 from mashnet.studio.wording import clip_words, distinct_titles, plain, shift_words, tempo_words
 

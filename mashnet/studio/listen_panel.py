@@ -8,20 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from mashnet.data.song_clips import VOCAL
-from mashnet.rendering.mashup import RENDERING_ENGINE
+from mashnet.rendering.mashup import RENDERING_ENGINE, render_original
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
 from mashnet.rendering.proposals import LibraryClip, Proposal
+from mashnet.rendering.recipe import file_stem, song_of
 from mashnet.studio.pairs_panel import Pair
-from mashnet.studio.recipe import (
-    Finished,
-    command_of,
-    file_stem,
-    finished,
-    recipe_of,
-    render,
-    render_alone,
-    sound_file,
-)
+from mashnet.studio.taking_home import Finished, finished, judged, sound_file
 from mashnet.studio.wording import plain
 
 _ENGINES = {RENDERING_ENGINE: "fast", "pylibrb": "fine (takes three times as long)"}
@@ -63,16 +55,14 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
         if kind is not None:
             sound = _alone(kind, f"{kind.database.root} {kind.clip_id}", temporary)
         column.audio(sound, format="audio/flac" if kind is not None else "audio/wav")
-    if mashup.warnings:
-        st.warning("  \n".join(map(plain, mashup.warnings)), icon=":material/info:")
-    _take_home(pair, mashup, technique, engine, judge)
+    if warnings := mashup.recipe["warnings"]:
+        st.warning("  \n".join(map(plain, warnings)), icon=":material/info:")
+    _take_home(pair, mashup, judge)
 
 
-def _take_home(pair: Pair, mashup: Finished, technique: str, engine: str, judge: str) -> None:
+def _take_home(pair: Pair, mashup: Finished, judge: str) -> None:
     proposal = pair.proposal
-    recipe = recipe_of(
-        proposal, mashup, technique=technique, engine=engine, judge=judge, score=pair.score
-    )
+    recipe = judged(mashup.recipe, proposal, judge=judge, score=pair.score)
     name = file_stem(proposal)
     sound, text, facts = st.columns([2, 3, 6], vertical_alignment="center")
     sound.download_button(
@@ -93,25 +83,21 @@ def _take_home(pair: Pair, mashup: Finished, technique: str, engine: str, judge:
         icon=":material/download:",
         width="stretch",
     )
-    facts.caption(
-        f"{mashup.samples / mashup.sample_rate:.0f} s · {mashup.mastered.lufs:.1f} LUFS · "
-        f"true peak {mashup.mastered.true_peak_db:.1f} dBTP"
-    )
+    loudness = "silent"
+    if recipe["lufs"] is not None:
+        loudness = f"{recipe['lufs']:.1f} LUFS · true peak {recipe['true_peak_db']:.1f} dBTP"
+    facts.caption(f"{recipe['duration_s']:.0f} s · {loudness}")
     with st.expander("The same in a terminal"):
-        st.code(
-            command_of(proposal, technique=technique, engine=engine),
-            language="bash",
-            wrap_lines=True,
-        )
+        st.code(recipe["command"], language="bash", wrap_lines=True)
 
 
 @st.cache_resource(max_entries=3, show_spinner="Rendering the mashup …")
 def _rendered(
     _proposal: Proposal, wanted: str, technique: str, engine: str, _temporary: Path
 ) -> Finished:
-    return finished(render(_proposal, technique=technique, engine=engine), _temporary)
+    return finished(_proposal, _temporary, technique=technique, engine=engine)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Reading the songs …")
 def _alone(_clip: LibraryClip, which: str, _temporary: Path) -> bytes:
-    return sound_file(render_alone(_clip), _temporary, ".flac")
+    return sound_file(render_original(song_of(_clip)), _temporary, ".flac")

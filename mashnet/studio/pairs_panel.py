@@ -11,16 +11,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
+from mashnet.evaluation.kept_scores import ScoreStore, scores_of
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import LibraryClip, Proposal
-from mashnet.studio.scores import (
-    ScoreStore,
-    original_of,
-    proposals_of,
-    ranking,
-    scores_of,
-    with_title,
-)
+from mashnet.studio.pairs import original_of, proposals_of, ranking, with_title
 from mashnet.studio.wording import plain
 
 _SHOWN_ROWS = 8

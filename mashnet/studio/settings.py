@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mashnet.arguments import read_arguments, whole_number
-from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import ConfigError, DatabaseError
-from mashnet.files import written_atomically
+from mashnet.errors import ConfigError
 
 USAGE = "python -m mashnet.studio library=data/real [scorer=checkpoints/alignnet] [port=8501]"
 _DEFAULT_PORT = "8501"  # Streamlit's own
@@ -42,26 +40,6 @@ def understood(arguments: Sequence[str]) -> Settings:
     given = read_arguments(arguments, usage=USAGE, allowed=_KEYS, needed=("library",))
     port = whole_number("port", given.get("port", _DEFAULT_PORT), least=1, most=65535)
     return Settings(given["library"], given.get("scorer"), port)
-
-
-def open_library(folder: str | Path) -> tuple[MashupDB, Path]:
-    """Open a library, and the folder in it where the studio keeps scores.
-
-    Raises:
-        DatabaseError: if it is no MashupDB, or must not be written to.
-    """
-    database = MashupDB.open(folder)
-    kept = database.root / "cache" / "studio"
-    try:
-        with written_atomically(kept / "writable") as temporary:
-            temporary.touch()
-        (kept / "writable").unlink(missing_ok=True)
-    except OSError as error:
-        raise DatabaseError(
-            f"{kept} cannot be written to: {error.strerror or error}. The studio keeps its scores "
-            f"there; copy the library to a folder of yours, or ask for the right to write."
-        ) from error
-    return database, kept
 
 
 def libraries_beside(folder: str) -> list[str]:

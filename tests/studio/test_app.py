@@ -89,10 +89,10 @@ def test_in_a_large_library_nothing_is_scored_before_a_base_is_chosen(page, tmp_
     assert not app.exception
     assert not app.dataframe
     assert "Choose a song" in app.info[0].value
-    assert not list((database.root / "cache" / "studio").glob("scores-*"))
+    assert not list((database.root / "cache" / "scores").glob("scores-*"))
     chosen(app, "Music of").set_value(clip_of(database, "Song 0")).run()
     assert 0 < len(table(app)) <= 12
-    (kept,) = (database.root / "cache" / "studio").glob("scores-*")
+    (kept,) = (database.root / "cache" / "scores").glob("scores-*")
     assert kept.stat().st_size
 
 

@@ -13,7 +13,7 @@ from mashnet.evaluation.moves import KINDS, Move
 from mashnet.models.alignment import AlignmentScorer
 from mashnet.studio import moves_of_vocal
 from mashnet.studio.moves_of_vocal import Curve, busiest_stretch, curves_of, moved
-from mashnet.studio.scores import bases_of, original_of
+from mashnet.studio.pairs import bases_of, original_of
 
 PART = RenderedPart(
     stem_ids=("s",),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mashnet.models.automashupper import AutomashupperScorer
+from mashnet.studio.pairs import bases_of, original_of
 from mashnet.studio.reasons import reasons_of
-from mashnet.studio.scores import bases_of, original_of
 from tests.triads import triads
 
 

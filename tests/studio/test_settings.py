@@ -3,13 +3,11 @@ import socket
 
 import pytest
 
-from mashnet.errors import CheckpointError, ConfigError, DatabaseError
+from mashnet.errors import ConfigError, DatabaseError
 from mashnet.studio import __main__ as program
-from mashnet.studio.judges import offered
 from mashnet.studio.settings import (
     Settings,
     libraries_beside,
-    open_library,
     require_free,
     understood,
 )
@@ -61,7 +59,7 @@ def test_an_unknown_library_is_refused(tmp_path):
 def test_a_library_that_must_not_be_written_to_is_refused(tmp_path):
     database = make_tiny_database(tmp_path / "db", songs=2)
     (database.root / "cache").write_text("a file where a folder should be")
-    with pytest.raises(DatabaseError, match=r"cache.studio cannot be written to: Not a directory"):
+    with pytest.raises(DatabaseError, match=r"cache.scores cannot be written to: Not a directory"):
         program.main([f"library={database.root}"])
 
 
@@ -105,66 +103,8 @@ def test_the_server_is_started_for_this_machine_only_and_reports_to_nobody(
     assert seen[seen.index("--") + 1 :] == [f"library={small_library.root}", "port=8765"]
 
 
-def test_opening_leaves_nothing_but_a_folder_behind(small_library):
-    _, kept = open_library(small_library.root)
-    assert kept.is_dir()
-    assert not (kept / "writable").exists()
-
-
 def test_libraries_beside_the_given_one_are_offered(tmp_path):
     for name in ("b", "a"):
         make_tiny_database(tmp_path / name, songs=1)
     (tmp_path / "no library").mkdir()
     assert libraries_beside(str(tmp_path / "b")) == [str(tmp_path / "b"), str(tmp_path / "a")]
-
-
-def test_rules_that_need_no_weights_are_offered():
-    names = [judge.name for judge in offered()]
-    assert {"alignment", "automashupper", "keytempo", "random"} <= set(names)
-    assert not {"clap", "mert", "cocola_official", "phalar_official"} & set(names)
-    assert len(names) == len(set(names))
-
-
-def test_the_shipped_bundles_are_offered_and_the_given_one_comes_first(monkeypatch):
-    from mashnet.studio.judges import RULES
-
-    bundles = RULES.parents[1] / "checkpoints"
-    names = [judge.name for judge in offered(bundles=bundles)]
-    assert names[0] == "alignnet"
-    assert {"premixnet", "phalar", "cocola"} <= set(names)
-    assert offered("premixnet", bundles)[0].name == "premixnet"
-    assert offered(str(bundles / "phalar"), bundles)[0].name == "phalar"
-    assert sorted(j.name for j in offered("phalar", bundles)) == sorted(names)
-
-
-def _bundle(folder, network):
-    folder.mkdir(parents=True)
-    (folder / "config.yaml").write_text(
-        f"name: x\nmodel: {{network: {network}, sizes: {{}}, frontend: {{}}}}\n"
-    )
-    return folder
-
-
-def test_networks_for_loops_are_not_offered(tmp_path):
-    loops = _bundle(tmp_path / "loops", "loop_cnn")
-    _bundle(tmp_path / "mixes", "premixnet")
-    names = [judge.name for judge in offered(bundles=tmp_path)]
-    assert "mixes" in names
-    assert "loops" not in names
-    with pytest.raises(ConfigError, match="judges loops"):
-        offered(str(loops), tmp_path / "none")
-
-
-def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
-    with pytest.raises(CheckpointError, match="neither a run nor a bundle"):
-        offered(str(tmp_path))
-
-
-def test_identities_tell_judges_and_their_settings_apart():
-    judges = {judge.name: judge for judge in offered()}
-    ids = [judges[name].identity() for name in ("alignment", "automashupper", "keytempo")]
-    assert len(set(ids)) == 3
-    one = judges["random"]
-    other = type(one)("random", None, {**one.settings, "seed": 1})
-    assert one.identity() != other.identity()
-    assert one.identity() == type(one)("other name", None, dict(one.settings)).identity()

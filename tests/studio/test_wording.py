@@ -3,7 +3,7 @@ import pytest
 
 from mashnet.evaluation.moves import KINDS
 from mashnet.studio.moves_of_vocal import Curve
-from mashnet.studio.scores import bases_of
+from mashnet.studio.pairs import bases_of
 from mashnet.studio.wording import clip_words, plain, shift_words, tempo_words, verdict
 
 PITCH, TEMPO, BEATS = KINDS

@@ -1,4 +1,4 @@
-"""Who may judge pairs in the studio: bundles of checkpoints/, and rules that need no weights."""
+"""Who may judge pairs of a library: bundles of checkpoints/, and rules that need no weights."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def offered(given: str | None = None, bundles: Path = BUNDLES) -> list[Judge]:
     path = Path(given)
     view = _view(path)
     if view == "loops":
-        raise ConfigError(f"scorer={given} judges loops; the studio needs one that hears songs")
+        raise ConfigError(f"scorer={given} judges loops; one that hears songs is needed")
     return [Judge(str(path), path, {}), *judges]
 
 

@@ -3,16 +3,8 @@ import pytest
 
 from mashnet.data.candidates import Limits
 from mashnet.errors import DatabaseError
-from mashnet.studio import scores
-from mashnet.studio.scores import (
-    ScoreStore,
-    bases_of,
-    original_of,
-    proposals_of,
-    ranking,
-    scores_of,
-    with_title,
-)
+from mashnet.studio import pairs
+from mashnet.studio.pairs import bases_of, original_of, proposals_of, ranking, with_title
 from tests.conftest import make_tiny_database
 
 WIDE = Limits(6, (0.7, 1.4))
@@ -20,9 +12,9 @@ WIDE = Limits(6, (0.7, 1.4))
 
 def test_every_vocal_is_proposed_for_every_other_song(small_library):
     proposals, found = proposals_of(small_library, bases_of(small_library), WIDE)
-    pairs = {(p.base.title, p.guests["vocal"].clip.title) for p in proposals}
+    found_pairs = {(p.base.title, p.guests["vocal"].clip.title) for p in proposals}
     titles = [f"Song {i}" for i in range(4)]
-    assert pairs == {(a, b) for a in titles for b in titles if a != b}
+    assert found_pairs == {(a, b) for a in titles for b in titles if a != b}
     assert found == 12
     distances = [p.distance for p in proposals]
     assert distances == sorted(distances)
@@ -38,7 +30,7 @@ def test_only_the_bases_asked_for_are_proposed(small_library):
 
 def test_of_too_many_those_that_are_moved_least_are_taken(small_library, monkeypatch):
     everything, _ = proposals_of(small_library, bases_of(small_library), WIDE)
-    monkeypatch.setattr(scores, "MOST_PAIRS", 5)
+    monkeypatch.setattr(pairs, "MOST_PAIRS", 5)
     some, found = proposals_of(small_library, bases_of(small_library), WIDE)
     assert found == 12
     assert [p.proposal_id for p in some] == [p.proposal_id for p in everything[:5]]
@@ -49,62 +41,6 @@ def test_the_limits_hold(small_library):
     ratios = [p.guests["vocal"].tempo_ratio for p in proposals]
     assert 0 < len(ratios) < 12
     assert all(0.95 <= ratio <= 1.05 for ratio in ratios)
-
-
-def test_each_pair_is_scored_once_and_kept(small_library, tmp_path, counting):
-    proposals, _ = proposals_of(small_library, bases_of(small_library), WIDE)
-    store = ScoreStore(tmp_path, "judge")
-    told = []
-    first = scores_of(counting, proposals, store, progress=lambda *p: told.append(p))
-    assert len(counting.asked) == 12
-    assert told[0] == (0, 12)
-    assert told[-1] == (12, 12)
-    again = scores_of(counting, proposals, ScoreStore(tmp_path, "judge"))
-    assert len(counting.asked) == 12
-    assert again == first
-    assert first == {
-        p.proposal_id: int(p.candidate["vocal"].part_id[:4], 16) / 65536 for p in proposals
-    }
-
-
-def test_another_judge_is_asked_anew(small_library, tmp_path, counting):
-    proposals, _ = proposals_of(small_library, bases_of(small_library)[:1], WIDE)
-    scores_of(counting, proposals, ScoreStore(tmp_path, "judge"))
-    scores_of(counting, proposals, ScoreStore(tmp_path, "another"))
-    assert len(counting.asked) == 6
-
-
-def test_a_page_that_is_closed_in_between_goes_on_where_it_was(small_library, tmp_path, counting):
-    proposals, _ = proposals_of(small_library, bases_of(small_library), WIDE)
-    store = ScoreStore(tmp_path, "judge")
-
-    class Closed(Exception):
-        pass
-
-    def close(done, total):
-        if done >= 6:
-            raise Closed
-
-    with pytest.raises(Closed):
-        scores_of(counting, proposals, store, progress=close)
-    assert len(counting.asked) == len(store.read()) == 6
-    finished = scores_of(counting, proposals, store)
-    assert len(counting.asked) == len(set(counting.asked)) == 12
-    assert len(finished) == 12
-
-
-def test_a_damaged_file_of_scores_is_made_anew(small_library, tmp_path, counting):
-    proposals, _ = proposals_of(small_library, bases_of(small_library)[:1], WIDE)
-    store = ScoreStore(tmp_path, "judge")
-    store.path.write_text('{"half": 0.')
-    assert len(scores_of(counting, proposals, store)) == 3
-    assert len(store.read()) == 3
-
-
-def test_scores_that_cannot_be_kept_are_one_line(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DatabaseError, match="cannot be written: File exists"):
-        ScoreStore(tmp_path / "file", "judge").add({"a": 1.0})
 
 
 def test_best_comes_first_and_of_equals_the_one_that_is_moved_less(small_library):

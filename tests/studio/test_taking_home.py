@@ -7,18 +7,11 @@ import pytest
 from mashnet.audio.io import read_audio
 from mashnet.data.candidates import Limits
 from mashnet.render import main as render_command
-from mashnet.rendering.mashup import render_mashup
+from mashnet.rendering.mashup import render_mashup, render_original
+from mashnet.rendering.recipe import command_of, file_stem, recipe_of, render, song_of
 from mashnet.rendering.songs import song_of_library
-from mashnet.studio.recipe import (
-    command_of,
-    file_stem,
-    finished,
-    recipe_of,
-    render,
-    render_alone,
-    sound_file,
-)
-from mashnet.studio.scores import bases_of, proposals_of
+from mashnet.studio.pairs import bases_of, proposals_of
+from mashnet.studio.taking_home import finished, judged, sound_file
 from tests.conftest import make_tiny_database
 
 HOW = {"technique": "tempo+key", "engine": "pylibrb_r2"}
@@ -49,10 +42,8 @@ def test_it_is_what_the_renderer_makes(library, proposal, mashup):
 
 
 def test_the_command_of_a_recipe_renders_the_same_file(proposal, mashup, tmp_path, monkeypatch):
-    taken = finished(mashup, tmp_path)
-    recipe = json.loads(
-        json.dumps(recipe_of(proposal, taken, **HOW, judge="alignment", score=0.25))
-    )
+    taken = finished(proposal, tmp_path, **HOW)
+    recipe = json.loads(json.dumps(taken.recipe))
     program = shlex.split(recipe["command"])
     assert program[:3] == ["python", "-m", "mashnet.render"]
     monkeypatch.chdir(tmp_path)
@@ -61,8 +52,8 @@ def test_the_command_of_a_recipe_renders_the_same_file(proposal, mashup, tmp_pat
     assert made.read_bytes() == taken.wav
 
 
-def test_a_recipe_says_who_gave_what_and_who_judged(library, proposal, mashup, tmp_path):
-    recipe = recipe_of(proposal, finished(mashup, tmp_path), **HOW, judge="alignment", score=0.25)
+def test_a_recipe_says_who_gave_what_and_who_judged(library, proposal, mashup):
+    recipe = judged(recipe_of(proposal, mashup, **HOW), proposal, judge="alignment", score=0.25)
     guest = proposal.guests["vocal"]
     assert recipe["base"]["clip_id"] == proposal.base.clip_id
     assert recipe["base"]["stems"] == ["harmonic", "percussion"]
@@ -73,9 +64,9 @@ def test_a_recipe_says_who_gave_what_and_who_judged(library, proposal, mashup, t
     assert given["license"] == "CC0-1.0"
     assert given["semitones"] == guest.semitones != 0
     assert given["gain_db"] == mashup.parts[1].gain_db
-    assert recipe["library"] == str(library.root)
+    assert recipe["base"]["library"] == str(library.root)
     assert (recipe["scorer"], recipe["score"]) == ("alignment", 0.25)
-    assert recipe["sound"]["samples"] == mashup.audio.shape[1]
+    assert recipe["samples"] == mashup.audio.shape[1]
     assert recipe["made_with"]["pylibrb"] == "0.1.2"
     assert recipe["warnings"] == list(mashup.warnings)
 
@@ -91,7 +82,7 @@ def test_names_of_files_are_plain(proposal, monkeypatch):
 
 
 def test_a_song_alone_is_as_loud_as_a_mashup(proposal, tmp_path):
-    alone = render_alone(proposal.base)
+    alone = render_original(song_of(proposal.base))
     assert alone.mastered.lufs == pytest.approx(-14, abs=0.5)
     (tmp_path / "x.flac").write_bytes(sound_file(alone, tmp_path, ".flac"))
     audio, rate = read_audio(tmp_path / "x.flac")

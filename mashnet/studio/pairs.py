@@ -1,15 +1,8 @@
-"""Pairs of a library, scored once: what is known stays in the library's cache.
-
-A score is kept under the pair (which sounds, how they are moved) and the judge (weights, settings),
-so that nothing stale is ever read. They are written a few at a time: who closes the page in between
-loses seconds.
-"""
+"""Pairs of a library as the page lists them: which are scored, in which order they stand."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -18,16 +11,11 @@ from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.song_clips import VOCAL, clips_with
 from mashnet.errors import DatabaseError
-from mashnet.evaluation.mixes import score_groups
-from mashnet.files import write_json
-from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import MUSIC, LibraryClip, Proposal, original, vocals_on_music
 from mashnet.studio.wording import distinct_titles
 
-SCORES_VERSION = 1  # raised where the same judge would score the same pair otherwise
 ALL_AT_ONCE = 12  # songs of a library whose pairs are all scored; of a larger one those of a base
 MOST_PAIRS = 200  # that are scored for one look at the page: those that are moved least
-_AT_ONCE = 6  # pairs between two writes, and two signs of life
 RANKED = {
     "rank": pl.Int64,
     "score": pl.Float64,
@@ -37,40 +25,6 @@ RANKED = {
     "tempo_ratio": pl.Float64,
     "proposal_id": pl.String,
 }
-
-
-class ScoreStore:
-    """Scores of one judge on disk."""
-
-    def __init__(self, folder: Path, judge: str) -> None:
-        """Name the file; what is in it is read when it is asked for.
-
-        Args:
-            folder: where the studio keeps scores of this library.
-            judge: its identity.
-        """
-        self.path = folder / f"scores-v{SCORES_VERSION}-{judge}.json"
-
-    def read(self) -> dict[str, float]:
-        """Return scores by the proposal's id; none if the file is missing or damaged."""
-        try:
-            kept = json.loads(self.path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return kept if isinstance(kept, dict) else {}
-
-    def add(self, scores: dict[str, float]) -> None:
-        """Add scores to those on disk.
-
-        Raises:
-            DatabaseError: if the file cannot be written.
-        """
-        try:
-            write_json(self.path, {**self.read(), **scores})
-        except OSError as error:
-            raise DatabaseError(
-                f"{self.path} cannot be written: {error.strerror or error}"
-            ) from error
 
 
 def bases_of(database: MashupDB) -> list[LibraryClip]:
@@ -118,39 +72,6 @@ def original_of(base: LibraryClip) -> Proposal | None:
     """Return a base with its own vocal, to compare with; None where it has none."""
     has_vocal = VOCAL in base.database.sounding_stems.get(base.clip_id, {})
     return original(base) if has_vocal else None
-
-
-def scores_of(
-    scorer: Scorer,
-    proposals: Sequence[Proposal],
-    store: ScoreStore,
-    *,
-    progress: Callable[[int, int], object] = lambda done, total: None,
-) -> dict[str, float]:
-    """Score proposals that have no score yet.
-
-    Args:
-        scorer: whom to ask.
-        proposals: what to ask about.
-        store: of this Scorer.
-        progress: is told how many of how many new ones are done.
-
-    Returns:
-        Scores by the proposal's id, of all proposals.
-    """
-    known = store.read()
-    new = [proposal for proposal in proposals if proposal.proposal_id not in known]
-    # Base by base, so that its accompaniment is heard once.
-    new.sort(key=lambda proposal: proposal.base.clip_id)
-    for begin in range(0, len(new), _AT_ONCE):
-        progress(begin, len(new))
-        some = new[begin : begin + _AT_ONCE]
-        values = score_groups(scorer, [(p.query, p.candidate) for p in some], what="mashups")
-        fresh = {p.proposal_id: float(v) for p, v in zip(some, values, strict=True)}
-        store.add(fresh)
-        known |= fresh
-    progress(len(new), len(new))
-    return {proposal.proposal_id: known[proposal.proposal_id] for proposal in proposals}
 
 
 def ranking(proposals: Sequence[Proposal], scores: dict[str, float]) -> pl.DataFrame:
