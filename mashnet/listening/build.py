@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.resources import files
@@ -19,13 +19,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tqdm import tqdm
 
 from mashnet.errors import AudioError, ConfigError, DatabaseError
-from mashnet.files import content_id, file_digest, remove_leftovers, write_json, written_atomically
+from mashnet.files import content_id, remove_leftovers, write_json, written_atomically
 from mashnet.listening.excerpts import excerpt_of, write_excerpt
 from mashnet.listening.folder import AUDIO, KEY, PAGE, STATIC, TEST, condition_of, read_json
 from mashnet.listening.questions import HEARD, HEARD_TEXT, QUESTIONS
 from mashnet.listening.ratings import COLUMNS
 from mashnet.listening.ratings_file import RATINGS, folder_lock, read_ratings
-from mashnet.listening.systems import Stimulus, chosen, stimuli_of
+from mashnet.listening.systems import Stimulus, drawn, pieces_of, stimuli_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Settings:
         excerpt_s: how long a clip is, in seconds.
         listen_s: how much of a clip must be played before it can be rated, in seconds; of clips
             shorter than twice that, the half.
-        per_system: at most so many clips of each system; None for all.
+        per_system: so many clips of each system that has more; None for all.
         seed: draws them where there are more.
         title: what listeners read above the test.
     """
@@ -63,7 +63,9 @@ def build(settings: Settings, folder: Path) -> dict[str, Any]:
         AudioError: if no piece can be used.
         DatabaseError: if the folder cannot be written to.
     """
-    stimuli = chosen(stimuli_of(settings.systems), settings.per_system, settings.seed)
+    pieces = pieces_of(stimuli_of(settings.systems))
+    if settings.per_system is not None:
+        pieces = drawn(pieces, settings.per_system, settings.seed)
     try:
         (folder / PAGE / AUDIO).mkdir(parents=True, exist_ok=True)
         lock = folder_lock(folder)  # no server may serve what is being changed
@@ -77,7 +79,7 @@ def build(settings: Settings, folder: Path) -> dict[str, Any]:
             )
         remove_leftovers(folder)
         secret = _secret_of(folder)
-        items = _write_excerpts(stimuli, settings, secret, folder / PAGE / AUDIO)
+        items = _write_excerpts(pieces, settings, secret, folder / PAGE / AUDIO)
         key = {
             "test": content_id(sorted(items)),
             "title": settings.title,
@@ -103,11 +105,10 @@ def _secret_of(folder: Path) -> str:
 
 
 def _write_excerpts(
-    stimuli: Sequence[Stimulus], settings: Settings, secret: str, folder: Path
+    pieces: Mapping[str, list[Stimulus]], settings: Settings, secret: str, folder: Path
 ) -> dict[str, dict[str, Any]]:
     """Write the excerpts; return id → who it is. A piece of several systems is heard once."""
     items: dict[str, dict[str, Any]] = {}
-    pieces = _pieces(stimuli)
     for digest, claims in tqdm(pieces.items(), desc="excerpts", disable=None):
         path = claims[0].path
         try:
@@ -136,18 +137,6 @@ def _write_excerpts(
         if path.stem not in items:
             path.unlink()
     return dict(sorted(items.items()))
-
-
-def _pieces(stimuli: Sequence[Stimulus]) -> dict[str, list[Stimulus]]:
-    """Return digest of the sound → who claims it; a file that cannot be read is alone."""
-    pieces: dict[str, list[Stimulus]] = {}
-    for stimulus in stimuli:
-        try:
-            digest = file_digest(stimulus.path)
-        except OSError:
-            digest = str(stimulus.path)
-        pieces.setdefault(digest, []).append(stimulus)
-    return pieces
 
 
 def _blind_id(secret: str, *parts: str) -> str:

@@ -89,7 +89,9 @@ def console(analysis: Analysis) -> str:
         head = ["scorer", "clips", "", "with the mean of five", "n", "p"]
         parts.append("Scorers and listeners\n" + aligned([head, *rows]))
     parts.append("Heard before?\n" + _opinion_table(analysis.heard))
-    parts += [f"not computed: {one.what}: {one.why}" for one in analysis.not_computed]
+    if analysis.not_computed:
+        lines = [f"  {one.what}: {one.why}" for one in analysis.not_computed]
+        parts.append("\n".join(["Not computed", *lines]))
     return "\n\n".join(parts) + "\n"
 
 

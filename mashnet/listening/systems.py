@@ -12,6 +12,7 @@ from typing import Any
 
 from mashnet.audio.io import AUDIO_SUFFIXES
 from mashnet.errors import ConfigError
+from mashnet.files import file_digest
 from mashnet.rendering.collection import MANIFEST, read_collection
 
 ORIGINAL = "original"
@@ -69,26 +70,50 @@ def stimuli_of(folders: Sequence[Path]) -> list[Stimulus]:
     return stimuli
 
 
-def chosen(stimuli: Sequence[Stimulus], per_system: int | None, seed: int) -> list[Stimulus]:
-    """Return at most `per_system` pieces of each system, its kinds in turn, drawn by the seed."""
-    by_system: dict[str, dict[str, list[Stimulus]]] = defaultdict(lambda: defaultdict(list))
+def pieces_of(stimuli: Sequence[Stimulus]) -> dict[str, list[Stimulus]]:
+    """Return digest of the sound → who chose it, each system and kind once.
+
+    A file that cannot be read stands alone.
+    """
+    pieces: dict[str, list[Stimulus]] = {}
     for stimulus in stimuli:
-        by_system[stimulus.system][stimulus.kind].append(stimulus)
-    found = []
-    for system in sorted(by_system):
+        try:
+            digest = file_digest(stimulus.path)
+        except OSError:
+            digest = str(stimulus.path)
+        claims = pieces.setdefault(digest, [])
+        if (stimulus.system, stimulus.kind) not in [(c.system, c.kind) for c in claims]:
+            claims.append(stimulus)
+    return pieces
+
+
+def drawn(
+    pieces: Mapping[str, list[Stimulus]], per_system: int, seed: int
+) -> dict[str, list[Stimulus]]:
+    """Return `per_system` pieces of each system that has more, its kinds in turn.
+
+    A piece that was drawn for one system counts for all that chose it, so that another may have
+    more.
+    """
+    by_system: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for digest, claims in pieces.items():
+        for claim in claims:
+            by_system[claim.system][claim.kind].append(digest)
+    found = set()
+    for system, by_kind in by_system.items():
         kinds = []
-        for kind, members in sorted(by_system[system].items()):
-            ordered = sorted(members, key=lambda stimulus: (stimulus.name, stimulus.rank))
-            random.Random(f"{seed}|{system}|{kind}").shuffle(ordered)
-            kinds.append(ordered)
+        for kind, digests in sorted(by_kind.items()):
+            shuffled = sorted(digests)
+            random.Random(f"{seed}|{system}|{kind}").shuffle(shuffled)
+            kinds.append(shuffled)
         in_turn = [
-            members[place]
+            digests[place]
             for place in range(max(map(len, kinds)))
-            for members in kinds
-            if place < len(members)
+            for digests in kinds
+            if place < len(digests)
         ]
-        found += in_turn[:per_system]
-    return found
+        found.update(list(dict.fromkeys(in_turn))[:per_system])
+    return {digest: claims for digest, claims in pieces.items() if digest in found}
 
 
 def _of_folder(folder: Path) -> list[Stimulus]:

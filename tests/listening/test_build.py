@@ -20,7 +20,7 @@ from mashnet.listening.excerpts import excerpt_of
 from mashnet.listening.folder import read_key, read_test
 from mashnet.listening.ratings import Rating
 from mashnet.listening.ratings_file import folder_lock, write_ratings
-from mashnet.listening.systems import Stimulus, chosen, stimuli_of
+from mashnet.listening.systems import Stimulus, drawn, stimuli_of
 from tests.listening.conftest import RATE, tone, write_tone
 
 
@@ -156,6 +156,7 @@ def test_collections_keep_kinds_and_originals_are_one_system(tmp_path: Path) -> 
             },
             {"kind": "worst", "audio": "y", "hz": 250},
             {"kind": "original", "audio": "o", "hz": 300},
+            {"kind": "original", "audio": "o", "hz": 300},
             # another Scorer chose the first one too: heard once, counts for both
             {"kind": "top", "audio": "x", "hz": 200, "system": "keytempo", "scores": {"c": 0}},
         ],
@@ -165,10 +166,10 @@ def test_collections_keep_kinds_and_originals_are_one_system(tmp_path: Path) -> 
     by_name = {item["name"]: item for item in key["items"].values()}
     assert sorted(by_name) == ["o", "x", "y"]
     chosen_by = [(c["system"], c["kind"], c["rank"]) for c in by_name["x"]["systems"]]
-    assert chosen_by == [("alignnet", "best", 1), ("keytempo", "top", 4)]
+    assert chosen_by == [("alignnet", "best", 1), ("keytempo", "top", 5)]
     assert by_name["x"]["scores"] == {"alignnet": 0.9, "keytempo": 0.5, "c": 0}
     assert by_name["y"]["scores"] == {"alignnet": 0.5, "keytempo": 1.5}
-    assert {c["system"] for c in by_name["o"]["systems"]} == {"original"}
+    assert [c["system"] for c in by_name["o"]["systems"]] == ["original"]
     assert "original" not in by_name["o"]["scores"]
 
 
@@ -187,17 +188,21 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
         stimuli_of([tmp_path / "a" / "mixes", tmp_path / "b" / "mixes"])
 
 
-def test_a_choice_takes_all_kinds_in_turn_and_depends_on_the_seed() -> None:
-    pieces = [
-        Stimulus("s", kind, 1, f"{kind}{n:02d}", Path("x"))
+def test_a_draw_takes_all_kinds_in_turn_and_depends_on_the_seed() -> None:
+    pieces = {
+        f"{kind}{n:02d}": [Stimulus("s", kind, n, "x", Path("x"))]
         for kind in ("best", "worst")
         for n in range(20)
-    ]
-    found = chosen(pieces, 6, seed=0)
-    assert sorted(s.kind for s in found) == ["best"] * 3 + ["worst"] * 3
-    assert found == chosen(pieces[::-1], 6, seed=0)
-    assert found != chosen(pieces, 6, seed=1)
-    assert len(chosen(pieces, None, seed=0)) == 40
+    }
+    found = drawn(pieces, 6, seed=0)
+    assert sorted(name[:-2] for name in found) == ["best"] * 3 + ["worst"] * 3
+    assert found == drawn(dict(reversed(pieces.items())), 6, seed=0)
+    assert found != drawn(pieces, 6, seed=1)
+    assert drawn(pieces, 50, seed=0) == pieces
+    # What another system chose as well counts for both, whoever it was drawn for.
+    pieces["best00"].append(Stimulus("t", "top", 1, "x", Path("x")))
+    both = drawn(pieces, 2, seed=0)["best00"]
+    assert [claim.system for claim in both] == ["s", "t"]
 
 
 @pytest.mark.parametrize(

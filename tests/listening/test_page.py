@@ -15,7 +15,7 @@ from mashnet.listening.collect import collect
 from mashnet.listening.folder import read_test
 from mashnet.listening.order import mixed, order_of
 from mashnet.listening.questions import QUESTION_NAMES
-from mashnet.listening.ratings import Rating
+from mashnet.listening.ratings import Rating, latest
 from mashnet.listening.ratings_file import read_ratings
 from tests.listening.conftest import build_small_test, two_systems_in
 from tests.listening.serving import Server
@@ -266,6 +266,47 @@ def test_jumping_to_the_end_is_not_listening(page: Any, server: Server) -> None:
     assert page.evaluate("current.listened") < 0.6
     assert page.is_disabled("input[name=overall][value='3']")
     assert "more second" in page.inner_text("#listen-hint")
+
+
+def test_a_browser_that_keeps_nothing_goes_on_by_what_the_server_has(
+    page: Any, server: Server
+) -> None:
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('forbidden') }})"
+    )
+    begin(page, server, "private")
+    listen(page, 1)
+    answer(page, 3, 3, 3, 3, 3)
+    ready_for_a_click(page)
+    page.click("#next")
+    stored(page)
+    page.reload()
+    page.wait_for_selector("#clip-title:has-text('Clip 2 of 2'):visible")
+    assert len(rows(server.folder, "private")) == 1
+
+
+def test_two_windows_of_one_listener_lose_nothing(browser: Any, server: Server) -> None:
+    context = browser.new_context()
+    first, second = (context.new_page() for _ in range(2))
+    begin(first, server, "twice")
+    listen(first, 1)
+    answer(first, 4, 4, 4, 4, 4)
+    begin(second, server, "twice")
+    second.wait_for_selector("#form:not(.locked)")  # it knows the draft of the first
+    assert second.is_checked("input[name=timbre][value='4']")
+    answer(second, 5, 5, 5, 5, 5)
+    ready_for_a_click(second)
+    context.set_offline(True)
+    for window in (first, second):  # both put their answers into one queue
+        window.click("#next")
+        window.wait_for_selector("#connection.waiting")
+    context.set_offline(False)
+    for window in (first, second):
+        window.wait_for_selector("#connection:not(.waiting)")
+    assert sorted(r.answers["overall"] for r in rows(server.folder, "twice")) == [4, 5]
+    (last,) = latest(rows(server.folder, "twice")).values()
+    assert last.answers["overall"] == 5
+    context.close()
 
 
 def test_links_that_are_wrong(page: Any, server: Server) -> None:

@@ -180,8 +180,6 @@ function open(index) {
     duration,
     required: Math.min(test.listen_s, duration / 2),
     listened: known ? known.listened_s : 0,
-    // One answer, one token: whatever is sent twice is stored once.
-    token: (draft && draft.item === item && draft.token) || random128(),
     opened: performance.now(),
     at: 0,
   };
@@ -222,7 +220,7 @@ function given() {
 }
 
 function saveDraft() {
-  keep("draft", { item: current.item, token: current.token, ...given() });
+  keep("draft", { item: current.item, ...given() });
 }
 
 function lock() {
@@ -271,7 +269,7 @@ function store(values) {
     position: current.index + 1,
     item: current.item,
     rated_at: new Date().toISOString(),
-    token: current.token,
+    token: random128(), // the same however often it is sent: stored once
   };
   answers[current.item] = rating;
   keep("answers", answers);
