@@ -38,6 +38,7 @@ from mashnet.rendering.songs import SongOfLibrary
 
 SILENT_DB = -70.0  # dBFS: a layer below is not there
 LEAST_BEATS = 8  # that must be recognised in the sound
+CLEAR_BY = 0.2  # correlation; pads and arpeggios match in many places
 _HARMONIC = "harmonic"
 
 
@@ -188,7 +189,15 @@ def _measure_beats(
             replace(part, plan=None), duration_s=guest.duration_s, sample_rate=base.sample_rate
         ).mean(axis=0, keepdims=True)
         heard.append(
-            beat_lags_s(untouched, layer[None], base.sample_rate, part.plan, base.facts, guest)
+            beat_lags_s(
+                untouched,
+                layer[None],
+                base.sample_rate,
+                part.plan,
+                base.facts,
+                guest,
+                clear_by=CLEAR_BY,
+            )
         )
     return {
         "beat_error_ms": _median_ms(np.concatenate(heard), LEAST_BEATS),

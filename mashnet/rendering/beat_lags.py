@@ -15,6 +15,7 @@ _ENVELOPE_HZ = 1000
 _REACH_S = 0.08  # how far from a beat its sound is looked for
 _AROUND_S = 0.2  # how much sound around a beat is compared
 _LEAST_MATCH = 0.6  # correlation below which a beat is not recognised
+_BESIDE_S = 0.015  # lags this close to each other are one place
 _NEAR_S = 0.06  # a guest's time this far from its beats lies between two of them
 
 
@@ -47,6 +48,8 @@ def beat_lags_s(
     plan: GuestPlan,
     base: SongFacts,
     guest: SongFacts,
+    *,
+    clear_by: float = 0.0,
 ) -> np.ndarray:
     """Return how late the sound at each of the guest's beats is for the base's beat, (beats,).
 
@@ -61,6 +64,8 @@ def beat_lags_s(
         plan: how the guest was moved.
         base: whose beats are met.
         guest: whose beats are looked for.
+        clear_by: by how much the correlation at a lag must exceed those of lags more than 15 ms
+            away; sound that might as well lie elsewhere is left out.
     """
     before, after = (_onset_envelope(audio, sample_rate) for audio in (original, layer))
     guest_beats = np.asarray(guest.beats_s)
@@ -85,9 +90,15 @@ def beat_lags_s(
             )
             norms = np.linalg.norm(found, axis=1) * np.linalg.norm(pattern)
             match = found @ pattern / np.maximum(norms, 1e-9)
-            if match.max() > _LEAST_MATCH:
+            if match.max() > _LEAST_MATCH and _is_clear(match, clear_by):
                 lags.append((int(match.argmax()) - reach) / _ENVELOPE_HZ)
     return np.array(lags)
+
+
+def _is_clear(match: np.ndarray, clear_by: float) -> bool:
+    """Return whether the best of all lags stands out from those that are not beside it."""
+    elsewhere = np.abs(np.arange(len(match)) - match.argmax()) > _BESIDE_S * _ENVELOPE_HZ
+    return bool(match.max() - match[elsewhere].max(initial=0.0) >= clear_by)
 
 
 def _onset_envelope(audio: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -34,11 +34,20 @@ def test_beats_that_meet_have_no_lag() -> None:
     assert lags == pytest.approx(np.zeros(19), abs=1e-9)
 
 
-def test_a_guest_that_was_laid_20_ms_late_is_20_ms_late() -> None:
+@pytest.mark.parametrize("clear_by", [0.0, 0.2])
+def test_a_guest_that_was_laid_20_ms_late_is_20_ms_late(clear_by: float) -> None:
     beats = np.arange(0.5, 10, 0.5)
     plan = laid((0.0, 0.02), (9.98, 10.0))
     assert planned_lags_s(plan, song(beats), song(beats)) == pytest.approx(np.full(19, 0.02))
-    found = beat_lags_s(clicks(beats), clicks(beats + 0.02), RATE, plan, song(beats), song(beats))
+    found = beat_lags_s(
+        clicks(beats),
+        clicks(beats + 0.02),
+        RATE,
+        plan,
+        song(beats),
+        song(beats),
+        clear_by=clear_by,
+    )
     assert len(found) >= 17 and found == pytest.approx(0.02, abs=0.0015)
     early = laid((0.02, 0.0), (10.0, 9.98))
     assert np.median(planned_lags_s(early, song(beats), song(beats))) == pytest.approx(-0.02)
@@ -57,6 +66,14 @@ def test_what_sounds_elsewhere_than_planned_is_found_in_the_sound_only() -> None
     found = beat_lags_s(clicks(beats), clicks(beats - 0.03), RATE, plan, song(beats), song(beats))
     assert found == pytest.approx(-0.03, abs=0.0015)
     assert planned_lags_s(plan, song(beats), song(beats)) == pytest.approx(0)
+
+
+def test_sound_that_might_as_well_lie_elsewhere_is_left_out() -> None:
+    beats = np.arange(0.5, 10, 0.5)
+    plan, facts = laid((0, 0), (10, 10)), song(beats)
+    often = clicks(np.arange(0.25, 9.9, 0.05))  # a roll: every 50 ms looks like a beat
+    assert len(beat_lags_s(often, often, RATE, plan, facts, facts)) >= 17
+    assert len(beat_lags_s(often, often, RATE, plan, facts, facts, clear_by=0.2)) == 0
 
 
 def test_silence_and_songs_without_beats_have_no_lags() -> None:
