@@ -3,7 +3,7 @@
 listening/
   key.json         who is who, and what each Scorer thinks; the server never touches it
   page/            all that listeners can get
-    index.html  page.js  page.css  test.json  audio/<id>.flac
+    index.html  answers.js  player.js  page.js  page.css  test.json  audio/<id>.flac
   ratings.csv      written by the server
 """
 
@@ -18,7 +18,7 @@ from mashnet.errors import DatabaseError
 from mashnet.listening.questions import HEARD, QUESTION_NAMES
 
 KEY, PAGE, TEST, AUDIO = "key.json", "page", "test.json", "audio"
-STATIC = ("page.js", "page.css")
+STATIC = ("answers.js", "player.js", "page.js", "page.css")
 
 
 def read_key(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Everybody has an order of their own, which depends on the test and the participant's id alone: a
 page that is opened again, on another machine or without its server, goes on in the same order. The
-page has the same few lines in JavaScript (`page.js`); a test holds the two together.
+page has the same few lines in JavaScript (`answers.js`); a test holds the two together.
 """
 
 from __future__ import annotations

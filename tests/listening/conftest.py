@@ -1,6 +1,6 @@
 """A small test with clips that are quick to make, and ratings that are quick to write down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from mashnet.audio.io import write_sound
 from mashnet.listening.build import Settings, build
 from mashnet.listening.questions import QUESTION_NAMES
 from mashnet.listening.ratings import Rating, rating_of
+from tests.listening.listener import CHROMIUM
+from tests.listening.serving import Server
 
 RATE = 44100
 
@@ -72,3 +74,34 @@ def make_rating() -> Callable[..., Rating]:
         return rating_of({**values, **changes})
 
     return rating
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """Return a page of a browser that knows nothing yet; errors of the script fail the test."""
+    context = browser.new_context(accept_downloads=True)
+    context.set_default_timeout(15_000)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a server that all tests share but those that kill theirs: each has its listener."""
+    root = tmp_path_factory.mktemp("page")
+    started = Server(build_small_test(root, two_systems_in(root)))
+    yield started
+    started.kill()

@@ -59,7 +59,7 @@ def test_nothing_that_listeners_get_says_who_is_who(built: Path) -> None:
     telling = [b"loud-rules", b"quiet-nets", b"my-mash", str(built.parent).encode()]
     telling.append(key["secret"].encode())
     served = [path for path in (built / "page").rglob("*") if path.is_file()]
-    assert len(served) == 6
+    assert len(served) == 8
     for path in served:
         content = path.read_bytes()
         assert not any(word in content for word in telling), path

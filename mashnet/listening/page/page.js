@@ -1,66 +1,10 @@
-// The listening test in a browser. No library, nothing from elsewhere.
-//
-// An answer is kept in this browser (localStorage) before it is sent, and stays in a queue there
-// until the server has said that it is stored: a reload, a closed lid or a dead server lose nothing.
+// The listening test in a browser: what is seen and heard. No library, nothing from elsewhere.
 "use strict";
 
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
-const RETRY_MS = 3000;
 const DOUBLE_CLICK_MS = 500;
-const REFUSED = [400, 413, 422]; // the server will never take these; anything else is tried again
-const PLAY = "M7 4v16l13-8z";
-const PAUSE = "M6 4h4v16H6zM14 4h4v16h-4z";
 
-const $ = (id) => document.getElementById(id);
-const sound = $("sound");
 let test, participant, order, answers, current;
-let sending = false;
-
-// ---- order: the same lines as mashnet/listening/order.py -----------------------------------------
-
-function mixed(text) {
-  let value = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) value = Math.imul(value ^ byte, 0x01000193);
-  value ^= value >>> 16;
-  value = Math.imul(value, 0x85ebca6b);
-  value ^= value >>> 13;
-  value = Math.imul(value, 0xc2b2ae35);
-  return (value ^ (value >>> 16)) >>> 0;
-}
-
-function orderOf(testId, person, items) {
-  const keyed = items.map((item) => [mixed(`${testId}|${person}|${item}`), item]);
-  keyed.sort((a, b) => a[0] - b[0] || (a[1] < b[1] ? -1 : 1));
-  return keyed.map((pair) => pair[1]);
-}
-
-// ---- what this browser keeps ---------------------------------------------------------------------
-
-const memory = {}; // where a browser keeps nothing (private windows), a reload asks the server
-
-function kept(name, fallback) {
-  const key = `mashnet-listening|${test.test}|${participant}|${name}`;
-  try {
-    return JSON.parse(localStorage.getItem(key)) ?? memory[key] ?? fallback;
-  } catch {
-    return memory[key] ?? fallback;
-  }
-}
-
-function keep(name, value) {
-  const key = `mashnet-listening|${test.test}|${participant}|${name}`;
-  memory[key] = value;
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // full or forbidden: memory has it
-  }
-}
-
-function random128() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 // ---- beginning -----------------------------------------------------------------------------------
 
@@ -277,62 +221,6 @@ function store(values) {
   send();
 }
 
-// ---- sending -------------------------------------------------------------------------------------
-
-async function send() {
-  if (sending) return;
-  sending = true;
-  try {
-    let waiting;
-    while ((waiting = kept("queue", [])).length) {
-      const rating = waiting[0];
-      const reply = await fetch("api/ratings", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(rating),
-      });
-      if (REFUSED.includes(reply.status)) {
-        const reason = (await reply.json().catch(() => ({}))).reason || reply.status;
-        keep("refused", [...kept("refused", []), rating]);
-        problem(`The server did not take an answer: ${reason}. Please tell the people who sent you here.`);
-      } else if (!reply.ok) {
-        break;
-      }
-      // Read again: another window may have added to it meanwhile.
-      keep("queue", kept("queue", []).filter((one) => one.token !== rating.token));
-      if (sound.error) sound.load(); // the server is back: so is the clip that could not be had
-    }
-  } catch {
-    // no server: the next round tries again
-  } finally {
-    sending = false;
-    tell();
-  }
-}
-
-function tell() {
-  const waiting = kept("queue", []).length;
-  const line = $("connection");
-  line.classList.toggle("waiting", waiting > 0);
-  if (waiting) {
-    const them = waiting === 1 ? "1 answer waits" : `${waiting} answers wait`;
-    line.textContent = `The server cannot be reached. ${them} in this browser and will be sent later.`;
-  } else {
-    line.textContent = Object.keys(answers).length ? "All answers are stored." : "";
-  }
-  if (!$("done").hidden) finish();
-  progress();
-}
-
-function progress() {
-  const done = order.filter((item) => answers[item]).length;
-  $("bar-done").style.width = `${(100 * done) / order.length}%`;
-  const bar = document.querySelector("#progress .bar");
-  bar.setAttribute("aria-valuemax", order.length);
-  bar.setAttribute("aria-valuenow", done);
-  $("progress-text").textContent = `${done} of ${order.length} rated`;
-}
-
 // ---- end -----------------------------------------------------------------------------------------
 
 function finish() {
@@ -367,67 +255,30 @@ function download() {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-// ---- the player ----------------------------------------------------------------------------------
-
-function togglePlay() {
-  if (sound.paused) sound.play().catch(() => {});
-  else sound.pause();
-}
-
-function played() {
-  const step = sound.currentTime - current.at;
-  if (step > 0 && step < 1.5) current.listened += step; // longer steps are jumps
-  current.at = sound.currentTime;
-  showTime();
-  if ($("form").classList.contains("locked")) {
-    lock();
-    saveDraft();
-  }
-}
-
-function showTime() {
-  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-  $("time").textContent = `${clock(sound.currentTime)} / ${clock(current.duration)}`;
-  $("seek").value = sound.currentTime;
-}
-
-function showPlaying() {
-  $("play-shape").setAttribute("d", sound.paused ? PLAY : PAUSE);
-  $("play").setAttribute("aria-label", sound.paused ? "play" : "pause");
-}
-
-// ---- keys ----------------------------------------------------------------------------------------
-
-function onKey(event) {
-  const target = event.target;
-  if ($("clip").hidden || event.ctrlKey || event.altKey || event.metaKey || target.tagName === "TEXTAREA") return;
-  if (event.key.toLowerCase() === "p") {
-    event.preventDefault();
-    togglePlay();
-  } else if (event.key === "Enter" && target.tagName !== "BUTTON") {
-    event.preventDefault();
-    $("form").requestSubmit();
-  } else if (/^[1-5]$/.test(event.key) && !$("questions").disabled) {
-    event.preventDefault();
-    answerByKey(Number(event.key), target);
-  }
-}
-
-function answerByKey(digit, target) {
-  const all = names();
-  const focused = target.type === "radio" ? target.name : undefined;
-  const name = focused ?? all.find((one) => chosen(one) === undefined);
-  if (name === undefined) return;
-  const inputs = document.querySelectorAll(`input[name="${name}"]`);
-  if (digit > inputs.length) return;
-  inputs[digit - 1].checked = true;
-  saveDraft();
-  const next = all[all.indexOf(name) + 1];
-  const follower = next ? document.querySelector(`input[name="${next}"]:checked`) ?? document.querySelector(`input[name="${next}"]`) : $("next");
-  follower.focus();
-}
-
 // ---- what is seen --------------------------------------------------------------------------------
+
+function tell() {
+  const waiting = kept("queue", []).length;
+  const line = $("connection");
+  line.classList.toggle("waiting", waiting > 0);
+  if (waiting) {
+    const them = waiting === 1 ? "1 answer waits" : `${waiting} answers wait`;
+    line.textContent = `The server cannot be reached. ${them} in this browser and will be sent later.`;
+  } else {
+    line.textContent = Object.keys(answers).length ? "All answers are stored." : "";
+  }
+  if (!$("done").hidden) finish();
+  progress();
+}
+
+function progress() {
+  const done = order.filter((item) => answers[item]).length;
+  $("bar-done").style.width = `${(100 * done) / order.length}%`;
+  const bar = document.querySelector("#progress .bar");
+  bar.setAttribute("aria-valuemax", order.length);
+  bar.setAttribute("aria-valuenow", done);
+  $("progress-text").textContent = `${done} of ${order.length} rated`;
+}
 
 function show(name) {
   for (const id of ["welcome", "clip", "done"]) $(id).hidden = id !== name;
@@ -451,7 +302,6 @@ function problem(text, again = null) {
 }
 
 $("start").addEventListener("click", goOn);
-$("play").addEventListener("click", togglePlay);
 $("form").addEventListener("submit", submit);
 $("form").addEventListener("input", saveDraft);
 $("back").addEventListener("click", () => {
@@ -460,20 +310,6 @@ $("back").addEventListener("click", () => {
 });
 $("review").addEventListener("click", () => open(order.length - 1));
 $("download").addEventListener("click", download);
-$("seek").addEventListener("input", () => {
-  sound.currentTime = Number($("seek").value);
-  current.at = sound.currentTime;
-});
-sound.addEventListener("timeupdate", played);
-sound.addEventListener("seeking", () => {
-  current.at = sound.currentTime;
-});
-for (const name of ["play", "pause", "ended", "emptied"]) sound.addEventListener(name, showPlaying);
-sound.addEventListener("loadedmetadata", () => problem(""));
-sound.addEventListener("error", () => {
-  if (sound.error && current) problem("This clip cannot be loaded: the server does not answer.", () => sound.load());
-});
-document.addEventListener("keydown", onKey);
 window.addEventListener("online", send);
 setInterval(() => {
   if (test && participant && kept("queue", []).length) send();
