@@ -43,7 +43,7 @@ def answer(page: Any, *values: int, heard: str = "no") -> None:
 
 
 def ready_for_a_click(page: Any) -> None:
-    """Wait out the time in which a click on Next counts as the second half of a double click."""
+    """Wait out the time in which a clip that was just opened takes no answer."""
     until(page, "performance.now() - current.opened > 600")
 
 

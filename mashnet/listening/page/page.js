@@ -2,7 +2,7 @@
 "use strict";
 
 const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
-const DOUBLE_CLICK_MS = 500;
+const SETTLING_MS = 500; // after a clip was opened: an Enter that is held down is not an answer
 
 let test, participant, order, answers, current;
 
@@ -179,7 +179,7 @@ function lock() {
 
 function submit(event) {
   event.preventDefault();
-  if (performance.now() - current.opened < DOUBLE_CLICK_MS) return; // the second half of a double click
+  if (performance.now() - current.opened < SETTLING_MS) return;
   const values = given();
   const wanting = names().filter((name) => values[name] === undefined);
   for (const box of document.querySelectorAll(".question")) {
@@ -304,6 +304,9 @@ function problem(text, again = null) {
 $("start").addEventListener("click", goOn);
 $("form").addEventListener("submit", submit);
 $("form").addEventListener("input", saveDraft);
+$("next").addEventListener("click", (event) => {
+  if (event.detail > 1) event.preventDefault(); // the second half of a double click
+});
 $("back").addEventListener("click", () => {
   sound.pause();
   open(current.index - 1);
