@@ -23,10 +23,10 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import DatabaseError, MashnetError, require_one_of
 from mashnet.evaluation.judges import offered
 from mashnet.evaluation.kept_scores import ScoreStore, open_library, scores_of
+from mashnet.pages import write_page
 from mashnet.rendering.choosing import choose
 from mashnet.rendering.collection import Collection
 from mashnet.rendering.mashup import RENDERING_ENGINE
-from mashnet.rendering.page import write_page
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
 from mashnet.rendering.proposals import Proposal, vocals_on_music
 
@@ -167,7 +167,9 @@ def main(arguments: list[str]) -> None:
             f"note: {len(chosen.rows)} instead of {numbers['top']}: a song is taken at most "
             f"{numbers['per_song']} times as base and as often as guest (per_song=…)"
         )
-    page = write_page(Path(settings["out"]), chosen.rows, judged=chosen.judged)
+    page = Path(settings["out"]) / "index.html"
+    rows, judged = chosen.rows, chosen.judged
+    write_page(page, "mashnet.rendering", "mashups.html.j2", rows=rows, judged=judged)
     if chosen.judged < chosen.proposed:
         print(
             f"note: of {chosen.proposed} pairs the {chosen.judged} were heard whose vocals are "

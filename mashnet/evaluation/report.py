@@ -5,26 +5,21 @@ Figures are in the file; sound, where there is some, is linked by relative paths
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mashnet.evaluation.figures import colour_of
 from mashnet.evaluation.results import (
     Outcome,
-    Plot,
     SoundExample,
     console_table,
     format_estimate,
     format_number,
     write_outcome,
 )
-from mashnet.files import written_atomically
+from mashnet.pages import write_page
 
 
 def publish(outcome: Outcome, folder: Path, *, command: str) -> None:
@@ -55,38 +50,26 @@ def write_report(outcome: Outcome, path: Path, *, command: str) -> None:
         path: the HTML file.
         command: what was typed to get it.
     """
-    environment = Environment(
-        loader=PackageLoader("mashnet.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["estimate"] = format_estimate
-    environment.filters["number"] = format_number
-    environment.filters["inline"] = _inline
-    environment.filters["beside"] = partial(_beside, path.parent)
     examples: dict[str, list[SoundExample]] = {}
     for example in outcome.examples:
         examples.setdefault(example.group, []).append(example)
-    html = environment.get_template("report.html.j2").render(
+    write_page(
+        path,
+        "mashnet.evaluation",
+        "report.html.j2",
+        filters={
+            "estimate": format_estimate,
+            "number": format_number,
+            "beside": partial(_beside, path.parent),
+        },
         outcome=outcome,
         command=command,
         first=outcome.results[0],
         examples=examples,
         colours={result.scorer: colour_of(i) for i, result in enumerate(outcome.results)},
     )
-    with written_atomically(path) as temporary:
-        temporary.write_text(html, "utf-8")
 
 
 def _beside(folder: Path, audio: Path) -> str:
     """Return the address of a file relative to a folder."""
     return quote(Path(os.path.relpath(audio, folder)).as_posix())
-
-
-def _inline(plot: Plot) -> str:
-    """Return a figure as a data: address."""
-    buffer = io.BytesIO()
-    plot.figure.savefig(buffer, format="png", dpi=144)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

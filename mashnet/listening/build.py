@@ -15,7 +15,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from tqdm import tqdm
 
 from mashnet.errors import AudioError, ConfigError, DatabaseError
@@ -26,6 +25,7 @@ from mashnet.listening.questions import HEARD, HEARD_TEXT, QUESTIONS
 from mashnet.listening.ratings import COLUMNS
 from mashnet.listening.ratings_file import RATINGS, folder_lock, read_ratings
 from mashnet.listening.systems import Stimulus, drawn, pieces_of, stimuli_of
+from mashnet.pages import write_page
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,7 @@ def _write_page(settings: Settings, key: dict[str, Any], folder: Path) -> None:
     items = [
         {"id": item, "duration_s": facts["duration_s"]} for item, facts in key["items"].items()
     ]
-    environment = Environment(
-        loader=PackageLoader("mashnet.listening"), autoescape=True, undefined=StrictUndefined
-    )
-    html = environment.get_template("index.html.j2").render(title=settings.title)
-    with written_atomically(folder / "index.html") as temporary:
-        temporary.write_text(html, "utf-8")
+    write_page(folder / "index.html", "mashnet.listening", "index.html.j2", title=settings.title)
     for name in STATIC:
         with (
             written_atomically(folder / name) as temporary,

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mashnet.evaluation.results import Plot, format_estimate, format_number
 from mashnet.evaluation.statistics import Estimate
-from mashnet.files import written_atomically
 from mashnet.listening.analysis import Analysis
 from mashnet.listening.figures import TITLES
 from mashnet.listening.measures import Opinion
 from mashnet.listening.table import MEAN, SCALES
+from mashnet.pages import write_page
 
 _SHOWN = ("overall", MEAN)  # scales of the tests on the console; all are in the report
 
@@ -148,19 +144,16 @@ def write_report(
         command: what was typed to get it.
         warnings: what was left out.
     """
-    environment = Environment(
-        loader=PackageLoader("mashnet.listening"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["estimate"] = format_estimate
-    environment.filters["number"] = format_number
-    environment.filters["p"] = p_text
-    environment.filters["rating"] = rating_text
-    environment.filters["inline"] = _inline
-    html = environment.get_template("report.html.j2").render(
+    write_page(
+        path,
+        "mashnet.listening",
+        "report.html.j2",
+        filters={
+            "estimate": format_estimate,
+            "number": format_number,
+            "p": p_text,
+            "rating": rating_text,
+        },
         analysis=analysis,
         ratings=analysis.table.ratings,
         participants=list(analysis.participants.iter_rows(named=True)),
@@ -171,12 +164,3 @@ def write_report(
         command=command,
         warnings=warnings,
     )
-    with written_atomically(path) as temporary:
-        temporary.write_text(html, "utf-8")
-
-
-def _inline(plot: Plot) -> str:
-    """Return a figure as a data: address."""
-    buffer = io.BytesIO()
-    plot.figure.savefig(buffer, format="png", dpi=144)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
