@@ -8,18 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.errors import DatabaseError, near_miss
 from mashnet.music.keys import MODES, Key
 from mashnet.rendering.plan import SongFacts
 
 # What people call a stem → the role it has in a MashupDB, where no stem is labelled so.
 _ROLE_OF_NAME = {
-    "vocal": "vocal",
     "vocals": "vocal",
     "drums": "percussion",
-    "percussion": "percussion",
-    "harmonic": "harmonic",
     "accompaniment": "harmonic",
     "other": "harmonic",
 }
@@ -72,11 +69,15 @@ class SongOfLibrary:
     def stems_named(self, name: str) -> tuple[StemFile, ...]:
         """Return the stems that a name means; none where the song has nothing of the kind.
 
-        A label, or one step of it, comes first ("bass", "electric guitar"); then what the name
-        usually stands for: vocals is what has the vocal role, other is what has the harmonic
-        role and is no bass.
+        A role (vocal, harmonic, percussion) means all stems that have it, whatever they are
+        called: a vibraphone labelled "percussion/vibraphone" is none of the drums. Else a label,
+        or one step of it, comes first ("bass", "electric guitar"); then what the name usually
+        stands for: vocals is what has the vocal role, other is what has the harmonic role and is
+        no bass.
         """
         wanted = name.lower().replace("_", " ")
+        if wanted in ROLES:
+            return tuple(stem for stem in self.stems if stem.role == wanted)
         singular = wanted.removesuffix("s")
         labelled = tuple(
             stem

@@ -89,6 +89,30 @@ def test_two_guests_and_an_original(tmp_path: Path, library: MashupDB) -> None:
     assert len(read_collection(tmp_path)) == 2
 
 
+def test_a_role_is_all_stems_that_have_it_whatever_their_labels(tmp_path: Path) -> None:
+    collected = MetronomeDB(tmp_path / "db")
+    clips = [collected.add(duration_s=6) for _ in range(2)]
+    for stem in list(collected.stems):
+        if stem["role"] == "harmonic":
+            stem["label"] = "percussion/vibraphone"
+        elif stem["role"] == "percussion":
+            stem["label"] = "drums"
+        else:
+            stem["label"] = "vocals"
+            choir = {"stem_id": stem["stem_id"][::-1], "label": "backing vocals"}
+            collected.stems.append(stem | choir)
+    database = collected.write()
+    row = Collection(tmp_path / "out").add(
+        music_under_vocals(database, database)[0][0], system="a", kind="top", rank=1, score=0.0
+    )
+    assert row["base"]["stems"] == ["vocals", "backing vocals"]
+    assert [guest["stems"] for guest in row["guests"]] == [["percussion/vibraphone"], ["drums"]]
+    proposal = next(p for p in vocals_on_music(database) if p.base.clip_id == clips[0])
+    row = Collection(tmp_path / "out").add(proposal, system="a", kind="b", rank=1, score=0.0)
+    assert row["base"]["stems"] == ["percussion/vibraphone", "drums"]
+    assert row["guests"][0]["stems"] == ["vocals", "backing vocals"]
+
+
 def test_nothing_is_rendered_twice(
     tmp_path: Path, proposals: list[Proposal], renderings: list[str]
 ) -> None:
