@@ -3,7 +3,8 @@
 The retrieval task of the mashability paper (Huang et al., AAAI 2021): vocals of one MashupDB
 against accompaniments of another (`query_db=`), 180 candidates per seed, and each Scorer's first
 choice rendered. What listeners think of the choices is for a listening test; the one truth at hand
-is the vocal's own accompaniment: where does it stand among the candidates?
+is the vocal's own accompaniment: where does it stand among the candidates? Vocals that have none
+(a cappella) get a choice all the same.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def run(
 
     Raises:
         ConfigError: if a setting is not allowed.
-        DatabaseError: if no vocal has a candidate, or none has its own accompaniment.
+        DatabaseError: if no vocal has a candidate; or if none has its own accompaniment and
+            nothing is to be rendered.
     """
     if num_candidates < 1:
         raise ConfigError(f"protocol.num_candidates={num_candidates} must be at least 1")
@@ -72,11 +74,16 @@ def run(
     slowest, fastest = tempo_range
     seeds = source.seeds(Limits(max_semitones, (slowest, fastest)), num_candidates, seed)
     whole = np.array([question.own is not None for question in seeds], dtype=bool)
-    if not whole.any():
+    if not len(seeds):
         raise DatabaseError(
-            f"{source.name}: of {len(seeds)} vocals of the split {source.split} for which there "
-            f"are accompaniments within {max_semitones} semitones and a tempo ratio of {slowest} "
-            f"to {fastest} none has its own; try data.split=all or protocol.max_semitones=6"
+            f"{source.name}: for no vocal of the split {source.split} there is an accompaniment "
+            f"within {max_semitones} semitones and a tempo ratio of {slowest} to {fastest}. Songs "
+            f"need a tempo, downbeats and a key; try data.split=all or protocol.max_semitones=6"
+        )
+    if not (rendered or whole.any()):
+        raise DatabaseError(
+            f"{source.name}: none of {len(seeds)} vocals has its own accompaniment, so that there "
+            f"is nothing to measure; protocol.rendered=true renders the first choices"
         )
     asked = [_asked(question) for question in seeds]
     source.prepare([proposal for proposals in asked for proposal in proposals])
@@ -87,7 +94,7 @@ def run(
         scores[scorer.name] = np.split(score_groups(scorer, groups, what="accompaniments"), ends)
 
     songs = np.array([question.base.song_id for question in seeds], dtype=str)[whole]
-    placed = {name: _placed(of_seeds, whole) for name, of_seeds in scores.items()}
+    placed = {name: _placed(of_seeds, whole) for name, of_seeds in scores.items() if whole.any()}
     counts = [len(question.candidates) for question in seeds]
     facts = {
         "seeds": len(seeds),
@@ -100,17 +107,20 @@ def run(
             name,
             source.name,
             source.split,
-            estimates(placement, songs, bootstrap),
-            {**facts, "first_choices": _choices(seeds, scores[name])},
+            estimates(placed[name], songs, bootstrap) if name in placed else {},
+            {**facts, "first_choices": _choices(seeds, of_seeds)},
         )
-        for name, placement in placed.items()
+        for name, of_seeds in scores.items()
     ]
-    first = next(iter(placed.values()))
     notes = [
         f"{len(seeds)} vocals with {min(counts)} to {max(counts)} accompaniments (mean "
         f"{np.mean(counts):.0f}), drawn from all pairs of a harmonic and a percussion stem that "
-        f"can be moved to the vocal; {int(whole.sum())} vocals have their own accompaniment, "
-        f"which stands among these and passed the time-stretching engine as they did.",
+        f"can be moved to the vocal.",
+        f"{int(whole.sum())} vocals have their own accompaniment, which stands among these and "
+        f"passed the time-stretching engine as they did."
+        if placed
+        else "No vocal has its own accompaniment: it is not known which choice is good, and there "
+        "are no figures. The first choices are there to be heard.",
     ]
     examples: list[SoundExample] = []
     if rendered:
@@ -130,7 +140,7 @@ def run(
             "vocal; the vocal's own accompaniment is the one choice that is known to be good."
         ),
         results=results,
-        metrics=meanings(first, RIVALS),
+        metrics=meanings(next(iter(placed.values())), RIVALS) if placed else {},
         scores=_table(seeds, asked, scores),
         plots=[
             Plot(
@@ -139,8 +149,10 @@ def run(
                 "Share of own accompaniments that stand among the first part of the candidates; "
                 "the further above the diagonal (chance), the better.",
             )
-        ],
-        comparisons=compare(placed, songs, bootstrap),
+        ]
+        if placed
+        else [],
+        comparisons=compare(placed, songs, bootstrap) if placed else [],
         notes=notes,
         examples=examples,
     )

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import Group
 from mashnet.errors import ConfigError, DatabaseError
 from mashnet.evaluation.database_seeds import DatabaseSeeds
 from mashnet.evaluation.protocols.accompaniment_retrieval import run
+from mashnet.evaluation.report import publish
 from mashnet.evaluation.results import Outcome
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.rendering.collection import read_collection
@@ -35,10 +36,13 @@ class Likes:
         return self.worth[path.parent.name]
 
 
-def songs(folder: Path, count: int, *, split: str = "test") -> tuple[MashupDB, list[str]]:
+def songs(
+    folder: Path, count: int, *, split: str = "test", roles: tuple[str, ...] = ROLES
+) -> tuple[MashupDB, list[str]]:
     collected = MetronomeDB(folder)
     clips = [
-        collected.add(tempo_bpm=120 + i, tonic=0, duration_s=4, split=split) for i in range(count)
+        collected.add(tempo_bpm=120 + i, tonic=0, duration_s=4, split=split, roles=roles)
+        for i in range(count)
     ]
     return collected.write(), clips
 
@@ -122,12 +126,32 @@ def test_vocals_of_another_database(library: tuple[MashupDB, list[str]], tmp_pat
     assert str(seeds.root) in outcome.results[0].data
 
 
+def test_a_cappella_vocals_get_a_choice_without_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database, clips = songs(tmp_path / "library", 4)
+    seeds, _ = songs(tmp_path / "seeds", 2, roles=("vocal",))
+    scorer = Likes("fourth", dict.fromkeys(clips, 0.0) | {clips[3]: 1.0})
+    source = DatabaseSeeds(database.root, split="test", query_db=seeds.root)
+    outcome = run([scorer], source, bootstrap=BOOTSTRAP, folder=tmp_path / "out")
+    rows = read_collection(tmp_path / "out" / "mashups")
+    assert [(row["system"], row["kind"]) for row in rows] == [("fourth", "top")] * 2
+    assert all(row["base"]["stems"] == ["vocal"] for row in rows)
+    assert all(row["guests"][0]["clip_id"] == clips[3] for row in rows)
+    assert outcome.results[0].metrics == {} and not outcome.plots and not outcome.comparisons
+    assert any("No vocal has its own accompaniment" in note for note in outcome.notes)
+    publish(outcome, tmp_path / "out", command="")
+    assert "report.html" in capsys.readouterr().out
+    with pytest.raises(DatabaseError, match="none of 2 vocals.*rendered=true"):
+        run([scorer], source, bootstrap=BOOTSTRAP, folder=tmp_path / "none", rendered=False)
+
+
 def test_one_line_where_there_is_nothing_to_choose(
     library: tuple[MashupDB, list[str]], tmp_path: Path
 ) -> None:
     database, clips = library
     scorer = Likes("first", dict.fromkeys(clips, 0.0))
-    with pytest.raises(DatabaseError, match="of 0 vocals of the split val.*data.split=all"):
+    with pytest.raises(DatabaseError, match="no vocal of the split val.*data.split=all"):
         source = DatabaseSeeds(database.root, split="val")
         run([scorer], source, bootstrap=BOOTSTRAP, folder=tmp_path)
     source = DatabaseSeeds(database.root, split="test")
