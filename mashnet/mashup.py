@@ -95,14 +95,18 @@ def make_mashups(
     require_beatwise(engine)
     judge = offered(scorer)[0]
     database, kept = open_library(library)
-    collection = Collection(out, technique=technique, engine=engine)
     proposals = sorted(vocals_on_music(database, limits=limits), key=lambda p: p.distance)
     if not proposals:
         raise DatabaseError(_nothing_fits(database, limits))
-    heard = proposals[:judged]
-    scores = _scores(judge.name, judge.load(), heard, ScoreStore(kept, judge.identity()))
+    store, ears = ScoreStore(kept, judge.identity()), judge.load()
+    # Before an hour of listening, and not before it is clear that there is something to listen to:
+    # what an earlier run has chosen is forgotten here.
+    collection = Collection(out, technique=technique, engine=engine)
+    found, unread = _scores(judge.name, ears, proposals[:judged], store)
+    failed = list(dict.fromkeys(unread.values()))
+    heard = [proposal for proposal in proposals[:judged] if proposal.proposal_id in found]
+    scores = np.array([found[proposal.proposal_id] for proposal in heard])
     chosen = choose(heard, scores, len(heard), per_song=per_song)
-    failed: list[str] = []
     with tqdm(total=min(top, len(chosen)), desc="rendering", unit="mashup", disable=None) as bar:
         for index in chosen:
             if len(collection.rows) >= top:
@@ -117,21 +121,24 @@ def make_mashups(
                 )
                 bar.update()
             except MashnetError as error:
-                failed.append(str(error))
+                failed += [str(error)] if str(error) not in failed else []
     if not collection.rows:
         raise DatabaseError(f"{database.root}: nothing could be rendered; first: {failed[0]}")
     return Chosen(collection.rows, len(heard), len(proposals), failed)
 
 
-def _scores(name: str, scorer: Any, heard: list[Proposal], store: ScoreStore) -> np.ndarray:
-    with tqdm(total=len(heard), desc=f"{name}: listening", unit="pair", disable=None) as bar:
+def _scores(
+    name: str, scorer: Any, pairs: list[Proposal], store: ScoreStore
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return scores, and why there are none, by the proposal's id."""
+    failed: dict[str, str] = {}
+    with tqdm(total=len(pairs), desc=f"{name}: listening", unit="pair", disable=None) as bar:
 
         def progress(done: int, new: int) -> None:
-            bar.n = len(heard) - new + done
+            bar.n = len(pairs) - new + done
             bar.refresh()
 
-        found = scores_of(scorer, heard, store, progress=progress)
-    return np.array([found[proposal.proposal_id] for proposal in heard])
+        return scores_of(scorer, pairs, store, progress=progress, failed=failed), failed
 
 
 def _nothing_fits(database: MashupDB, limits: Limits) -> str:
@@ -170,9 +177,9 @@ def main(arguments: list[str]) -> None:
     page = Path(settings["out"]) / "index.html"
     rows, judged = chosen.rows, chosen.judged
     write_page(page, "mashnet.rendering", "mashups.html.j2", rows=rows, judged=judged)
-    if chosen.judged < chosen.proposed:
+    if numbers["judged"] < chosen.proposed:
         print(
-            f"note: of {chosen.proposed} pairs the {chosen.judged} were heard whose vocals are "
+            f"note: of {chosen.proposed} pairs the {numbers['judged']} were heard whose vocals are "
             f"moved least (judged=…)"
         )
     print(f"written: {page}")

@@ -91,11 +91,40 @@ def test_stems_that_cannot_be_read_are_passed_over(
     assert "warning: " in capsys.readouterr().err
 
 
+def test_stems_that_no_scorer_can_read_are_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collected = MetronomeDB(tmp_path / "db")
+    broken = next(iter([collected.add(duration_s=6) for _ in range(3)]))
+    database = collected.write()
+    paths = {s["role"]: s["path"] for s in collected.stems if s["clip_id"] == broken}
+    (database.root / paths["vocal"]).write_bytes(b"no sound")
+    run(database.root, tmp_path / "out", "top=6")
+    rows = read_collection(tmp_path / "out")
+    assert len(rows) == 4  # Song 0 as base, without its vocal, and the two others
+    assert all(row["guests"][0]["clip_id"] != broken for row in rows)
+    assert capsys.readouterr().err.count("warning: ") == 1
+    for stem in collected.stems:
+        (database.root / stem["path"]).write_bytes(b"no sound")
+    for kept in (database.root / "cache" / "scores").iterdir():
+        kept.unlink()
+    with pytest.raises(DatabaseError, match="nothing could be rendered; first: .*vocal.flac"):
+        run(database.root, tmp_path / "none")
+
+
 def without_beats(folder: Path) -> Path:
     collected = MetronomeDB(folder)
     for _ in range(2):
         collected.add(beats=[], downbeats=[], duration_s=2)
     return collected.write().root
+
+
+def test_a_library_of_nothing_leaves_an_earlier_choice_alone(library: Path, tmp_path: Path) -> None:
+    run(library, tmp_path / "out", "top=2")
+    before = read_collection(tmp_path / "out")
+    with pytest.raises(DatabaseError, match="no vocal of one song"):
+        run(without_beats(tmp_path / "db"), tmp_path / "out")
+    assert read_collection(tmp_path / "out") == before
 
 
 def test_one_line_for_input_that_is_not_as_it_should_be(library: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import DatabaseError
+from mashnet.errors import AudioError, DatabaseError
 from mashnet.evaluation.mixes import score_groups
 from mashnet.files import write_json, written_atomically
 from mashnet.models.scorer import Scorer
@@ -82,6 +82,7 @@ def scores_of(
     store: ScoreStore,
     *,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    failed: dict[str, str] | None = None,
 ) -> dict[str, float]:
     """Score proposals that have no score yet.
 
@@ -90,9 +91,15 @@ def scores_of(
         proposals: what to ask about.
         store: of this Scorer.
         progress: is told how many of how many new ones are done.
+        failed: gets the reason, by the proposal's id, of those whose stems cannot be read; None:
+            the first of them is raised.
 
     Returns:
-        Scores by the proposal's id, of all proposals.
+        Scores by the proposal's id, of all proposals that did not fail.
+
+    Raises:
+        AudioError: if a stem cannot be read and nobody asked for what failed.
+        DatabaseError: if scores cannot be kept.
     """
     known = store.read()
     new = [proposal for proposal in proposals if proposal.proposal_id not in known]
@@ -101,9 +108,24 @@ def scores_of(
     for begin in range(0, len(new), _AT_ONCE):
         progress(begin, len(new))
         some = new[begin : begin + _AT_ONCE]
-        values = score_groups(scorer, [(p.query, p.candidate) for p in some], what="mashups")
-        fresh = {p.proposal_id: float(v) for p, v in zip(some, values, strict=True)}
+        fresh = _asked(scorer, some, failed)
         store.add(fresh)
         known |= fresh
     progress(len(new), len(new))
-    return {proposal.proposal_id: known[proposal.proposal_id] for proposal in proposals}
+    return {p.proposal_id: known[p.proposal_id] for p in proposals if p.proposal_id in known}
+
+
+def _asked(
+    scorer: Scorer, some: Sequence[Proposal], failed: dict[str, str] | None
+) -> dict[str, float]:
+    """Score a few proposals; where a stem cannot be read, those that have nothing to do with it."""
+    try:
+        values = score_groups(scorer, [(p.query, p.candidate) for p in some], what="mashups")
+    except AudioError as error:
+        if failed is None:
+            raise
+        if len(some) == 1:
+            failed[some[0].proposal_id] = str(error)
+            return {}
+        return {k: v for one in some for k, v in _asked(scorer, [one], failed).items()}
+    return {p.proposal_id: float(v) for p, v in zip(some, values, strict=True)}
