@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import AudioError
 from mashnet.evaluation.kept_scores import ScoreStore, scores_of
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import LibraryClip, Proposal
@@ -70,11 +72,11 @@ def pairs_panel(
     if not proposals:
         st.info("No other vocal comes near enough in key and tempo: move the limits on the left.")
         return None
-    own = original_of(bases[0]) if len(bases) == 1 else None
-    scores = _scored(scorer, [*proposals, *([own] if own else [])], store)
+    scores = _scored(scorer, proposals, store)
+    some = f"the {len(proposals)} of {found} that are moved least" if found > len(proposals) else ""
+    proposals = [proposal for proposal in proposals if proposal.proposal_id in scores]
     ranked = ranking(proposals, scores)
     counted, text = st.columns([2, 1], vertical_alignment="center")
-    some = f"the {len(proposals)} of {found} that are moved least" if found > len(proposals) else ""
     counted.caption(
         f"{some or f'{found} pairs'} within the limits, by **{plain(scorer.name)}**; scores mean "
         f"something only beside each other."
@@ -86,14 +88,15 @@ def pairs_panel(
     row = shown.row(_chosen_row(shown, name_music=len(bases) > 1), named=True)
     by_id = {proposal.proposal_id: proposal for proposal in proposals}
     proposal = by_id[row["proposal_id"]]
-    if own is None and (own := original_of(proposal.base)):
-        scores |= _scored(scorer, [own], store)
+    if own := original_of(proposal.base):
+        with suppress(AudioError):  # its own vocal may be damaged, and is not what was asked for
+            scores |= _scored(scorer, [own], store)
     return Pair(
         proposal,
         row["score"],
         row["rank"],
         len(ranked),
-        scores[own.proposal_id] if own else None,
+        scores.get(own.proposal_id) if own else None,
     )
 
 
@@ -104,8 +107,15 @@ def _scored(scorer: Scorer, proposals: Sequence[Proposal], store: ScoreStore) ->
         if total:
             place.progress(done / total, f"{plain(scorer.name)} listens: {done} of {total} pairs …")
 
-    scores = scores_of(scorer, proposals, store, progress=progress)
+    failed: dict[str, str] = {}
+    scores = scores_of(scorer, proposals, store, progress=progress, failed=failed)
     place.empty()
+    reasons = list(dict.fromkeys(failed.values()))
+    if failed and not scores:
+        raise AudioError(reasons[0])
+    if failed:
+        lines = [f"{len(failed)} of {len(proposals)} are left out:", *reasons]
+        st.warning("  \n".join(map(plain, lines)), icon=":material/info:")
     return scores
 
 

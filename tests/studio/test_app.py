@@ -96,6 +96,18 @@ def test_in_a_large_library_nothing_is_scored_before_a_base_is_chosen(page, tmp_
     assert kept.stat().st_size
 
 
+def test_a_song_that_cannot_be_read_is_left_out(page, tmp_path):
+    database = make_tiny_database(tmp_path / "db", songs=4)
+    clip_id = clip_of(database, "Song 1")
+    (database.root / "audio" / clip_id / "vocal.flac").write_bytes(b"no sound")
+    app = page(f"library={database.root}", "scorer=keytempo")
+    assert not app.exception and not app.error
+    frame = table(app)
+    assert len(frame) == 9 and "Song 1" not in set(frame["vocal"])
+    assert "3 of 12 are left out" in app.warning[0].value
+    assert "cannot be decoded" in app.warning[0].value.replace("\\", "")
+
+
 def test_limits_leave_pairs_out(page, small_library):
     app = page(f"library={small_library.root}", "scorer=keytempo")
     (tempo,) = (slider for slider in app.slider if slider.label == "Tempo")
