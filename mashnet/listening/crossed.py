@@ -11,6 +11,7 @@ would be too narrow.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,6 +56,10 @@ def difference_of(
         participants: of each rating, shape (ratings,).
         items: of each rating, shape (ratings,).
         bootstrap: how many draws, and their seed.
+
+    Returns:
+        One estimate per column; without an interval (NaN) where one side had one listener or one
+        clip only: such a clip is in every draw that counts, as if there were no others.
     """
     weights = _weights(participants, items, bootstrap)
     means = []
@@ -63,7 +68,11 @@ def difference_of(
         with np.errstate(invalid="ignore"):
             means.append(of_side @ values / of_side.sum(axis=1, keepdims=True))
     value = values[first].mean(axis=0) - values[second].mean(axis=0)
-    return _estimates(value, means[0] - means[1], participants, items)
+    found = _estimates(value, means[0] - means[1], participants, items)
+    sides = [(participants[chosen], items[chosen]) for chosen in (first, second)]
+    if min(len(np.unique(names)) for side in sides for names in side) < 2:
+        return [replace(one, low=math.nan, high=math.nan) for one in found]
+    return found
 
 
 def _weights(participants: np.ndarray, items: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:

@@ -117,9 +117,21 @@ def test_the_interval_of_a_mean_draws_listeners_and_clips() -> None:
     (by_clips,) = mean_of(values, clips, people, BOOTSTRAP)
     assert (by_clips.low, by_clips.high) == (1, 3)
     # A difference of one listener's severity is none between clips: all draws agree.
-    first = np.array([True, False, True, False])
+    values, people = np.repeat(values[1:3], 4, axis=0), np.repeat(people[1:3], 4)
+    clips = np.tile(["a", "b", "c", "d"], 2)
+    first = np.isin(clips, ["a", "b"])
     (apart,) = difference_of(values, first, ~first, people, clips, BOOTSTRAP)
     assert (apart.value, apart.low, apart.high) == (0, 0, 0)
+
+
+def test_one_clip_on_either_side_says_nothing_about_other_clips() -> None:
+    people, clips = np.tile(["p", "q", "r"], 3), np.repeat(["a", "b", "c"], 3)
+    values = np.arange(9.0)[:, None]
+    for first in (clips == "a", clips != "a"):
+        (apart,) = difference_of(values, first, ~first, people, clips, BOOTSTRAP)
+        assert np.isfinite(apart.value) and np.isnan([apart.low, apart.high]).all()
+    (apart,) = difference_of(values, clips != "c", clips != "a", people, clips, BOOTSTRAP)
+    assert apart.low < apart.value < apart.high  # two of them on either side
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
