@@ -20,6 +20,7 @@ from mashnet.arguments import read_arguments, run_program, whole_number
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.song_clips import left_out
 from mashnet.errors import DatabaseError, MashnetError, require_one_of
 from mashnet.evaluation.judges import offered
 from mashnet.evaluation.kept_scores import ScoreStore, open_library, scores_of
@@ -49,12 +50,14 @@ class Chosen:
         judged: how many pairs were heard.
         proposed: how many could be made within the limits.
         failed: what could not be rendered, one line each.
+        left_out: which songs take no part, and why; empty if all do.
     """
 
     rows: list[dict[str, Any]]
     judged: int
     proposed: int
     failed: list[str]
+    left_out: str
 
 
 def make_mashups(
@@ -124,7 +127,7 @@ def make_mashups(
                 failed += [str(error)] if str(error) not in failed else []
     if not collection.rows:
         raise DatabaseError(f"{database.root}: nothing could be rendered; first: {failed[0]}")
-    return Chosen(collection.rows, len(heard), len(proposals), failed)
+    return Chosen(collection.rows, len(heard), len(proposals), failed, left_out(database))
 
 
 def _scores(
@@ -143,11 +146,13 @@ def _scores(
 
 def _nothing_fits(database: MashupDB, limits: Limits) -> str:
     slowest, fastest = limits.tempo_range
+    lacking = left_out(database)
+    without = f"; {lacking}" if lacking else ""
     return (
         f"{database.root}: no vocal of one song fits the music of another within "
         f"{limits.max_semitones} semitones and a tempo ratio of {slowest} to {fastest} "
-        f"({database.clips.height} clips). Songs need a tempo, downbeats and a key; "
-        f"max_semitones=6 allows larger shifts"
+        f"({database.clips.height} clips{without}). Two songs are needed, "
+        f"with a tempo, downbeats and a key; max_semitones=6 allows larger shifts"
     )
 
 
@@ -174,6 +179,8 @@ def main(arguments: list[str]) -> None:
             f"note: {len(chosen.rows)} instead of {numbers['top']}: a song is taken at most "
             f"{numbers['per_song']} times as base and as often as guest (per_song=…)"
         )
+    if chosen.left_out:
+        print(f"note: {chosen.left_out}")
     page = Path(settings["out"]) / "index.html"
     rows, judged = chosen.rows, chosen.judged
     write_page(page, "mashnet.rendering", "mashups.html.j2", rows=rows, judged=judged)

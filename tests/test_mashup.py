@@ -119,6 +119,24 @@ def without_beats(folder: Path) -> Path:
     return collected.write().root
 
 
+def test_songs_that_lack_something_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    collected = MetronomeDB(tmp_path / "db")
+    for lacking in ({}, {}, {"key_tonic": None, "key_mode": None}, {"beats": [], "downbeats": []}):
+        collected.add(duration_s=6, **lacking)
+    collected.add(duration_s=6, tempo_bpm=120, roles=("harmonic",))
+    twice = collected.add(duration_s=6, key_tonic=None)  # its other clip has all
+    collected.add(duration_s=6)
+    collected.clips[-1]["song_id"] = collected.clips[-2]["song_id"]
+    assert twice == collected.clips[-2]["clip_id"]
+    run(collected.write().root, tmp_path / "out", "top=1")
+    assert (
+        "note: 3 of 6 songs take no part: 1 with neither a vocal nor an accompaniment that "
+        "sounds, 1 without a key, 1 without beats" in capsys.readouterr().out
+    )
+
+
 def test_a_library_of_nothing_leaves_an_earlier_choice_alone(library: Path, tmp_path: Path) -> None:
     run(library, tmp_path / "out", "top=2")
     before = read_collection(tmp_path / "out")
@@ -138,7 +156,7 @@ def test_one_line_for_input_that_is_not_as_it_should_be(library: Path, tmp_path:
         (DatabaseError, "not a MashupDB", [f"library={tmp_path}", "scorer=random", "out=x"]),
         (
             DatabaseError,
-            "no vocal of one song",
+            "no vocal of one song.*2 of 2 songs take no part: 2 without beats",
             [f"library={without_beats(tmp_path / 'db')}", "scorer=random", f"out={tmp_path / 'm'}"],
         ),
         (

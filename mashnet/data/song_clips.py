@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.errors import require_one_of
 
 WHICH = ("one", "all")  # clips of a song
@@ -40,6 +41,37 @@ def clips_with(database: MashupDB, roles: Sequence[str], *, split: str, which: s
             for song, clips in by_song.items()
         }
     return [clip_id for clips in by_song.values() for clip_id in clips]
+
+
+def left_out(database: MashupDB, split: str = "all") -> str:
+    """Say how many songs can be in no mashup, and what they lack; empty if none.
+
+    Args:
+        database: the library.
+        split: train, val, test or all.
+    """
+    lacks: dict[str, list[str]] = {}
+    for clip_id in clips_of_split(database, split):
+        song = database.clip_rows[clip_id]["song_id"]
+        lacks.setdefault(song, []).append(_lacks(database, clip_id))
+    # Of a song in several clips one that lacks nothing is enough.
+    reasons = Counter(max(of_clips) for of_clips in lacks.values() if all(of_clips))
+    if not reasons:
+        return ""
+    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    return f"{reasons.total()} of {len(lacks)} songs take no part: {counted}"
+
+
+def _lacks(database: MashupDB, clip_id: str) -> str:
+    """Return what keeps a clip from being moved and heard; empty if nothing does."""
+    row, roles = database.clip_rows[clip_id], set(database.sounding_stems.get(clip_id, {}))
+    if not row["tempo_bpm"] or not row["downbeats"]:
+        return "without beats"
+    if row["key_tonic"] is None:
+        return "without a key"
+    if VOCAL not in roles and not set(ROLES) - {VOCAL} <= roles:
+        return "with neither a vocal nor an accompaniment that sounds"
+    return ""
 
 
 def _sung_s(database: MashupDB, clip_id: str) -> float:
