@@ -23,6 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # participants, items, tests
 _TOKEN = re.compile(r"[0-9a-f]{32}")  # of one length: half a token is seen to be half a line
 _MOST_POSITION = 100_000
 _MOST_LISTENED_S = 86_400.0
+_FORMULA = ("=", "+", "-", "@")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")  # a rating stays one line
 
 
@@ -201,7 +202,9 @@ def _comment(values: Mapping[str, Any]) -> str:
     if values.get("comment") is None:
         return ""
     comment = _CONTROLS.sub(" ", _text(values, "comment")).strip()
-    if len(comment) > MAX_COMMENT:
+    if len(comment.removeprefix("'")) > MAX_COMMENT:
         raise ValueError(f"comment has more than {MAX_COMMENT} characters")
+    if comment.startswith(_FORMULA):  # spreadsheet programs would run what a stranger wrote
+        comment = "'" + comment
     # What cannot be written as UTF-8 (half a surrogate pair) must not reach the file.
     return comment.encode("utf-8", "replace").decode()

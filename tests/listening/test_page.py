@@ -150,7 +150,7 @@ def test_the_backups_columns_are_the_servers(page: Any, server: Server, tmp_path
     begin(page, server, "backup")
     listen(page, 1)
     answer(page, 1, 2, 3, 4, 5)
-    page.fill("#comment", 'a "b", c;\nd')
+    page.fill("#comment", '=a "b", c;\nd')
     ready_for_a_click(page)
     page.click("#next")
     stored(page)
@@ -160,7 +160,7 @@ def test_the_backups_columns_are_the_servers(page: Any, server: Server, tmp_path
     download.value.save_as(tmp_path / "backup.csv")
     with (tmp_path / "backup.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert row["comment"] == 'a "b", c; d' and row["participant"] == "backup"
+    assert row["comment"] == '\'=a "b", c; d' and row["participant"] == "backup"
     (rating,), warnings = read_ratings(tmp_path / "backup.csv")
     assert warnings == [] and dict(rating.answers) == dict(
         zip(QUESTION_NAMES, (1, 2, 3, 4, 5), strict=True)

@@ -65,6 +65,16 @@ def test_times_become_utc() -> None:
     assert rating_of(VALID).rated_at == "2026-01-01T10:00:00.000+00:00"
 
 
+def test_a_comment_is_no_formula_when_a_spreadsheet_opens_the_file() -> None:
+    for first in "=+-@":
+        rating = rating_of({**VALID, "comment": f" {first}1+1"})
+        assert rating.comment == f"'{first}1+1"
+        longest = rating_of({**VALID, "comment": first + "x" * 1999})
+        for once in (rating, longest):  # and what is read again stays as it is
+            assert rating_of({**VALID, "comment": once.comment}).comment == once.comment
+    assert rating_of({**VALID, "comment": "'tis 1 + 1"}).comment == "'tis 1 + 1"
+
+
 @given(st.text(max_size=300))
 def test_any_comment_is_one_line_that_reads_back(comment: str) -> None:
     try:

@@ -245,6 +245,7 @@ function download() {
     .filter((item) => answers[item])
     .map((item) => {
       const answer = { ...answers[item], test: test.test, participant, item, position: order.indexOf(item) + 1 };
+      answer.comment = (answer.comment || "").replace(/^[=+@-]/, "'$&"); // no formula, as the server has it
       return test.columns.map((column) => cell(answer[column])).join(",");
     });
   const text = [test.columns.join(","), ...rows].join("\n") + "\n";
