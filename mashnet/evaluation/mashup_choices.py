@@ -42,13 +42,19 @@ def best_and_worst(
 ) -> tuple[list[int], list[int]]:
     """Return which proposals stand first and which last; none stands in both lists.
 
+    Where there are fewer than are asked for, both lists become shorter: else the best would be all
+    there is, down to the worst.
+
     Args:
         proposals: that were judged.
         scores: shape (proposals,).
-        top: how many of the best.
-        bottom: how many of the worst.
+        top: how many of the best, at most.
+        bottom: how many of the worst, at most.
         per_song: as base, and again as guest, a song stands in a list at most so often.
     """
+    if top + bottom > len(proposals):
+        share = round(len(proposals) * top / (top + bottom))
+        top = max(min(top, 1), min(share, len(proposals) - min(bottom, 1)))
     best = choose(proposals, scores, top, per_song=per_song)
     rest = [index for index in range(len(proposals)) if index not in set(best)]
     worst = choose(

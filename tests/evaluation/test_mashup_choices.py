@@ -62,3 +62,15 @@ def test_who_likes_all_alike_has_two_different_lists() -> None:
     best, worst = best_and_worst(ALL, np.zeros(len(ALL)), top=5, bottom=5, per_song=2)
     assert len(best) == len(worst) == 5
     assert not set(best) & set(worst)
+
+
+def test_of_few_both_lists_get_their_share() -> None:
+    scores = np.arange(len(ALL), dtype=float)
+    for few, top, bottom, expected in (
+        (12, 20, 20, (6, 6)),
+        (9, 20, 10, (6, 3)),
+        (3, 9, 1, (2, 1)),
+    ):
+        best, worst = best_and_worst(ALL[:few], scores[:few], top=top, bottom=bottom, per_song=20)
+        assert (len(best), len(worst)) == expected
+        assert min(scores[best]) > max(scores[worst])

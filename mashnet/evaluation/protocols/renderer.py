@@ -134,7 +134,7 @@ def run(
         name: choices_of(proposals, scores, *lists[name], originals, of_originals)
         for name in scores
     }
-    collection = Collection(folder / FOLDER, technique=technique, engine=engine)
+    collection = Collection(folder / FOLDER, technique=technique, engine=engine, workers=None)
     rows = render_choices(choices, collection)
     asked = next((scorer for scorer in scorers if scorer.name == judge), None)
     finished = measure_choices(choices, rows, collection, asked)
@@ -202,11 +202,13 @@ def _notes(
             f"Of {num_proposed} mashups within the limits those {num_ranked} were ranked whose "
             f"vocal is moved least (protocol.num_ranked=…)."
         )
+    why = "there are no more without taking a song too often (protocol.per_song=…)"
+    if num_ranked < sum(wanted):
+        why = f"{num_ranked} were ranked, and none is both"
     for name, (best, worst) in lists.items():
         if (len(best), len(worst)) != wanted:
             notes.append(
                 f"{name}: {len(best)} instead of {wanted[0]} best and {len(worst)} instead of "
-                f"{wanted[1]} worst mashups: there are no more without taking a song too often "
-                f"(protocol.per_song=…)."
+                f"{wanted[1]} worst mashups: {why}."
             )
     return notes

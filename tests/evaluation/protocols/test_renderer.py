@@ -197,6 +197,7 @@ def test_songs_that_do_not_suffice_are_said(root: Path, tmp_path: Path) -> None:
     assert 2 <= counts["best"] <= 5 and counts["best"] + counts["worst"] <= 10
     assert any("Of 16 mashups within the limits those 10 were ranked" in n for n in outcome.notes)
     assert any(f"one: {counts['best']} instead of 9 best" in note for note in outcome.notes)
+    assert any("10 were ranked, and none is both" in note for note in outcome.notes)
     assert any(note.startswith("No judge was named") for note in outcome.notes)
     for kind in ("best", "worst"):
         rows = outcome.scores.filter(pl.col("kind") == kind)
