@@ -105,7 +105,7 @@ def splice_jumps(layer: np.ndarray, sample_rate: int, plan: GuestPlan) -> tuple[
 def check_pair(base: SongOfLibrary, guest: SongOfLibrary, *, listen: bool) -> dict[str, Any]:
     """Render one pair and measure it; `listen`: also where its beats and splices are."""
     name = stem_to_give(guest)
-    made = render_mashup(base, {name: guest}, technique="structure+key", threads=1)
+    made = render_mashup(base, {name: guest}, technique="structure+key")
     if not np.isfinite(made.audio).all() or np.abs(made.audio).max() >= 1:
         raise ValueError("clipped or not finite")
     beat_s = float(np.median(np.diff(base.facts.beats_s)))
@@ -122,7 +122,6 @@ def check_pair(base: SongOfLibrary, guest: SongOfLibrary, *, listen: bool) -> di
             Part(guest, (stem,), plan, 0.0),
             duration_s=base.facts.duration_s,
             sample_rate=base.sample_rate,
-            threads=1,
         )
         original, rate = read_audio(stem.path, sample_rate=base.sample_rate)
         lags_s = beat_lags_s(original, layer, rate, plan, base.facts, guest.facts)
@@ -293,12 +292,12 @@ def compare_speed(songs: Sequence[SongOfLibrary], count: int) -> list[dict[str, 
                 for technique in TECHNIQUES:
 
                     def ours(
-                        threads: int | None,
+                        workers: int | None,
                         base: SongOfLibrary = base,
                         guests: dict[str, SongOfLibrary] = guests,
                         technique: str = technique,
                     ) -> None:
-                        made = render_mashup(base, guests, technique=technique, threads=threads)
+                        made = render_mashup(base, guests, technique=technique, workers=workers)
                         write_sound(out, made.audio, made.sample_rate)
 
                     def theirs(

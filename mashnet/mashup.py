@@ -104,7 +104,7 @@ def make_mashups(
     store, ears = ScoreStore(kept, judge.identity()), judge.load()
     # Before an hour of listening, and not before it is clear that there is something to listen to:
     # what an earlier run has chosen is forgotten here.
-    collection = Collection(out, technique=technique, engine=engine)
+    collection = Collection(out, technique=technique, engine=engine, workers=None)
     found, unread = _scores(judge.name, ears, proposals[:judged], store)
     failed = list(dict.fromkeys(unread.values()))
     heard = [proposal for proposal in proposals[:judged] if proposal.proposal_id in found]

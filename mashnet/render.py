@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> None:
         {stem: songs[name] for stem, name in stems.items()},
         technique=settings["technique"],
         engine=settings["engine"],
+        workers=None,
     )
     write_sound(out, mashup.audio, mashup.sample_rate)
     for line in [*warnings, *mashup.warnings]:

@@ -40,14 +40,21 @@ class Collection:
         *,
         technique: str = DEFAULT_TECHNIQUE,
         engine: str = RENDERING_ENGINE,
+        workers: int | None = 1,
     ) -> None:
         """Make the folder, and clear away what a killed run left half done.
+
+        Args:
+            folder: of the collection.
+            technique: as in `mashnet.rendering.mashup.render_mashup`; engine and workers likewise.
+            engine: likewise.
+            workers: likewise.
 
         Raises:
             ConfigError: if it cannot be made.
         """
         self.folder = Path(folder)
-        self.technique, self.engine = technique, engine
+        self.technique, self.engine, self.workers = technique, engine, workers
         self.rows: list[dict[str, Any]] = []
         self._songs: dict[tuple[str, str], SongOfLibrary] = {}
         try:
@@ -90,7 +97,7 @@ class Collection:
         recipe_path = path.with_suffix(".json")  # written last: where it is, all is
         if not (path.is_file() and recipe_path.is_file()):
             how = {"technique": self.technique, "engine": self.engine}
-            mashup = render(proposal, **how)
+            mashup = render(proposal, **how, workers=self.workers)
             write_sound(path, mashup.audio, mashup.sample_rate)
             write_json(recipe_path, recipe_of(proposal, mashup, **how))
         row = {

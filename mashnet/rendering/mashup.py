@@ -6,9 +6,7 @@ loudness and peaks; `plan_parts` and `render_part` give what each song adds, apa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +14,10 @@ import numpy as np
 from mashnet.audio.limiter import TARGET_LUFS, Mastered, master
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.errors import ConfigError
-from mashnet.rendering.pieces import Mix, add_moved, add_untouched
+from mashnet.rendering.pieces import Mix, Pending, add_moved, add_untouched
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, GuestPlan, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, StemFile, without
+from mashnet.rendering.workers import stretching
 
 # The faster engine follows beats within 3 ms at a third of the finer one's cost; PEERS and
 # `python -m benchmarks.stretch` have the figures of both.
@@ -69,7 +68,7 @@ def render_mashup(
     *,
     technique: str = DEFAULT_TECHNIQUE,
     engine: str = RENDERING_ENGINE,
-    threads: int | None = None,
+    workers: int | None = 1,
 ) -> Mashup:
     """Put stems of guests in the place of the base's.
 
@@ -81,7 +80,8 @@ def render_mashup(
         guests: name of a stem → the song it comes from; a song may give several.
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
         engine: one that follows key frames: pylibrb_r2, or pylibrb (finer, three times the time).
-        threads: how many stretch at once; None takes as many as there are cores.
+        workers: how many stretch at once; None: as many as there are cores, where that is worth
+            it. More than one are processes: see `mashnet.rendering.workers`.
 
     Returns:
         The mashup. What a song lacks is in its warnings; what can be rendered is.
@@ -96,9 +96,7 @@ def render_mashup(
         raise ConfigError("a mashup needs a guest: vocals=SONG, or bass=, drums=, other= …")
     parts, warnings = plan_parts(base, guests, technique)
     mix = _silence(base)
-    with _workers(threads) as workers:
-        for part in parts:
-            _add_part(mix, part, engine, workers)
+    _add(mix, parts, engine, workers)
     return _mastered(mix, parts, warnings)
 
 
@@ -121,7 +119,7 @@ def render_part(
     duration_s: float,
     sample_rate: int,
     engine: str = RENDERING_ENGINE,
-    threads: int | None = None,
+    workers: int | None = 1,
 ) -> np.ndarray:
     """Render what one song adds to a mashup, before loudness and peaks are seen to.
 
@@ -130,7 +128,8 @@ def render_part(
         duration_s: of the mashup: the base's.
         sample_rate: of the mashup: the base's, in Hz.
         engine: as in `render_mashup`.
-        threads: how many stretch at once; None takes as many as there are cores.
+        workers: how many stretch at once; None: as many as there are cores, where that is worth
+            it. More than one are processes: see `mashnet.rendering.workers`.
 
     Returns:
         float32, shape (1 or 2, samples). Those of all parts add up to the mashup before mastering.
@@ -142,8 +141,7 @@ def render_part(
     require_installed(engine)
     require_beatwise(engine)
     mix = Mix(round(duration_s * sample_rate), sample_rate)
-    with _workers(threads) as workers:
-        _add_part(mix, part, engine, workers)
+    _add(mix, [part], engine, workers)
     return mix.audio
 
 
@@ -193,28 +191,29 @@ def _silence(base: SongOfLibrary) -> Mix:
     return Mix(round(base.facts.duration_s * base.sample_rate), base.sample_rate)
 
 
-def _workers(threads: int | None) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads or os.cpu_count() or 1)
-
-
-def _add_part(mix: Mix, part: Part, engine: str, workers: Executor) -> None:
-    """Add the stems of one song to a mix, one after the other: none is held whole."""
-    gain = 10 ** (part.gain_db / 20)
-    for stem in part.stems:
-        if part.plan is None:
-            add_untouched(mix, stem.path, gain)
-            continue
-        add_moved(
-            mix,
-            stem.path,
-            part.plan.pieces,
-            duration_s=part.song.facts.duration_s,
-            semitones=part.plan.semitones if stem.pitched else 0,
-            pitched=stem.pitched,
-            gain=gain,
-            engine=engine,
-            workers=workers,
-        )
+def _add(mix: Mix, parts: Sequence[Part], engine: str, workers: int | None) -> None:
+    """Add parts to a mix, in their order: sums are the same to the bit, however many work."""
+    plans = [(part.plan, len(part.stems)) for part in parts if part.plan]
+    sound_s = sum(count * (p.end_s - p.start_s) for plan, count in plans for p in plan.pieces)
+    with stretching(workers, sound_s) as (executor, at_once):
+        pending = Pending(mix, executor, at_once)
+        for part in parts:
+            gain = 10 ** (part.gain_db / 20)
+            for stem in part.stems:
+                if part.plan is None:
+                    add_untouched(mix, stem.path, gain)
+                    continue
+                add_moved(
+                    pending,
+                    stem.path,
+                    part.plan.pieces,
+                    duration_s=part.song.facts.duration_s,
+                    semitones=part.plan.semitones if stem.pitched else 0,
+                    pitched=stem.pitched,
+                    gain=gain,
+                    engine=engine,
+                )
+        pending.finish()
 
 
 def _mastered(mix: Mix, parts: Sequence[Part], warnings: list[str]) -> Mashup:

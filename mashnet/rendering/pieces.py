@@ -31,7 +31,6 @@ _GRID_SAMPLES = (
 )
 _BLOCK_S = 30.0
 _LEAST_S = 0.05  # less than this is not read: a stem may be shorter than its clip by as much
-_AHEAD = 2  # sounds that are stretched while others wait to be added
 _KEPT_SAMPLES = 1 << 24  # of stretched sound, in case it comes back: about 65 MB
 
 
@@ -55,6 +54,39 @@ class Mix:
         heard = audio[:, max(0, -start) : max(0, self.audio.shape[1] - start)]
         begin = max(0, start)
         self.audio[:, begin : begin + heard.shape[1]] += heard
+
+
+class Pending:
+    """Sounds that are being stretched; they are added to a mix in the order in which they came."""
+
+    def __init__(self, mix: Mix, executor: Executor, at_once: int) -> None:
+        """Nothing is pending yet.
+
+        Args:
+            mix: is added to.
+            executor: where stretching is done.
+            at_once: how many sounds it stretches at once; hardly more are held.
+        """
+        self.mix = mix
+        self.executor = executor
+        self._ahead = at_once + 1
+        self._waiting: deque[tuple[Piece, int, float, Future[np.ndarray]]] = deque()
+
+    def put(self, piece: Piece, start: int, gain: float, stretched: Future[np.ndarray]) -> None:
+        """Wait for a sound, to be added with a gain from a sample on; add what is in the way."""
+        self._waiting.append((piece, start, gain, stretched))
+        if len(self._waiting) > self._ahead:
+            self._place()
+
+    def finish(self) -> None:
+        """Add all that is left."""
+        while self._waiting:
+            self._place()
+
+    def _place(self) -> None:
+        piece, start, gain, stretched = self._waiting.popleft()
+        sound = stretched.result() * np.float32(gain)
+        self.mix.add(*_faded(sound, start, piece, self.mix.sample_rate))
 
 
 @dataclass(frozen=True)
@@ -98,7 +130,7 @@ def add_untouched(mix: Mix, path: Path, gain: float) -> None:
 
 
 def add_moved(
-    mix: Mix,
+    pending: Pending,
     path: Path,
     pieces: Sequence[Piece],
     *,
@@ -107,12 +139,11 @@ def add_moved(
     pitched: bool,
     gain: float,
     engine: str,
-    workers: Executor,
 ) -> None:
-    """Add a stem of a guest.
+    """Add a stem of a guest; the last of it when `pending` is finished.
 
     Args:
-        mix: is added to.
+        pending: of the mix.
         path: of the stem.
         pieces: of the plan, in order of time.
         duration_s: of the stem's clip.
@@ -120,46 +151,35 @@ def add_moved(
         pitched: False for drums.
         gain: amplitude.
         engine: of `mashnet.audio.stretch`; must follow key frames.
-        workers: where stretching is done; engines leave other threads alone.
 
     Raises:
         AudioError: if the stem cannot be read.
     """
+    sample_rate = pending.mix.sample_rate
     done: OrderedDict[tuple[object, ...], tuple[int, Future[np.ndarray]]] = OrderedDict()
-    waiting: deque[tuple[Piece, int, Future[np.ndarray]]] = deque()
-
-    def place() -> None:
-        piece, start, stretched = waiting.popleft()
-        mix.add(*_faded(stretched.result() * np.float32(gain), start, piece, mix.sample_rate))
 
     @lru_cache(maxsize=1)  # a section that is repeated is read once
     def read(first: int, samples: int) -> np.ndarray:
-        start_s, length_s = first / mix.sample_rate, samples / mix.sample_rate
-        audio, _ = read_audio(
-            path, sample_rate=mix.sample_rate, start_s=start_s, duration_s=length_s
-        )
+        start_s, length_s = first / sample_rate, samples / sample_rate
+        audio, _ = read_audio(path, sample_rate=sample_rate, start_s=start_s, duration_s=length_s)
         return mono_or_stereo(audio)
 
     for piece in pieces:
-        for sound in _sounds(read, piece, mix.sample_rate, duration_s):
+        for sound in _sounds(read, piece, sample_rate, duration_s):
             if sound.identity not in done:
-                stretched = workers.submit(
+                stretched = pending.executor.submit(
                     stretch,
                     sound.audio,
-                    mix.sample_rate,
+                    sample_rate,
                     keyframes=sound.keyframes,
                     semitones=semitones,
                     engine=engine,
                     pitched=pitched,
                 )
                 done[sound.identity] = sound.size, stretched
-            waiting.append((piece, sound.start, done[sound.identity][1]))
-            if len(waiting) > _AHEAD:
-                place()
+            pending.put(piece, sound.start, gain, done[sound.identity][1])
             while len(done) > 1 and sum(size for size, _ in done.values()) > _KEPT_SAMPLES:
                 done.popitem(last=False)
-    while waiting:
-        place()
 
 
 def _faded(audio: np.ndarray, start: int, piece: Piece, sample_rate: int) -> tuple[np.ndarray, int]:

@@ -20,8 +20,14 @@ RECIPE_VERSION = 1
 _MAKERS = ("mashnet", "pylibrb", "numpy", "soxr", "soundfile")
 
 
-def render(proposal: Proposal, *, technique: str, engine: str) -> Mashup:
+def render(proposal: Proposal, *, technique: str, engine: str, workers: int | None = 1) -> Mashup:
     """Render a proposal as a whole mashup; an original is brought to a mashup's loudness.
+
+    Args:
+        proposal: what to render.
+        technique: as in `mashnet.rendering.mashup.render_mashup`; engine and workers likewise.
+        engine: likewise.
+        workers: likewise.
 
     Raises:
         ConfigError: if technique or engine is unknown.
@@ -32,7 +38,7 @@ def render(proposal: Proposal, *, technique: str, engine: str) -> Mashup:
     if not proposal.guests:
         return render_original(base)
     guests = {role: song_of(guest.clip) for role, guest in proposal.guests.items()}
-    return render_mashup(base, guests, technique=technique, engine=engine)
+    return render_mashup(base, guests, technique=technique, engine=engine, workers=workers)
 
 
 def song_of(clip: LibraryClip) -> SongOfLibrary:

@@ -30,7 +30,7 @@ def layer_of(
 ) -> tuple[np.ndarray, GuestPlan]:
     plan = plan_guest(base.facts, guest.facts, technique)
     length = {"duration_s": base.facts.duration_s, "sample_rate": base.sample_rate}
-    return render_part(Part(guest, (stem,), plan, 0.0), **length, threads=1), plan
+    return render_part(Part(guest, (stem,), plan, 0.0), **length), plan
 
 
 @pytest.mark.parametrize(("base_id", "guest_id"), list(pairwise([*ANNOTATED, ANNOTATED[0]])))
@@ -67,7 +67,7 @@ def test_length_peaks_loudness_and_channels(
 ) -> None:
     base, guest = song(corpus_library, base_id), song(corpus_library, guest_id)
     name = guest.stems[0].label
-    made = render_mashup(base, {name: guest}, threads=1)
+    made = render_mashup(base, {name: guest})
     stereo = STEREO in (base_id, guest_id)
     assert made.audio.shape == (2 if stereo else 1, round(base.facts.duration_s * 44100))
     assert np.isfinite(made.audio).all() and np.abs(made.audio).max() < 1
@@ -95,4 +95,7 @@ def test_every_pair_of_the_whole_corpus_has_a_plan() -> None:
             plan = plan_guest(base.facts, guest.facts, technique)
             assert plan.pieces and abs(plan.semitones) <= 6
             beat_s = 60 / 30  # of the slowest song
-            assert plan.pieces[-1].end_s >= base.facts.duration_s - beat_s
+            to_the_end = plan.pieces[-1].end_s >= base.facts.duration_s - beat_s
+            # Where the guest lacks a section the base may be alone at the end, and it is said.
+            alone = technique == "structure" and any("alone" in w for w in plan.warnings)
+            assert to_the_end or alone, (base.clip_id, guest.clip_id, plan.warnings)

@@ -18,7 +18,7 @@ from mashnet.rendering.mashup import (
     render_original,
     render_part,
 )
-from mashnet.rendering.pieces import Mix, add_moved
+from mashnet.rendering.pieces import Mix, Pending, add_moved
 from mashnet.rendering.plan import TECHNIQUES, Piece, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, song_of_library
 from tests.metronome import RATE, MetronomeDB, click_near, pitch_class
@@ -43,14 +43,14 @@ def song(library: MashupDB, index: int) -> SongOfLibrary:
 
 def mashup(library: MashupDB, base: int, technique: str = "tempo+key", **guests: int) -> Mashup:
     found = {name: song(library, index) for name, index in guests.items()}
-    return render_mashup(song(library, base), found, technique=technique, threads=1)
+    return render_mashup(song(library, base), found, technique=technique)
 
 
 def layer(base: SongOfLibrary, guest: SongOfLibrary, role: str, technique: str) -> np.ndarray:
     """Return what a guest adds to a mashup at its own level, before mastering, (samples,)."""
     (part,) = [p for p in plan_parts(base, {role: guest}, technique)[0] if p.plan is not None]
     length = {"duration_s": base.facts.duration_s, "sample_rate": base.sample_rate}
-    return render_part(replace(part, gain_db=0.0), **length, threads=1)[0]
+    return render_part(replace(part, gain_db=0.0), **length)[0]
 
 
 @pytest.mark.parametrize("guest", [GUEST, THIRD, SLOW, FREE])
@@ -108,7 +108,7 @@ def test_guests_are_brought_to_the_bases_level(library: MashupDB, tmp_path: Path
     quiet = database.stems.with_columns(rms_db=database.stems["rms_db"] - 6)
     louder = song(library, GUEST)
     database._tables["stems"] = quiet
-    made = render_mashup(song(database, BASE), {"vocals": louder}, threads=1)
+    made = render_mashup(song(database, BASE), {"vocals": louder})
     assert made.parts[1].gain_db == pytest.approx(-6)
 
 
@@ -123,9 +123,9 @@ def test_a_song_laid_on_itself_is_itself(library: MashupDB) -> None:
 def test_parts_add_up_to_the_mashup(library: MashupDB) -> None:
     base = song(library, BASE)
     guests = {"vocals": song(library, GUEST), "drums": song(library, THIRD)}
-    made = render_mashup(base, guests, threads=1)
+    made = render_mashup(base, guests)
     length = {"duration_s": base.facts.duration_s, "sample_rate": base.sample_rate}
-    parts = [render_part(part, **length, threads=1) for part in made.parts]
+    parts = [render_part(part, **length) for part in made.parts]
     together = np.sum(parts, axis=0)
     assert together.shape == made.audio.shape and all(np.abs(part).max() > 0 for part in parts)
     master(together, RATE)
@@ -142,10 +142,10 @@ def test_an_original_is_all_stems_of_the_song_at_the_mashups_loudness(library: M
     assert made.mastered == mastered and mastered.true_peak_db <= -1 + 1e-4
 
 
-def test_threads_do_not_change_a_bit(library: MashupDB) -> None:
+def test_workers_do_not_change_a_bit(library: MashupDB) -> None:
     guests = {"vocals": song(library, THIRD), "drums": song(library, FREE)}
     once, again = (
-        render_mashup(song(library, BASE), guests, threads=threads).audio for threads in (1, 3)
+        render_mashup(song(library, BASE), guests, workers=workers).audio for workers in (1, 3)
     )
     assert np.array_equal(once, again)
 
@@ -183,9 +183,10 @@ def tone_file(path: Path, wave: np.ndarray, rate: int = RATE) -> Path:
 
 def moved(path: Path, pieces: list[Piece], duration_s: float, length_s: float) -> np.ndarray:
     mix = Mix(round(length_s * RATE), RATE)
-    with ThreadPoolExecutor(1) as workers:
+    with ThreadPoolExecutor(1) as executor:
+        pending = Pending(mix, executor, 1)
         add_moved(
-            mix,
+            pending,
             path,
             pieces,
             duration_s=duration_s,
@@ -193,8 +194,8 @@ def moved(path: Path, pieces: list[Piece], duration_s: float, length_s: float) -
             pitched=True,
             gain=1.0,
             engine="pylibrb_r2",
-            workers=workers,
         )
+        pending.finish()
     return mix.audio
 
 

@@ -124,7 +124,7 @@ def run(
     ]
     examples: list[SoundExample] = []
     if rendered:
-        collection = Collection(folder / "mashups", technique=technique)
+        collection = Collection(folder / "mashups", technique=technique, workers=None)
         notes += _render(seeds, scores, collection)
         examples = [_example(collection, row) for row in collection.rows]
         notes.append(
