@@ -129,7 +129,8 @@ def run(
         examples = [_example(collection, row) for row in collection.rows]
         notes.append(
             f"First choices and originals are in {collection.folder}: a collection for a "
-            f"listening test (python -m mashnet.listening build systems=[{collection.folder}])."
+            f"listening test: python -m mashnet.listening build 'systems=[{collection.folder}]' "
+            f"out=listening/"
         )
     return Outcome(
         protocol=NAME,

@@ -1,5 +1,6 @@
 """Vocals look for an accompaniment: ranks by hand, first choices rendered."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mashnet.evaluation.protocols.accompaniment_retrieval import run
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.results import Outcome
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.listening.__main__ import _settings
 from mashnet.rendering.collection import read_collection
 from tests.metronome import MetronomeDB
 
@@ -108,6 +110,9 @@ def test_first_choices_and_originals_are_rendered_for_listeners(
         assert row["score"] == same["score"].max() and same.height == 3
     assert all(row["guests"] == [] and row["score"] is None for row in rows[6:])
     assert [e.audio.is_file() for e in outcome.examples] == [True] * 9
+    (command,) = [n.partition("test: ")[2] for n in outcome.notes if "mashnet.listening" in n]
+    *_, name, systems, out = shlex.split(command)
+    assert _settings(name, [systems, out])["systems"] == f"[{tmp_path / 'mashups'}]"
     choices = result(outcome, "up").facts["first_choices"]
     assert len(choices) == 3 and set(choices[0]) == {"vocal", "harmonic", "percussion", "score"}
 
