@@ -148,6 +148,7 @@ def music_under_vocals(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     num_candidates: int = 180,
     seed: int = 0,
+    least_covered: float = 0.9,
     store: PartStore | None = None,
 ) -> list[list[Proposal]]:
     """Propose accompaniments of a library for each vocal of another (or the same).
@@ -161,6 +162,8 @@ def music_under_vocals(
         limits: how far the accompaniment may be moved.
         num_candidates: at most so many per seed, drawn evenly if there are more.
         seed: of the draw.
+        least_covered: share of the seed's clip in which a candidate must have sound: where others
+            fall silent, a vocal's own accompaniment would be known by its length.
         store: where rendered parts are kept; None: nowhere.
 
     Returns:
@@ -179,7 +182,14 @@ def music_under_vocals(
             continue
         query = _own(base, (VOCAL,), store)
         of_role = [
-            _moved(target, base, library, (role,), limits, by_role[role], store) for role in MUSIC
+            [
+                candidate
+                for candidate in _moved(
+                    target, base, library, (role,), limits, by_role[role], store
+                )
+                if covered(candidate, target) >= least_covered
+            ]
+            for role in MUSIC
         ]
         pairs = list(product(*of_role))
         if len(pairs) > num_candidates:
@@ -193,6 +203,13 @@ def music_under_vocals(
             ]
         )
     return found
+
+
+def covered(candidate: Candidate, target: Target) -> float:
+    """Return in which share of the target a candidate's clip has begun and has not ended."""
+    first_s = target.first_downbeat_s - candidate.clip["downbeats"][0] / candidate.tempo_ratio
+    last_s = first_s + candidate.clip["duration_s"] / candidate.tempo_ratio
+    return max(0.0, min(target.duration_s, last_s) - max(0.0, first_s)) / target.duration_s
 
 
 def original(

@@ -147,6 +147,29 @@ def test_candidates_are_drawn_evenly_and_again_the_same(library: MashupDB) -> No
         assert len(set(some)) == len(some) and set(some) <= set(of_all)
 
 
+def test_accompaniments_that_end_early_would_give_the_own_one_away(tmp_path: Path) -> None:
+    collected = MetronomeDB(tmp_path)
+    for title, tempo_bpm, duration_s in (
+        ("seed", 120, 10.0),
+        ("long", 120, 12.0),
+        ("nearly", 120, 9.2),
+        ("short", 120, 6.0),
+        ("made short", 105, 10.0),  # 120 / 105 times as fast: over after 8.76 s
+    ):
+        collected.add(title=title, tempo_bpm=tempo_bpm, duration_s=duration_s)
+    database = collected.write()
+
+    def beside_the_seed(**settings: float) -> set[str]:
+        for proposals in music_under_vocals(database, database, **settings):
+            if proposals and proposals[0].base.title == "seed":
+                return {guest.clip.title for p in proposals for guest in p.guests.values()}
+        return set()
+
+    assert beside_the_seed() == {"long", "nearly"}
+    assert beside_the_seed(least_covered=0.87) == {"long", "nearly", "made short"}
+    assert beside_the_seed(least_covered=0) == {"long", "nearly", "short", "made short"}
+
+
 def test_seeds_of_one_library_and_accompaniments_of_another(
     library: MashupDB, tmp_path: Path
 ) -> None:
