@@ -9,6 +9,8 @@ from typing import Protocol
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.part_store import PartStore
+from mashnet.data.song_clips import left_out
+from mashnet.evaluation.audible import inaudible
 from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.rendering.proposals import LibraryClip, Proposal, original, vocals_on_music
 
@@ -25,8 +27,11 @@ class ProposalSource(Protocol):
     def originals(self, bases: Sequence[LibraryClip]) -> list[Proposal]:
         """Return those bases as they are in which all roles sound."""
 
-    def prepare(self, proposals: Sequence[Proposal]) -> None:
-        """Render what Scorers hear."""
+    def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:
+        """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
+
+    def left_out(self) -> str:
+        """Say which songs of the split take no part, and why; empty if all do."""
 
 
 class DatabaseProposals(DatabaseSplit):
@@ -51,11 +56,13 @@ class DatabaseProposals(DatabaseSplit):
         complete = [b for b in bases if set(ROLES) <= set(self.database.sounding_stems[b.clip_id])]
         return [original(base, store=self._store) for base in complete]
 
-    def prepare(self, proposals: Sequence[Proposal]) -> None:
-        """Render what Scorers hear and what is not on disk yet."""
-        self._store.render_all(
-            part for p in proposals for part in (*p.query.values(), *p.candidate.values())
-        )
+    def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:
+        """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
+        return inaudible(self._store, proposals)
+
+    def left_out(self) -> str:
+        """Say which songs of the split take no part, and why; empty if all do."""
+        return left_out(self.database, self.split)
 
     @cached_property
     def _store(self) -> PartStore:

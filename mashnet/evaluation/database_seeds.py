@@ -10,8 +10,9 @@ from typing import Protocol
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import ROLES, SPLITS, MashupDB
 from mashnet.data.part_store import PartStore
-from mashnet.data.song_clips import VOCAL
+from mashnet.data.song_clips import VOCAL, left_out
 from mashnet.errors import require_one_of
+from mashnet.evaluation.audible import inaudible
 from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.rendering.proposals import LibraryClip, Proposal, music_under_vocals, original
 
@@ -40,8 +41,11 @@ class SeedSource(Protocol):
     def seeds(self, limits: Limits, num_candidates: int, seed: int) -> list[Seed]:
         """Return vocals with their candidates, nothing of it rendered."""
 
-    def prepare(self, proposals: Sequence[Proposal]) -> None:
-        """Render what Scorers hear."""
+    def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:
+        """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
+
+    def left_out(self) -> str:
+        """Say which songs of the split take no part, and why; empty if all do."""
 
 
 class DatabaseSeeds(DatabaseSplit):
@@ -98,11 +102,13 @@ class DatabaseSeeds(DatabaseSplit):
             if candidates
         ]
 
-    def prepare(self, proposals: Sequence[Proposal]) -> None:
-        """Render what Scorers hear and what is not on disk yet."""
-        self._store.render_all(
-            part for p in proposals for part in (*p.query.values(), *p.candidate.values())
-        )
+    def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:
+        """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
+        return inaudible(self._store, proposals)
+
+    def left_out(self) -> str:
+        """Say which songs of the split take no part, and why; empty if all do."""
+        return left_out(self._query_db, self._query_split)
 
     def _own(self, base: LibraryClip) -> Proposal | None:
         if set(ROLES) <= set(base.database.sounding_stems[base.clip_id]):

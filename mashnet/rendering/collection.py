@@ -157,7 +157,7 @@ def _facts(song: SongOfLibrary) -> list[Any]:
     facts = song.facts
     sections: Sequence[Any] = [[s.start_s, s.end_s, s.label] for s in facts.sections]
     return [
-        sorted(stem.stem_id for stem in song.stems),
+        sorted([stem.stem_id, stem.role, stem.label] for stem in song.stems),
         facts.duration_s,
         list(facts.beats_s),
         list(facts.downbeats_s),

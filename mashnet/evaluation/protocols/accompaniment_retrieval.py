@@ -20,6 +20,7 @@ from tqdm import tqdm
 from mashnet.data.candidates import Limits
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.evaluation import figures
+from mashnet.evaluation.audible import notes_on
 from mashnet.evaluation.database_seeds import Seed, SeedSource
 from mashnet.evaluation.metrics import Placement, place, placements
 from mashnet.evaluation.mixes import score_groups
@@ -73,8 +74,12 @@ def run(
     require_one_of("protocol.technique", technique, TECHNIQUES)
     slowest, fastest = tempo_range
     seeds = source.seeds(Limits(max_semitones, (slowest, fastest)), num_candidates, seed)
+    failed = source.prepare([proposal for question in seeds for proposal in _asked(question)])
+    seeds = [heard for question in seeds if (heard := _audible(question, failed)).candidates]
     whole = np.array([question.own is not None for question in seeds], dtype=bool)
-    if not len(seeds):
+    if not seeds and failed:
+        raise DatabaseError(f"{source.name}: nothing can be heard: {next(iter(failed.values()))}")
+    if not seeds:
         raise DatabaseError(
             f"{source.name}: for no vocal of the split {source.split} there is an accompaniment "
             f"within {max_semitones} semitones and a tempo ratio of {slowest} to {fastest}. Songs "
@@ -86,7 +91,6 @@ def run(
             f"is nothing to measure; protocol.rendered=true renders the first choices"
         )
     asked = [_asked(question) for question in seeds]
-    source.prepare([proposal for proposals in asked for proposal in proposals])
     ends = np.cumsum([len(proposals) for proposals in asked])[:-1]
     scores: dict[str, list[np.ndarray]] = {}
     for scorer in scorers:
@@ -121,6 +125,8 @@ def run(
         if placed
         else "No vocal has its own accompaniment: it is not known which choice is good, and there "
         "are no figures. The first choices are there to be heard.",
+        *notes_on(failed),
+        *([source.left_out()] if source.left_out() else []),
     ]
     examples: list[SoundExample] = []
     if rendered:
@@ -162,6 +168,13 @@ def run(
 def _asked(question: Seed) -> list[Proposal]:
     """Return what a Scorer hears of a seed: its own accompaniment, if it has one, comes last."""
     return [*question.candidates, *([question.own] if question.own else [])]
+
+
+def _audible(question: Seed, failed: Mapping[str, str]) -> Seed:
+    """Leave out what cannot be heard."""
+    own = question.own if question.own and question.own.proposal_id not in failed else None
+    candidates = [p for p in question.candidates if p.proposal_id not in failed]
+    return Seed(question.base, candidates, own)
 
 
 def _placed(of_seeds: Sequence[np.ndarray], whole: np.ndarray) -> Placement:

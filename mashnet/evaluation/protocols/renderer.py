@@ -18,6 +18,7 @@ import polars as pl
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.candidates import Limits
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
+from mashnet.evaluation.audible import notes_on
 from mashnet.evaluation.database_proposals import ProposalSource
 from mashnet.evaluation.mashup_choices import (
     best_and_worst,
@@ -118,8 +119,10 @@ def run(
             f"{fastest}. Songs need a tempo, downbeats and a key; try data.split=all or "
             f"protocol.max_semitones=6"
         )
-    proposals = proposed[:num_ranked]
-    source.prepare(proposals)
+    failed = source.prepare(proposed[:num_ranked])
+    proposals = [p for p in proposed[:num_ranked] if p.proposal_id not in failed]
+    if not proposals:
+        raise DatabaseError(f"{source.name}: nothing can be heard: {next(iter(failed.values()))}")
     scores = {s.name: _asked(s, proposals, "mashups") for s in scorers}
     lists = {
         name: best_and_worst(proposals, values, top=top, bottom=bottom, per_song=per_song)
@@ -128,7 +131,8 @@ def run(
     taken = {index for best, worst in lists.values() for index in (*best, *worst)}
     bases = {proposals[i].base.clip_id: proposals[i].base for i in sorted(taken)}
     originals = source.originals(list(bases.values()))
-    source.prepare(originals)
+    failed |= source.prepare(originals)
+    originals = [p for p in originals if p.proposal_id not in failed]
     of_originals = {s.name: _asked(s, originals, "originals") for s in scorers}
     choices = {
         name: choices_of(proposals, scores, *lists[name], originals, of_originals)
@@ -172,6 +176,8 @@ def run(
         notes=[
             *_notes(len(proposals), len(proposed), lists, (top, bottom), per_song),
             *what_is_missing(finished, judge, len(bases) - len(originals)),
+            *notes_on(failed),
+            *([source.left_out()] if source.left_out() else []),
         ],
         examples=sound_examples(finished),
         compared=(

@@ -168,3 +168,17 @@ def test_one_line_where_there_is_nothing_to_choose(
         DatabaseSeeds(database.root, split="test", query_split="some")
     with pytest.raises(DatabaseError, match="not a MashupDB"):
         DatabaseSeeds(database.root, split="test", query_db=tmp_path / "none")
+
+
+def test_a_damaged_stem_costs_its_own_candidates_only(tmp_path: Path) -> None:
+    database, clips = songs(tmp_path / "db", 4)
+    (path,) = (database.root / "audio" / clips[0]).glob("harmonic.*")
+    path.write_bytes(b"no sound")
+    source = DatabaseSeeds(database.root, split="test")
+    scorer = Likes("first", dict.fromkeys(clips, 0.0))
+    outcome = run([scorer], source, bootstrap=BOOTSTRAP, folder=tmp_path, rendered=False)
+    # 3 × 3 accompaniments and the own one for each of 4 vocals; without the damaged stem the
+    # first vocal has no own one, the others 2 × 3.
+    assert outcome.scores.height == 9 + 3 * (2 * 3 + 1)
+    assert outcome.scores["own"].sum() == 3
+    assert any(note.startswith("Left out: ") and "harmonic" in note for note in outcome.notes)
