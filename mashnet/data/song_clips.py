@@ -25,7 +25,8 @@ def clips_with(database: MashupDB, roles: Sequence[str], *, split: str, which: s
         database: the library.
         roles: what must sound.
         split: train, val, test or all.
-        which: one: of each song the clip whose vocal sounds for longest; or all.
+        which: one: of each song the clip whose vocal sounds for longest, of those with beats and
+            a key if there are any; or all.
 
     Raises:
         ConfigError: if `which` is something else.
@@ -37,7 +38,7 @@ def clips_with(database: MashupDB, roles: Sequence[str], *, split: str, which: s
             by_song.setdefault(database.clip_rows[clip_id]["song_id"], []).append(clip_id)
     if which == "one":
         by_song = {
-            song: [max(clips, key=lambda clip: _sung_s(database, clip))]
+            song: [max(clips, key=lambda c: (not _lacks(database, c), _sung_s(database, c)))]
             for song, clips in by_song.items()
         }
     return [clip_id for clips in by_song.values() for clip_id in clips]

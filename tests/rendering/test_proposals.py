@@ -207,3 +207,14 @@ def test_which_clips_stand_for_songs(library: MashupDB) -> None:
     assert len(everyone) == 7 and clips_with(library, ROLES, split="test", which="one")
     with pytest.raises(ConfigError, match="clips"):
         clips_with(library, ["vocal"], split="all", which="some")
+
+
+def test_of_a_songs_clips_one_that_can_be_moved_stands_for_it(tmp_path: Path) -> None:
+    collected = MetronomeDB(tmp_path)
+    long = collected.add(duration_s=12, song_id="song", beats=[], downbeats=[])
+    short = collected.add(duration_s=6, song_id="song")
+    shorter = collected.add(duration_s=5, song_id="song")
+    database = collected.write()
+    assert clips_with(database, ROLES, split="all", which="one") == [short]
+    everything = clips_with(database, ROLES, split="all", which="all")
+    assert set(everything) == {long, short, shorter}
