@@ -55,7 +55,7 @@ def written(mashup: Mashup, folder: Path) -> Path:
 
 def measured(library: MashupDB, folder: Path, base: int, technique="tempo+key", **guests: int):
     songs = {role: song(library, index) for role, index in guests.items()}
-    made = render_mashup(song(library, base), songs, technique=technique, threads=1)
+    made = render_mashup(song(library, base), songs, technique=technique)
     judge = Counting()
     path = written(made, folder)
     found = measure(path, song(library, base), songs, technique=technique, judge=judge)
@@ -93,7 +93,7 @@ def test_beats_that_were_annotated_wrongly_are_heard_off_the_grid(
     wrong = tuple(beat + 0.06 for beat in guest.facts.beats_s)
     facts = replace(guest.facts, beats_s=wrong, downbeats_s=wrong[::4])
     guests = {"vocal": replace(guest, facts=facts)}
-    made = render_mashup(base, guests, technique="tempo", threads=1)
+    made = render_mashup(base, guests, technique="tempo")
     found = measure(written(made, tmp_path), base, guests, technique="tempo")
     assert found["planned_beat_error_ms"] < 0.1  # the plan believes them
     assert found["onset_error_ms"] > 30  # 60 ms are nearly half a sixteenth
@@ -102,7 +102,7 @@ def test_beats_that_were_annotated_wrongly_are_heard_off_the_grid(
 
 def test_a_louder_base_buries_the_guest(library: MashupDB, tmp_path: Path) -> None:
     base, guests = song(library, BASE), {"vocal": song(library, GUEST)}
-    path = written(render_mashup(base, guests, threads=1), tmp_path)
+    path = written(render_mashup(base, guests), tmp_path)
     shares = [
         measure(path, replace(base, level_db=base.level_db + gain), guests)["masked"]
         for gain in (-10.0, 0.0, 10.0)  # guests are brought to it: a louder base, a louder guest
@@ -125,7 +125,7 @@ def test_an_original(library: MashupDB, tmp_path: Path) -> None:
 def test_music_from_elsewhere_under_the_bases_voice(library: MashupDB, tmp_path: Path) -> None:
     base, guest = song(library, BASE), song(library, GUEST)
     guests = {"harmonic": guest, "percussion": guest}
-    made = render_mashup(base, guests, technique="tempo+key", threads=1)
+    made = render_mashup(base, guests, technique="tempo+key")
     judge = Counting()
     path = written(made, tmp_path)
     found = measure(path, base, guests, stays=("vocal",), technique="tempo+key", judge=judge)
@@ -148,7 +148,7 @@ def test_what_cannot_be_had_is_nan(library: MashupDB, tmp_path: Path, guest: int
 
 def test_silence_throughout(library: MashupDB, tmp_path: Path) -> None:
     silent = song(library, SILENT)
-    path = written(render_mashup(silent, {"vocal": silent}, threads=1), tmp_path)
+    path = written(render_mashup(silent, {"vocal": silent}), tmp_path)
     usual = np.zeros_like(long_term_spectrum_db(np.ones((1, 99), np.float32), RATE))
     found = measure(path, silent, {"vocal": silent}, judge=Counting(), usual_spectrum_db=usual)
     del found["planned_beat_error_ms"]  # beats meet, whether they sound or not

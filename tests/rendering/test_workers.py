@@ -8,12 +8,19 @@ import pytest
 
 from mashnet.audio.stretch import stretch
 from mashnet.errors import AudioError
+from mashnet.rendering import workers
 from mashnet.rendering.workers import stretching
 
 
+@pytest.fixture(autouse=True)
+def nobody_works() -> None:
+    """Other tests may have started processes, which stay."""
+    workers._processes.cache_clear()
+
+
 def test_one_worker_is_this_process() -> None:
-    for workers, sound_s in ((1, 1e9), (None, 1.0)):
-        with stretching(workers, sound_s) as (executor, at_once):
+    for count, sound_s in ((1, 1e9), (None, 1.0)):
+        with stretching(count, sound_s) as (executor, at_once):
             assert at_once == 1 and executor.submit(os.getpid).result() == os.getpid()
 
 
