@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> None:
         labels = ", ".join(stem.label or stem.stem_id for stem in part.stems) or "nothing"
         moved = "as it is"
         if part.plan is not None:
-            moved = f"{part.plan.semitones:+d} semitones, {part.gain_db:+.1f} dB"
+            semitones = part.plan.semitones if any(s.pitched for s in part.stems) else 0
+            moved = f"{semitones:+d} semitones, {part.gain_db:+.1f} dB"
         print(f"{part.song.title} ({part.song.clip_id}): {labels}; {moved}")
     mastered = mashup.mastered
     print(

@@ -44,6 +44,13 @@ def test_a_mashup_is_written_and_described(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "mash.wav"]
 
 
+def test_drums_alone_are_said_to_keep_their_pitch(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(root, tmp_path / "mash.wav", "drums=Song 1", "technique=tempo+key")
+    assert "percussion; +0 semitones" in capsys.readouterr().out
+
+
 def test_songs_are_found_by_clip_by_song_and_by_title(root: Path, tmp_path: Path) -> None:
     for row in list(MashupDB.open(root).clips.iter_rows(named=True))[1:2]:
         for name in (row["clip_id"], row["song_id"], "song 1"):
