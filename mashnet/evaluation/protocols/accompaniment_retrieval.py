@@ -102,7 +102,7 @@ def run(
     counts = [len(question.candidates) for question in seeds]
     facts = {
         "seeds": len(seeds),
-        "candidates_per_seed_mean": float(np.mean(counts)),
+        "candidates_per_seed_mean": round(float(np.mean(counts)), 1),
         "candidates_per_seed_most": max(counts),
     }
     results = [
