@@ -39,11 +39,12 @@ from omegaconf import OmegaConf
 from scipy.io import wavfile
 from tqdm import tqdm
 
+from benchmarks.results import publish
 from mashnet.audio.io import read_audio, write_flac, write_sound
 from mashnet.audio.limiter import CEILING_DB
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
-from mashnet.files import content_id, write_json, written_atomically
+from mashnet.files import content_id
 from mashnet.music.sections import Section
 from mashnet.rendering.beat_lags import beat_lags_s
 from mashnet.rendering.mashup import Part, render_mashup, render_part
@@ -432,11 +433,7 @@ def main(arguments: list[str]) -> None:
         results["memory"] = measure_memory(songs)
     if "pairs" in options.parts:
         results["pairs"] = check_pairs(songs, options.every, out / "pairs.jsonl")
-    write_json(out / "rendering.json", results)
-    with written_atomically(out / "rendering.md") as temporary:
-        temporary.write_text(markdown(results), "utf-8")
-    print(json.dumps(results))
-    print(markdown(results))
+    publish(out, "rendering", results, markdown(results))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ Prints one JSON line and a table, and writes both to `out`.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -35,8 +34,8 @@ from omegaconf import OmegaConf
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.results import publish
 from mashnet.cli import compose
-from mashnet.files import write_json, written_atomically
 from mashnet.models.contrastive import Contrastive
 from mashnet.tasks.compilation import compile_transformers
 from mashnet.tasks.fit import choose_accelerator
@@ -191,11 +190,7 @@ def main(arguments: list[str]) -> None:
         "steps": steps,
     }
     out = Path(options.out)
-    write_json(out / "vit_step.json", results)
-    with written_atomically(out / "vit_step.md") as temporary:
-        temporary.write_text(markdown(results), "utf-8")
-    print(json.dumps(results))
-    print(markdown(results))
+    publish(out, "vit_step", results, markdown(results))
 
 
 if __name__ == "__main__":

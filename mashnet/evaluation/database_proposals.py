@@ -30,8 +30,8 @@ class ProposalSource(Protocol):
     def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:
         """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
 
-    def left_out(self) -> str:
-        """Say which songs of the split take no part, and why; empty if all do."""
+    def left_out(self) -> list[str]:
+        """Say which songs of the split take no part, and why."""
 
 
 class DatabaseProposals(DatabaseSplit):
@@ -60,9 +60,10 @@ class DatabaseProposals(DatabaseSplit):
         """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
         return inaudible(self._store, proposals)
 
-    def left_out(self) -> str:
-        """Say which songs of the split take no part, and why; empty if all do."""
-        return left_out(self.database, self.split)
+    def left_out(self) -> list[str]:
+        """Say which songs of the split take no part, and why."""
+        said = left_out(self.database, self.split)
+        return [said] if said else []
 
     @cached_property
     def _store(self) -> PartStore:

@@ -44,8 +44,8 @@ class SeedSource(Protocol):
     def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:
         """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
 
-    def left_out(self) -> str:
-        """Say which songs of the split take no part, and why; empty if all do."""
+    def left_out(self) -> list[str]:
+        """Say which songs of the split take no part, and why."""
 
 
 class DatabaseSeeds(DatabaseSplit):
@@ -106,9 +106,10 @@ class DatabaseSeeds(DatabaseSplit):
         """Render what Scorers hear; return proposal_id → reason of those that cannot be heard."""
         return inaudible(self._store, proposals)
 
-    def left_out(self) -> str:
-        """Say which songs of the split take no part, and why; empty if all do."""
-        return left_out(self._query_db, self._query_split)
+    def left_out(self) -> list[str]:
+        """Say which songs of the split take no part, and why."""
+        said = left_out(self._query_db, self._query_split)
+        return [said] if said else []
 
     def _own(self, base: LibraryClip) -> Proposal | None:
         if set(ROLES) <= set(base.database.sounding_stems[base.clip_id]):

@@ -17,13 +17,13 @@ from mashnet.evaluation.database_seeds import DatabaseSeeds
 from mashnet.evaluation.database_songs import DatabaseSongs
 from mashnet.evaluation.database_split import DatabaseSplit
 from mashnet.evaluation.database_stems import DatabaseStems
+from mashnet.evaluation.judges import BUNDLES
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.files import content_id
 from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.scorer import Scorer
 
-BUNDLES = Path("checkpoints")
 # A vocal and an accompaniment of two songs are a mix.
 HEARD_AS = {"songs": "mixes", "proposals": "mixes", "seeds": "mixes"}
 _SOURCES: dict[str, type[DatabaseSplit]] = {

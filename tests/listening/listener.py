@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mashnet.listening.folder import read_test
 from mashnet.listening.order import order_of
 from mashnet.listening.questions import QUESTION_NAMES
@@ -13,6 +15,10 @@ from mashnet.listening.ratings_file import read_ratings
 from tests.listening.serving import Server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+IN_A_BROWSER = [
+    pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost"]),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (apt install chromium)"),
+]
 
 
 def until(page: Any, expression: str, *, seconds: float = 15) -> None:

@@ -12,7 +12,7 @@ from mashnet.listening.order import mixed, order_of
 from mashnet.listening.questions import QUESTION_NAMES
 from mashnet.listening.ratings_file import read_ratings
 from tests.listening.listener import (
-    CHROMIUM,
+    IN_A_BROWSER,
     answer,
     begin,
     first,
@@ -24,10 +24,7 @@ from tests.listening.listener import (
 )
 from tests.listening.serving import Server
 
-pytestmark = [
-    pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost"]),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (apt install chromium)"),
-]
+pytestmark = IN_A_BROWSER
 
 
 def test_by_keyboard_alone_with_a_changed_answer(page: Any, server: Server) -> None:
@@ -113,6 +110,7 @@ def test_jumping_to_the_end_is_not_listening(page: Any, server: Server) -> None:
 def test_links_that_are_wrong(page: Any, server: Server) -> None:
     page.goto(f"{server.address}?p=a/b")
     page.wait_for_selector("#problem:visible:has-text('link is not complete')")
+    assert not page.is_visible("#start") and not page.is_visible("#clip")
 
 
 def test_page_and_server_agree_on_orders(page: Any, server: Server) -> None:

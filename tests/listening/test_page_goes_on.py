@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mashnet.listening.collect import collect
 from mashnet.listening.folder import read_test
 from mashnet.listening.order import order_of
 from mashnet.listening.ratings import latest
 from tests.listening.listener import (
-    CHROMIUM,
+    IN_A_BROWSER,
     answer,
     begin,
     listen,
@@ -20,10 +18,7 @@ from tests.listening.listener import (
 )
 from tests.listening.serving import Server
 
-pytestmark = [
-    pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost"]),
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (apt install chromium)"),
-]
+pytestmark = IN_A_BROWSER
 
 
 def test_a_whole_test_reloaded_in_the_middle(page: Any, server: Server) -> None:

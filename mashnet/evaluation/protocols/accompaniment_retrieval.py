@@ -126,7 +126,7 @@ def run(
         else "No vocal has its own accompaniment: it is not known which choice is good, and there "
         "are no figures. The first choices are there to be heard.",
         *notes_on(failed),
-        *([source.left_out()] if source.left_out() else []),
+        *source.left_out(),
     ]
     examples: list[SoundExample] = []
     if rendered:

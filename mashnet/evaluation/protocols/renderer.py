@@ -177,7 +177,7 @@ def run(
             *_notes(len(proposals), len(proposed), lists, (top, bottom), per_song),
             *what_is_missing(finished, judge, len(bases) - len(originals)),
             *notes_on(failed),
-            *([source.left_out()] if source.left_out() else []),
+            *source.left_out(),
         ],
         examples=sound_examples(finished),
         compared=(
