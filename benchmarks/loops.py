@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
                 rows = written[start : start + 1000]
                 rows[:] = random.random(rows.shape, dtype=np.float32)
             written.flush()
-            mels = np.load(path, mmap_mode="r")
+            mels = np.load(path, mmap_mode="r", allow_pickle=False)
             rows_of = {i: random.integers(count, size=options.pairs) for i in network.inputs}
             dataset = LoopPairs(mels, rows_of, random.integers(2, size=options.pairs))
             read = pairs_per_s(dataset, batch_size)

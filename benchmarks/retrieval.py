@@ -101,20 +101,20 @@ def prepare(folder: Path, made: Any, options: Any) -> tuple[np.ndarray, np.ndarr
     same = made.vectors(0, min(CHUNK, options.n), own_seed=1)[::PER_SONG][:half]
     queries = np.concatenate([same, made.vectors(1, half, own_seed=0)])
     if (folder / "index.json").is_file():
-        return queries, np.load(folder / "truth.npy")
+        return queries, np.load(folder / "truth.npy", allow_pickle=False)
     path = folder / "vectors.npy"
     stored = np.lib.format.open_memmap(path, "w+", np.float32, (options.n, options.d))
     for start in range(0, options.n, CHUNK):
         count = min(CHUNK, options.n - start)
         stored[start : start + count] = made.vectors(start, count, own_seed=0)
     stored.flush()
-    vectors = np.load(path, mmap_mode="r")
+    vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     chunks = [vectors[start : start + CHUNK] for start in range(0, options.n, CHUNK)]
     np.save(folder / "truth.npy", exact_neighbours(chunks, queries, 10))
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     index = VectorIndex.build(chunks)
     facts = {
-        "build_s": round(time.perf_counter() - began_s),
+        "build_s": round(time.perf_counter() - began_s, 2),
         "build_cpu_s": round(time.process_time() - began_cpu_s),
         "lists": index.measured and index.measured.lists,
         "candidates": index.measured and index.measured.candidates,
@@ -123,7 +123,7 @@ def prepare(folder: Path, made: Any, options: Any) -> tuple[np.ndarray, np.ndarr
     }
     index.save(folder / "index.faiss")
     write_json(folder / "index.json", facts)
-    return queries, np.load(folder / "truth.npy")
+    return queries, np.load(folder / "truth.npy", allow_pickle=False)
 
 
 def measure(folder: Path, queries: np.ndarray, truth: np.ndarray) -> dict[str, Any]:

@@ -78,9 +78,7 @@ def tuning_errors_cents(engine: str, *, pitched: bool, sample_rate: int = 22050)
     return np.abs(errors)
 
 
-def _measure(
-    engine: str, sample_rate: int, tempo_ratio: float, semitones: int
-) -> dict[str, object]:
+def measure(engine: str, sample_rate: int, tempo_ratio: float, semitones: int) -> dict[str, object]:
     track, times = click_track(sample_rate)
     start = time.process_time(), time.perf_counter()
     moved = stretch(track, sample_rate, tempo_ratio=tempo_ratio, semitones=semitones, engine=engine)
@@ -138,7 +136,7 @@ def main() -> None:
         try:
             for sample_rate in (22050, 44100):
                 for tempo_ratio, semitones in MOVES:
-                    print(json.dumps(_measure(engine, sample_rate, tempo_ratio, semitones)))
+                    print(json.dumps(measure(engine, sample_rate, tempo_ratio, semitones)))
                 if engine in BEATWISE_ENGINES:
                     for semitones in (0, 3):
                         print(json.dumps(_measure_beatwise(engine, sample_rate, semitones)))

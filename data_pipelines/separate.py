@@ -133,13 +133,15 @@ def load_model(name: str, repo: Path | None) -> Any:
         MashnetError: saying what to download and where to put it, if there are no weights.
     """
     from demucs.pretrained import REMOTE_ROOT, get_model
-    from demucs.repo import AnyModelRepo, BagOnlyRepo, LocalRepo
+    from demucs.repo import AnyModelRepo, BagOnlyRepo
+
+    from data_pipelines.demucs_weights import PlainRepo
 
     try:
         if repo is None:
             model = get_model(name)
         else:
-            weights = LocalRepo(repo)
+            weights = PlainRepo(repo)
             own, known = BagOnlyRepo(repo, weights), BagOnlyRepo(REMOTE_ROOT, weights)
             # The package knows which weights a published name means; the files are enough.
             bags = own if own.has_model(name) else known
@@ -177,12 +179,14 @@ def _level(path: Path, min_s: float, max_s: float) -> tuple[float, float]:
         count += len(mono)
         total += float(mono.sum())
         squares += float(np.square(mono).sum())
+        if count > max_s * SAMPLE_RATE_HZ:  # the rest is not waited for
+            raise AudioError(
+                f"{path}: lasts more than {max_s / 60:.0f} min; cut it into songs of at most "
+                f"{max_s / 60:.0f} min"
+            )
     length_s = count / SAMPLE_RATE_HZ
     if length_s < min_s:
         raise AudioError(f"{path}: lasts {length_s:.1f} s, less than clip.min_s={min_s:g}")
-    if length_s > max_s:
-        minutes = f"{length_s / 60:.0f} min; cut it into songs of at most {max_s / 60:.0f} min"
-        raise AudioError(f"{path}: lasts {minutes}")
     mean = total / count
     deviation = math.sqrt(max(0.0, squares / count - mean**2))
     if deviation < _SILENCE_RMS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,8 @@ from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
 from mashnet.data.mashupdb import ANNOTATED
 from mashnet.errors import AudioError
-from mashnet.files import content_id, write_json
+from mashnet.execution.executor import DIED
+from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
 
 SAMPLE_RATE_HZ = 44100
@@ -55,7 +55,7 @@ class Task:
         """Where the finished song's rows are kept; another setting is another file."""
         song = asdict(self.song)
         for stem in song["stems"]:
-            stem["path"] = printable(Path(stem["path"]).name)
+            stem["path"] = printable(stem["path"].name)
             stem.pop("stream")  # is in the digest
         song.pop("origin")
         song.pop("splits")  # the one that was chosen is a setting
@@ -100,8 +100,7 @@ def make_clips(task: Task) -> dict[str, Any]:
 
 def process_died(task: Task) -> dict[str, Any]:
     """Return the rows of a song whose process was killed by the system."""
-    reason = "the process that worked on it was killed, most likely for want of memory"
-    row = reject_row(task.song.origin, "clips", reason)
+    row = reject_row(task.song.origin, "clips", DIED)
     empty: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "sound": "", "done": False}
     return {**empty, "rejects": [row]}
 
@@ -257,7 +256,7 @@ def _write_clip(
     for (stem, digest, part, active), role in zip(sounding, roles, strict=True):
         seen[digest] += 1
         called = stem.label if stem.stream else stem.path.stem
-        name = re.sub(r"[^A-Za-z0-9]+", "-", called).strip("-").lower() or "stem"
+        name = plain_name(called, "stem")
         names[name] += 1
         if names[name] > 1:
             name = f"{name}.{names[name]}"

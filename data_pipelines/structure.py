@@ -21,7 +21,6 @@ import polars as pl
 from omegaconf import DictConfig
 
 from data_pipelines.all_in_one import Song, read_folder
-from data_pipelines.executor import run_all
 from data_pipelines.section_agreement import boundary_hits, every_eighth_bar, label_agreement
 from data_pipelines.section_features import Bars, bars_of, joined
 from data_pipelines.segmentation import find_sections
@@ -29,7 +28,9 @@ from data_pipelines.song_clips import reject_row
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
-from mashnet.errors import AudioError, ConfigError, MashnetError
+from mashnet.errors import AudioError, MashnetError, disk_error
+from mashnet.execution.choice import executor_of
+from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
 from mashnet.music.sections import LABELS, Section, sections_within
 
@@ -102,10 +103,9 @@ def estimate(task: Task) -> Row:
 
 def process_died(task: Task) -> Row:
     """Return the result for a song whose process was killed by the system."""
-    reason = "the process that worked on it was killed, most likely for want of memory"
     return {
         "sections": [],
-        "rejects": {clip["clip_id"]: reason for clip in task.clips},
+        "rejects": {clip["clip_id"]: DIED for clip in task.clips},
         "done": False,
     }
 
@@ -134,9 +134,8 @@ def make(config: DictConfig) -> MashupDB:
         MashnetError: if no clip has sections, or the database cannot be written to.
     """
     began = time.monotonic()
-    if config.workers < 0:
-        raise ConfigError(f"workers={config.workers} must be 0 (one per core) or a count")
-    database = MashupDB.open(Path(config.db))
+    executor = executor_of(config)
+    database = MashupDB.open(config.db)
     root = database.root
     tasks = _tasks(database)
     given: dict[str, list[Section]] = {}
@@ -144,15 +143,13 @@ def make(config: DictConfig) -> MashupDB:
     if config.all_in_one is not None:
         given, problems = read_folder(Path(config.all_in_one), map(_named, tasks))
     try:
+        remove_leftovers(root, below=False)
         remove_leftovers(root / RECORDS)
-        results = run_all(estimate, tasks, workers=config.workers, label="songs", died=process_died)
+        results = executor.run(estimate, tasks, label="songs", died=process_died)
         estimated = _write(database, tasks, results, given, problems)
         database.update_manifest(structure={"all_in_one": config.all_in_one})
     except OSError as error:
-        raise MashnetError(f"{error.filename or root}: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:  # how polars reports a full disk
-        reason = " ".join(str(error).split())
-        raise MashnetError(f"{root}: its tables cannot be written: {reason}") from error
+        raise disk_error(error, root) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
     _print_agreement(database, estimated)
     return database

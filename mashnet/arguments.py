@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Sequence
 
-from mashnet.errors import ConfigError, MashnetError, require_one_of
+from mashnet.errors import ConfigError, ending_in_one_line, require_one_of
 
 GOES_ON = "the same command goes on from here"
 
@@ -86,11 +86,5 @@ def run_program(main: Callable[[list[str]], None], *, interrupted: str = GOES_ON
         main: takes the arguments.
         interrupted: what to tell who stopped it.
     """
-    try:
+    with ending_in_one_line(interrupted):
         main(sys.argv[1:])
-    except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"\ninterrupted; {interrupted}", file=sys.stderr)
-        sys.exit(130)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mashnet.errors import ConfigError, MashnetError, near_miss, require_one_of
+from mashnet.errors import ConfigError, ending_in_one_line, near_miss, require_one_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -41,6 +42,11 @@ def typed_command(*program: str) -> str:
     """Return a program and what its user typed after it, as one line for a shell."""
     typed = [a for a in sys.argv[1:] if not a.startswith("hydra")]
     return shlex.join([*program, *_folded(typed)])
+
+
+def job_overrides() -> list[str]:
+    """Return what was typed for the running job; of `-m` only this job's value of each setting."""
+    return list(HydraConfig.get().overrides.task)
 
 
 def expand_lists(overrides: Sequence[str], config_dir: Path = CONFIGS) -> list[str]:
@@ -99,18 +105,11 @@ def entry_point(
     def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
         @functools.wraps(main)
         def guarded(config: DictConfig) -> None:
-            try:
+            with ending_in_one_line("the same command goes on from here"):
                 if missing := OmegaConf.missing_keys(config):
                     settings = ", ".join(f"{key}=…" for key in sorted(missing))
                     raise ConfigError(f"{settings} must be given")
                 main(config)
-            except MashnetError as error:
-                print(f"error: {error}", file=sys.stderr)
-                sys.exit(2)
-            except KeyboardInterrupt as interrupt:
-                advice = str(interrupt) or "the same command goes on from here"
-                print(f"\ninterrupted; {advice}", file=sys.stderr)
-                sys.exit(130)
 
         program = hydra.main(
             version_base="1.3", config_path=str(config_dir), config_name=config_name

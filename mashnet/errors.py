@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import errno
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+# What a disk may say, and what is to be done about it.
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable"),
+    errno.EIO: "see to the disk",
+}
 
 
 class MashnetError(Exception):
@@ -24,6 +35,48 @@ class ConfigError(MashnetError):
 
 class CheckpointError(MashnetError):
     """A checkpoint or bundle that is missing, damaged, or made for something else."""
+
+
+class StorageError(MashnetError):
+    """A store beyond this machine that cannot be reached, refuses, or broke off.
+
+    Never a fault of the one file in question: it ends a run, and the same command goes on.
+    """
+
+
+def disk_error(error: OSError, where: Path | str) -> MashnetError:
+    """Return what to say of a file that cannot be read or written: which, why, what to do.
+
+    Args:
+        error: as the system raised it.
+        where: what is named if the error names no file.
+    """
+    advice = _ADVICE.get(error.errno or 0)
+    then = f"; {advice}, and the same command goes on" if advice else ""
+    return MashnetError(f"{error.filename or where}: {error.strerror or error}{then}")
+
+
+@contextlib.contextmanager
+def ending_in_one_line(interrupted: str) -> Iterator[None]:
+    """End the program with one line on stderr: status 2 for what a user can mend, 130 for Ctrl-C.
+
+    Args:
+        interrupted: what to tell who stopped it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        print(f"\ninterrupted; {str(interrupt) or interrupted}", file=sys.stderr)
+        sys.exit(130)
+    except MashnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        if error.errno not in _ADVICE or error.filename is None:
+            raise
+        print(f"error: {disk_error(error, '')}", file=sys.stderr)
+    else:
+        return
+    sys.exit(2)
 
 
 def near_miss(given: str, allowed: Iterable[str]) -> str:

@@ -6,12 +6,35 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mashnet.storage.store_path import StorePath
+from mashnet.storage.uploads import remove_abandoned, uploaded
+
+_DEVICES = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]")
 TEMPORARY_SUFFIX = ".partial"
+
+
+def plain_name(text: str, otherwise: str, *, most: int = 80) -> str:
+    """Return text as a name of a file, without its suffix, that every system takes.
+
+    Small letters, digits and dashes: "Ça va?" becomes "ca-va", and "con", which is a device of
+    Windows, "con-". Two texts may get one name.
+
+    Args:
+        text: from anywhere.
+        otherwise: the name if nothing of the text is left.
+        most: characters.
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:most].strip("-") or otherwise
+    return f"{name}-" if _DEVICES.fullmatch(name) else name
 
 
 def content_id(*parts: bytes | str | int | float | list[Any] | tuple[Any, ...] | None) -> str:
@@ -42,12 +65,21 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
     A reader sees the old file or the new one, never half of it; after an error or a kill the
     old one stands. What a kill leaves ends in `.partial` (`remove_leftovers` clears it).
+    A file of a store is made here and then sent in one step.
     """
+    if isinstance(path, StorePath):
+        with uploaded(path) as temporary:
+            yield temporary
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The real suffix stays last: encoders choose the format by it.
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}.", suffix=TEMPORARY_SUFFIX + path.suffix, dir=path.parent
-    )
+    try:
+        # The real suffix stays last: encoders choose the format by it.
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}.", suffix=TEMPORARY_SUFFIX + path.suffix, dir=path.parent
+        )
+    except OSError as error:
+        error.filename = str(path)  # what somebody can find
+        raise
     os.close(handle)
     temporary = Path(name)
     try:
@@ -56,16 +88,52 @@ def written_atomically(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide the file from other users
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
+    except Exception:
+        _require_room(temporary, path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # nothing can be removed from a disk that is read-only
+            temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(root: Path) -> int:
-    """Delete temporary files that a killed run left under `root`; return how many."""
-    leftovers = [p for p in root.rglob(f".*{TEMPORARY_SUFFIX}*") if p.is_file()]
+def _require_room(temporary: Path, path: Path) -> None:
+    """Raise an OSError if the disk takes no more: encoders say so in words of their own."""
+    try:
+        with temporary.open("ab") as file:
+            file.write(bytes(1 << 20))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def remove_leftovers(root: Path, *, below: bool = True) -> int:
+    """Delete temporary files that a killed run left; return how many.
+
+    Args:
+        root: where to look.
+        below: whether to look into its folders, too.
+    """
+    if isinstance(root, StorePath):
+        return remove_abandoned(root)
+    pattern = f".*{TEMPORARY_SUFFIX}*"
+    found = root.rglob(pattern) if below else root.glob(pattern)
+    leftovers = [path for path in found if path.is_file()]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder and what lies in it; nothing happens if it is not there."""
+    if isinstance(folder, StorePath):
+        for path in folder.rglob("*"):
+            path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 
 from mashnet.errors import DatabaseError
 from mashnet.files import written_atomically
+from mashnet.storage.local_copies import read_mapped
 
 INDEX_VERSION = 1  # of the file that `save` writes
 EXACT_UP_TO = 50_000  # vectors: about 7 ms for 768 dimensions on one core
@@ -32,6 +33,7 @@ RECALL_GOAL = 0.97  # of the 10 nearest, on the vectors that settings are tried 
 NUM_NEIGHBOURS = 10  # what recall is measured at
 
 _DIMENSIONS_PER_CODE = 4
+_MAPPED = faiss.IO_FLAG_MMAP_IFC
 _TRAINED_PER_LIST = 100
 _TRIED_QUERIES = 100  # of each of the two kinds
 _CANDIDATES = (200, 500, 1000, 2000, 4000, 16_000)
@@ -143,7 +145,7 @@ class VectorIndex:
             DatabaseError: if the file is damaged or of vectors of another length.
         """
         try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            index = read_mapped(path, lambda here: faiss.read_index(str(here), _MAPPED))
         except RuntimeError as error:
             raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         if not dimensions <= index.d < dimensions + _DIMENSIONS_PER_CODE:

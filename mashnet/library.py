@@ -14,6 +14,7 @@ from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import FilePart, Group
 from mashnet.errors import ConfigError
 from mashnet.music.keys import Key
+from mashnet.storage.paths import root_of
 
 
 def target_of(
@@ -64,5 +65,5 @@ def files_of(query: Mapping[str, str | Path]) -> tuple[dict[str, Path], Group, t
         raise ConfigError(
             f"a query brings one or two of the roles {', '.join(ROLES)}; got {sorted(query)}"
         )
-    files = {role: Path(path) for role, path in query.items()}
+    files = {role: root_of(path) for role, path in query.items()}
     return files, {role: FilePart(path) for role, path in files.items()}, missing

@@ -21,7 +21,7 @@ from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.song_clips import left_out
-from mashnet.errors import DatabaseError, MashnetError, require_one_of
+from mashnet.errors import DatabaseError, MashnetError, StorageError, require_one_of
 from mashnet.evaluation.judges import offered
 from mashnet.evaluation.kept_scores import ScoreStore, open_library, scores_of
 from mashnet.pages import write_page
@@ -123,6 +123,8 @@ def make_mashups(
                     score=float(scores[index]),
                 )
                 bar.update()
+            except StorageError:  # it is not the proposal's fault
+                raise
             except MashnetError as error:
                 failed += [str(error)] if str(error) not in failed else []
     if not collection.rows:

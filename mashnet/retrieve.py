@@ -18,7 +18,9 @@ from mashnet.errors import AudioError, ConfigError
 from mashnet.files import written_atomically
 from mashnet.models.loading import folder_of, load_scorer, networks, read_config
 from mashnet.models.stem_scoring import StemScorer
+from mashnet.stem_encoding import encoder
 from mashnet.stem_library import StemLibrary
+from mashnet.storage.paths import root_of
 
 USAGE = (
     'python -m mashnet.retrieve BUNDLE_OR_RUN mix=FILE instrument="fretless bass" library=DB '
@@ -67,14 +69,14 @@ def retrieve(
         raise ConfigError(f"top={top}: expected a whole number above 0")
     if instrument is not None:
         named_instrument(instrument)
-    scorer = _stem_scorer(checkpoint)
-    query = Query({"context": FilePart(Path(mix))}, instrument=instrument or "")
+    scorer = stem_scorer(checkpoint)
+    query = Query({"context": FilePart(root_of(mix))}, instrument=instrument or "")
     if not scorer.embed_query([query])[..., 0].any():  # before the library is encoded
         raise AudioError(f"{mix} is silent: nothing fits it better than anything else")
     if instrument is not None and _ignores_instruments(scorer, query):
         print(f"note: {scorer.name} takes no notice of the instrument", file=sys.stderr)
     model = read_config(folder_of(Path(checkpoint)))["model"]
-    stems = StemLibrary(library, scorer, model=model)
+    stems = StemLibrary(library, scorer, model=model, encode=encoder(Path(checkpoint)))
     database = stems.database
     rows = []
     for rank, (stem_id, score) in enumerate(stems.search(query, top), start=1):
@@ -93,7 +95,13 @@ def retrieve(
     return pl.DataFrame(rows, schema=COLUMNS)
 
 
-def _stem_scorer(checkpoint: str | Path) -> StemScorer:
+def stem_scorer(checkpoint: str | Path) -> StemScorer:
+    """Load a checkpoint that judges stems.
+
+    Raises:
+        CheckpointError: if it cannot be used.
+        ConfigError: if the network judges something else.
+    """
     scorer = load_scorer(checkpoint)
     if not isinstance(scorer, StemScorer):
         fitting = [n for n, (_, kind) in networks().items() if issubclass(kind, StemScorer)]

@@ -17,6 +17,7 @@ from mashnet.models.loading import load_scorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
 from mashnet.models.stem_scoring import StemScorer
 from mashnet.music.key_names import parse_key
+from mashnet.storage.paths import root_of
 
 __all__ = ["EmbeddingScorer", "Model", "Scorer", "load"]
 
@@ -59,7 +60,7 @@ class Model:
         if missing := [role for role in roles if role not in stems]:
             raise ConfigError(f"a file for each role is needed; missing: {', '.join(missing)}")
         read = file_part if getattr(self.scorer, "view", "mixes") == "loops" else FilePart
-        parts: dict[str, Part] = {role: read(Path(path)) for role, path in stems.items()}
+        parts: dict[str, Part] = {role: read(root_of(path)) for role, path in stems.items()}
         if isinstance(self.scorer, StemScorer):
             for role, part in parts.items():
                 if not self.scorer.frontend.windows_of({role: part})[1].any():
@@ -144,7 +145,7 @@ class Model:
                 f"python -m data_pipelines.loops db={database.root}"
             )
         groups = [{"loop_b": part_of(database, row)} for row in loops.iter_rows(named=True)]
-        asked = {"loop_a": file_part(Path(query["loop_a"]))}
+        asked = {"loop_a": file_part(root_of(query["loop_a"]))}
         scores = self.scorer.score(asked, groups).tolist()
         ranking = loops.with_columns(score=pl.Series(scores, dtype=pl.Float64))
         return ranking.select(LOOP_RANKING).sort("score", descending=True)

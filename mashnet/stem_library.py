@@ -15,7 +15,7 @@ import hashlib
 import heapq
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,12 @@ from torch import nn
 
 from mashnet.data.embedding_store import Block, EmbeddingStore
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.parts import FilePart, Group
-from mashnet.errors import DatabaseError, MashnetError
+from mashnet.data.parts import Group
+from mashnet.errors import DatabaseError
 from mashnet.files import content_id, write_json
 from mashnet.index import EXACT_UP_TO, INDEX_VERSION, VectorIndex
 from mashnet.models.stem_scoring import StemScorer
+from mashnet.stem_encoding import Encode, embedding_of
 
 EMBEDDING_VERSION = 1  # of how `StemScorer` makes an embedding from weights and sound
 
@@ -39,7 +40,11 @@ _SOUNDS = 2.0
 
 
 class StemLibrary:
-    """Finds the stems of a database that fit a mix best."""
+    """Finds the stems of a database that fit a mix best.
+
+    Attributes:
+        unusable: stem_id → reason, of the stems that have no embedding.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class StemLibrary:
         scorer: StemScorer,
         *,
         model: Any = None,
+        encode: Encode | None = None,
         exact_up_to: int = EXACT_UP_TO,
     ) -> None:
         """Encode what is not stored yet.
@@ -55,6 +61,7 @@ class StemLibrary:
             root: folder of a MashupDB.
             scorer: who is asked.
             model: what the weights do not say about the network; plain values.
+            encode: who encodes stems; None: the Scorer, one after the other.
             exact_up_to: with more stems than this the search is approximate.
 
         Raises:
@@ -63,16 +70,18 @@ class StemLibrary:
         self.database = MashupDB.open(root)
         self.scorer = scorer
         self._exact_up_to = exact_up_to
-        self._unusable: list[str] = []
+        self.unusable: dict[str, str] = {}
+        self._encode = encode or self._encode_here
         self._stems = {self._key(stem_id): stem_id for stem_id in self.database.stem_rows}
         folder = self.database.root / "cache" / "embeddings" / model_id(scorer, model)
         self.blocks = EmbeddingStore(folder).update(
-            list(self._stems), self._encode, label=f"{scorer.name}: {root}"
+            list(self._stems), self._encode_all, label=f"{scorer.name}: {root}"
         )
-        if self._unusable:
+        if self.unusable:
+            first = next(iter(self.unusable.values()))
             print(
-                f"{len(self._unusable)} of {len(self._stems)} stems cannot be used and are left "
-                f"out; the first: {self._unusable[0]}",
+                f"{len(self.unusable)} of {len(self._stems)} stems cannot be used and are left "
+                f"out; the first: {first}",
                 file=sys.stderr,
             )
         if not self.blocks:
@@ -161,19 +170,29 @@ class StemLibrary:
         vectors = [block.embeddings[:, 0] for block in blocks]
         return VectorIndex.build(vectors, exact_up_to=self._exact_up_to)
 
-    def _encode(self, key: str) -> np.ndarray | None:
-        try:
-            part = FilePart(self.database.audio_path(self._stems[key]))
-            return self.scorer.embed_candidate([{"target": part}])[0].numpy()
-        except MashnetError as error:
-            self._unusable.append(str(error))
-            return None
+    def _encode_all(self, keys: Sequence[str]) -> Iterator[np.ndarray | None]:
+        paths = {}
+        for key in keys:
+            try:
+                paths[key] = self.database.audio_path(self._stems[key])
+            except DatabaseError as error:
+                self.unusable[self._stems[key]] = str(error)
+        found = iter(self._encode(list(paths.values())))
+        for key in keys:
+            embedding = next(found) if key in paths else None
+            if isinstance(embedding, str):
+                self.unusable[self._stems[key]] = embedding
+                embedding = None
+            yield embedding
+
+    def _encode_here(self, stems: Sequence[Path]) -> Iterator[np.ndarray | str]:
+        return (embedding_of(self.scorer, path) for path in stems)
 
     def _key(self, stem_id: str) -> str:
         """Return a name for a stem's sound: a database built anew may reuse ids for other files."""
         try:
-            size = self.database.audio_path(stem_id).stat().st_size
-        except (OSError, DatabaseError):
+            size = self.database.audio_bytes(stem_id)
+        except DatabaseError:
             size = 0
         return f"{stem_id}-{size}"
 

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # A module may import from its own layer and from those before it (DESIGN, layout).
 LAYERS = [
-    {"mashnet.errors", "mashnet.files", "mashnet.arguments", "mashnet.pages"},
+    {"mashnet.errors", "mashnet.files", "mashnet.arguments", "mashnet.pages"}
+    | {"mashnet.storage", "mashnet.execution"},
     {"mashnet.music"},
     {"mashnet.audio"},
     {"mashnet.data"},
@@ -26,7 +27,8 @@ LAYERS = [
 ONLY_IN = {
     "hydra": {"mashnet.cli"},
     "pytorch_lightning": {"mashnet.tasks", "mashnet.data.module", "train"},
-    "soundfile": {"mashnet.audio.io"},
+    "ray": {"mashnet.execution.ray_cluster"},
+    "soundfile": {"mashnet.audio.io", "mashnet.audio.decoders"},
     "pylibrb": {"mashnet.audio.stretch"},
     "pyrubberband": {"mashnet.audio.stretch"},
     "madmom": {"mashnet.audio.annotate"},

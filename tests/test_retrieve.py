@@ -221,6 +221,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     model = {"network": "spectra", "sizes": {}, "frontend": {}}
     (folder / "config.yaml").write_text(yaml.safe_dump({"model": model}))
     monkeypatch.setattr(program, "load_scorer", lambda path: scorer_of(AveragedSpectra()))
+    monkeypatch.setattr(program, "encoder", lambda path: None)  # processes would load the run
     return folder
 
 

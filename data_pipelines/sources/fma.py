@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from data_pipelines.sources.folders import require_folder
-from data_pipelines.sources.recordings import GAIN, Recordings
-from data_pipelines.sources.song import Known, RawSong, Reject, printable
+from data_pipelines.sources.song import Known, RawSong, Recording, Reject, printable
 from mashnet.data.mashupdb import SPLITS
-from mashnet.errors import AudioError, ConfigError, MashnetError
+from mashnet.errors import ConfigError, MashnetError
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key, fold_semitones
 
@@ -43,11 +41,10 @@ Row = dict[str, Any]
 
 
 def find(config: DictConfig) -> Iterator[RawSong | Reject]:
-    """Yield the tracks that `source.select` chooses, separated.
+    """Yield the tracks that `source.select` chooses.
 
     Raises:
-        MashnetError: if metadata or sound are not there, nothing is chosen, or weights are lacking.
-        OSError: if the database cannot be written to.
+        MashnetError: if metadata or sound are not there, or nothing is chosen.
     """
     source = config.source
     root = require_folder(Path(source.root))
@@ -68,9 +65,8 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
         some = ", ".join(f"{number:06d}" for number in absent[:5])
         more = " …" if len(absent) > 5 else ""
         yield _reject(audio, f"lacks {len(absent)} of the tracks that were chosen: {some}{more}")
-    recordings = Recordings(config)
-    for row in tqdm(there, desc="separation", unit="song", disable=None):
-        yield _song(_path(audio, row["track_id"]), row, keys, recordings, source)
+    for row in there:
+        yield _song(_path(audio, row["track_id"]), row, keys, source)
 
 
 def chosen(tracks: list[Row], keys: Mapping[int, str], source: DictConfig) -> list[Row]:
@@ -181,13 +177,7 @@ def _read_keys(root: Path, source: DictConfig) -> tuple[dict[int, str], list[Rej
     return keys, problems
 
 
-def _song(
-    path: Path, row: Row, keys: Mapping[int, str], recordings: Recordings, source: DictConfig
-) -> RawSong | Reject:
-    try:
-        stems = recordings.stems(path)
-    except AudioError as error:
-        return _reject(path, str(error).removeprefix(f"{path}: "), "separate")
+def _song(path: Path, row: Row, keys: Mapping[int, str], source: DictConfig) -> RawSong:
     split = _SPLITS.get(row["split"])
     return RawSong(
         origin=printable(path),
@@ -197,8 +187,7 @@ def _song(
         license=printable(row["license"]),
         group=printable(row["artist_id"] or row["artist"] or path.stem),
         splits=(split,) if source.official_split and split else SPLITS,
-        stems=stems,
-        gain=GAIN,
+        recording=Recording(path=path),
         known=Known(key=keys.get(row["track_id"])),
     )
 

@@ -20,26 +20,22 @@ from omegaconf import DictConfig
 from tqdm import tqdm
 
 from data_pipelines.sources.folders import require_folder, walk
-from data_pipelines.sources.recordings import GAIN, Recordings
-from data_pipelines.sources.song import Known, RawSong, Reject, printable
-from mashnet.audio.io import read_blocks
-from mashnet.errors import AudioError, ConfigError, MashnetError
+from data_pipelines.sources.song import Known, RawSong, Recording, Reject, printable
+from mashnet.errors import ConfigError, MashnetError
 from mashnet.music.sections import LABELS, Section, label_of
 
 _METADATA = "metadata.csv"
 _COLUMNS = ("File", "Title", "Artist", "Duration")
 _SNAP_S = 0.1  # sections and downbeats were written down apart; nearer than this they are one time
-_RATE_HZ = 44100
 
 
 def find(config: DictConfig) -> Iterator[RawSong | Reject]:
-    """Yield the recordings under `source.audio` that the set knows, separated.
+    """Yield the recordings under `source.audio` that the set knows.
 
     Their clips are the sections named in `source.clips`; neighbours of one kind are one clip.
 
     Raises:
-        MashnetError: if the set or the recordings are not there, or there are no weights.
-        OSError: if the database cannot be written to.
+        MashnetError: if the set or the recordings are not there.
     """
     source = config.source
     wanted = tuple(source.clips)
@@ -47,7 +43,6 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
         raise ConfigError(f"source.clips={list(wanted)} must name some of: {', '.join(LABELS)}")
     dataset = _dataset(require_folder(Path(source.root)))
     metadata = _read_metadata(dataset / _METADATA)
-    recordings = Recordings(config)
     paths: list[Path] = []
     for _, files, _, problems in walk(require_folder(Path(source.audio), "source.audio")):
         yield from problems
@@ -61,7 +56,7 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
             yield _reject(path, f"is another recording of {path.stem}, which is used")
         else:
             heard.add(path.stem)
-            yield from _song(path, row, dataset, wanted, recordings, source)
+            yield from _song(path, row, dataset, wanted, source)
 
 
 def _dataset(root: Path) -> Path:
@@ -92,7 +87,6 @@ def _song(
     row: Mapping[str, str],
     dataset: Path,
     wanted: Sequence[str],
-    recordings: Recordings,
     source: DictConfig,
 ) -> Iterator[RawSong | Reject]:
     try:
@@ -101,23 +95,6 @@ def _song(
         says_s = float(row["Duration"])
     except (OSError, ValueError) as error:
         yield _reject(path, f"its annotations cannot be used: {' '.join(str(error).split())}")
-        return
-    try:
-        lasts_s = sum(
-            block.shape[1] / _RATE_HZ
-            for block in read_blocks(path, sample_rate=_RATE_HZ, block_s=60)
-        )
-        if abs(lasts_s - says_s) > source.max_difference_s:
-            yield _reject(
-                path,
-                f"lasts {lasts_s:.1f} s and what was annotated {says_s:.1f} s: another version, "
-                "whose beats lie elsewhere (source.max_difference_s)",
-            )
-            return
-        stems = recordings.stems(path)
-    except AudioError as error:
-        reason = printable(str(error).removeprefix(f"{path}: "))
-        yield Reject(input=printable(path), stage="separate", reason=reason)
         return
     for name in unknown:
         yield Reject(
@@ -136,8 +113,7 @@ def _song(
         source="harmonix",
         license=str(source.license),
         group=printable(row["Artist"] or path.stem),
-        stems=stems,
-        gain=GAIN,
+        recording=Recording(path=path, lasts_s=says_s, most_apart_s=float(source.max_difference_s)),
         known=Known(beats=beats, downbeats=downbeats, sections=sections),
         parts=parts,
     )

@@ -13,7 +13,7 @@ from data_pipelines.sources.song import RawSong, Reject
 from mashnet.errors import require_one_of
 
 Find = Callable[[DictConfig], Iterator[RawSong | Reject]]
-_NOT_SOURCES = {"song", "folders", "lookup", "recordings"}
+_NOT_SOURCES = {"song", "folders", "lookup"}
 
 
 def source_names() -> list[str]:

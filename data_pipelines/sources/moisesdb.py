@@ -53,7 +53,7 @@ def _song(folder: Path, source: DictConfig) -> Iterator[RawSong | Reject]:
     try:
         data = json.loads((folder / _DATA).read_text("utf-8"))
         tracks = list(_tracks(data))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         yield _reject(folder / _DATA, f"cannot be used, and so the song: {error}", "meta")
         return
     kinds = {str(kind): list(patterns) for kind, patterns in source.roles.items()}

@@ -74,7 +74,7 @@ def _song(folder: Path, splits: tuple[str, ...], source: DictConfig) -> Iterator
     try:
         data = yaml.safe_load((folder / _METADATA).read_text("utf-8"))
         entries = _stems(data)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
         yield _reject(folder / _METADATA, f"cannot be used, and so the track: {reason}", "meta")
         return

@@ -32,6 +32,15 @@ class RawStem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Recording:
+    """A recording that is still to be separated into stems."""
+
+    path: Path
+    lasts_s: float | None = None  # what was annotated lasts this long, where that is known
+    most_apart_s: float = 0.0  # a recording that lasts longer or shorter by more is another one
+
+
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """What a source knows exactly about a song; None where it does not. Times in seconds."""
 
@@ -46,7 +55,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class RawSong:
-    """One song as stems on disk."""
+    """One song: stems on disk, or a recording of which stems are to be made."""
 
     origin: str  # where it came from, as rejects.parquet names it
     title: str
@@ -56,7 +65,8 @@ class RawSong:
     group: str  # songs of one group go to one split
     splits: tuple[str, ...] = SPLITS  # what the group's hash chooses from; one: the source decides
     min_stems: int = 1  # with fewer usable ones the song is rejected
-    stems: tuple[RawStem, ...]
+    stems: tuple[RawStem, ...] = ()
+    recording: Recording | None = None  # in place of stems
     gain: float = 1.0  # what the stems' files must be multiplied by
     known: Known = field(default_factory=Known)
     parts: tuple[Section, ...] = ()  # these alone become clips; none: the whole song does

@@ -6,38 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from data_pipelines.sources.folders import require_folder, walk
-from data_pipelines.sources.recordings import GAIN, Recordings
-from data_pipelines.sources.song import RawSong, Reject, printable
+from data_pipelines.sources.song import RawSong, Recording, Reject, printable
 from mashnet.audio.io import read_tags
-from mashnet.errors import AudioError
 
 
 def find(config: DictConfig) -> Iterator[RawSong | Reject]:
-    """Yield the recordings under `source.root`, separated.
+    """Yield the recordings under `source.root`.
 
     A song's group, which decides its split, is its artist if the file names one, else the
     folder it lies in, else (directly in the root) its own name.
 
     Raises:
-        MashnetError: if the root is not a folder, or there are no weights.
-        OSError: if the database cannot be written to.
+        MashnetError: if the root is not a folder.
     """
     root = require_folder(Path(config.source.root))
-    recordings = Recordings(config)
     paths: list[Path] = []
     for _, files, _, problems in walk(root):
         yield from problems
         paths += files
-    for path in tqdm(paths, desc="separation", unit="song", disable=None):
-        try:
-            stems = recordings.stems(path)
-        except AudioError as error:
-            reason = str(error).removeprefix(f"{path}: ")
-            yield Reject(input=printable(path), stage="separate", reason=printable(reason))
-            continue
+    for path in paths:
         tags = read_tags(path)
         folder = path.parent.relative_to(root).as_posix()
         yield RawSong(
@@ -47,6 +36,5 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
             source="songs",
             license=printable(tags.get("license") or ""),
             group=printable(tags.get("artist") or (folder if folder != "." else path.stem)),
-            stems=stems,
-            gain=GAIN,
+            recording=Recording(path=path),
         )

@@ -96,7 +96,7 @@ def _read_meta(path: Path) -> tuple[dict[str, Any], str]:
         return {}, ""
     try:
         meta = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         return {}, f"cannot be read, the song is used without it: {error}"
     if not isinstance(meta, dict):
         return {}, "does not hold a JSON object, the song is used without it"

@@ -99,11 +99,14 @@ class HarmonicPercussiveMel(nn.Module):
         # Mixed precision has no say here: half the digits of a decibel would be gone.
         with torch.autocast(waves.device.type, enabled=False):
             magnitude = self._magnitude(waves)
-            along_time = sliding_median(magnitude, self.kernel, dim=1)
-            along_frequency = sliding_median(magnitude, self.kernel, dim=2)
+            along_time = self._median(magnitude, dim=1)
+            along_frequency = self._median(magnitude, dim=2)
             harmonic, percussive = _soft_masks(along_time, along_frequency)
             parts = torch.stack([harmonic, percussive], dim=1).mul_(magnitude.unsqueeze(1))
             return self.mel_basis @ parts.square_().transpose(-1, -2)
+
+    def _median(self, magnitude: torch.Tensor, dim: int) -> torch.Tensor:
+        return sliding_median(magnitude, self.kernel, dim)
 
     def _magnitude(self, waves: torch.Tensor) -> torch.Tensor:
         """Return |STFT|, (batch, frames, bins)."""
@@ -122,7 +125,9 @@ class HarmonicPercussiveMel(nn.Module):
         return torch.hypot(parts[..., 0], parts[..., 1])
 
 
-def sliding_median(x: torch.Tensor, kernel: int, dim: int) -> torch.Tensor:
+def sliding_median(
+    x: torch.Tensor, kernel: int, dim: int, *, in_blocks: bool = True
+) -> torch.Tensor:
     """Return the median of the `kernel` numbers around each one along a dimension.
 
     Beyond an end the numbers are mirrored, the last one repeated (scipy.ndimage's "reflect").
@@ -131,6 +136,8 @@ def sliding_median(x: torch.Tensor, kernel: int, dim: int) -> torch.Tensor:
         x: any shape and real type.
         kernel: odd; 3, 7, 15, 31 …, twice a power of two less one.
         dim: along which to filter.
+        in_blocks: of which a processor's cache holds all that is alive; else in one piece, whose
+            operations do not depend on x's size, as a recorded graph wants it.
 
     Raises:
         ValueError: for any other kernel.
@@ -141,8 +148,11 @@ def sliding_median(x: torch.Tensor, kernel: int, dim: int) -> torch.Tensor:
     length, reach = len(columns), kernel // 2
     # Medians are made two at a time; an odd one out has a partner that is dropped.
     place = torch.arange(-reach, length + length % 2 + reach, device=x.device)
-    place = place.remainder(2 * length)
+    place = place.remainder(torch.full_like(place, 2 * length))
     place = torch.minimum(place, 2 * length - 1 - place)
+    if not in_blocks:
+        medians = _median_of_windows(columns.index_select(0, place), kernel).narrow(0, 0, length)
+        return medians.reshape(lines.shape).movedim(0, dim)
     width = max(1, _BLOCK.get(x.device.type, _BLOCK_GPU) // len(place))
     filtered = torch.empty_like(columns)
     for start in range(0, columns.shape[1], width):
@@ -159,19 +169,19 @@ def _median_of_windows(x: torch.Tensor, kernel: int) -> torch.Tensor:
     window's median is the upper one if what it leaves out is not above the lower one, else the
     lower. A stretch is two sorted windows of half its length, one after the other.
     """
-    even, odd = x[0::2], x[1::2]
+    even, odd = x.unflatten(0, (-1, 2)).unbind(1)
     half = (kernel + 1) // 2
     pairs = (len(x) - kernel + 1) // 2
     ranks = _sorted_windows(even, odd, half)
     low = high = even
     for rank in range(half):
-        one, other = ranks[rank][:pairs], ranks[-1 - rank][half // 2 :]
+        one, other = ranks[rank].narrow(0, 0, pairs), ranks[-1 - rank].narrow(0, half // 2, pairs)
         smaller, larger = torch.minimum(one, other), torch.maximum(one, other)
         low = torch.maximum(low, smaller) if rank else smaller
         high = torch.minimum(high, larger) if rank else larger
     medians = x.new_empty(pairs, 2, x.shape[1])
-    medians[:, 0] = torch.where(odd[half - 1 :] > low, low, high)
-    medians[:, 1] = torch.where(even[:pairs] > low, low, high)
+    medians[:, 0] = torch.where(odd.narrow(0, half - 1, pairs) > low, low, high)
+    medians[:, 1] = torch.where(even.narrow(0, 0, pairs) > low, low, high)
     return medians.flatten(0, 1)
 
 
@@ -184,7 +194,8 @@ def _sorted_windows(even: torch.Tensor, odd: torch.Tensor, length: int) -> list[
     ranks = [torch.minimum(even, odd), torch.maximum(even, odd)]
     while (sorted_length := len(ranks)) < length:
         shift = sorted_length // 2
-        ranks = [r[:-shift] for r in ranks] + [r[shift:] for r in ranks]
+        rest = len(ranks[0]) - shift
+        ranks = [r.narrow(0, start, rest) for start in (0, shift) for r in ranks]
         step = sorted_length
         while step:
             first = 0 if step == sorted_length else step

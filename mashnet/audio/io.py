@@ -1,10 +1,10 @@
-"""The one file that decodes or encodes sound.
+"""Reading and writing sound; with mashnet.audio.decoders the only place that does.
 
 Conventions: audio is float32, shape (channels, samples), nominally in [-1, 1].
 
-A file is read by libsndfile (soundfile), else by pedalboard, else by the ffmpeg program where it
-is installed; the first that understands the file wins. Only ffmpeg knows further sound streams of
-one file (*.stem.mp4 has five).
+A file is read by libsndfile (soundfile), else by the ffmpeg program, else, where that is not
+installed, by pedalboard; the first that understands the file wins. Only ffmpeg knows further sound
+streams of one file (*.stem.mp4 has five). docs/security.md has what is refused.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,26 +19,25 @@ import numpy as np
 import soundfile
 import soxr
 
+from mashnet.audio.decoders import decoded
+from mashnet.audio.decoders import ffmpeg_is_installed as ffmpeg_is_installed
 from mashnet.errors import AudioError
 from mashnet.files import written_atomically
+from mashnet.storage.paths import is_local, root_of
 
 # What a folder is searched for; reading itself goes by content, not by name.
 AUDIO_SUFFIXES = frozenset(
     ".wav .wave .w64 .rf64 .flac .ogg .oga .opus .mp3 .mp2 .m4a .m4b .mp4 .aac .aif .aiff .aifc "
     ".au .snd .caf .wma .wv .ape .tta .mka .webm .ac3".split()
 )
-_FFMPEG_TIMEOUT_S = 600
+# Of decoded sound in one array: 33 minutes of stereo at 44.1 kHz. Longer files: `read_blocks`.
+MOST_BYTES = 700_000_000
 _SOUND_FORMATS = {".wav": "WAV", ".flac": "FLAC"}  # what a finished piece is written as
 _WRITE_BLOCK = 1 << 18  # samples
-_MIN_DECODED = 0.99  # share of the announced samples; below it the file is called cut short
 
 
 class _Tried(Exception):
     """A file could be opened for writing; it is not wanted."""
-
-
-class _NotUnderstood(Exception):
-    """A decoder does not know the format; another may."""
 
 
 def read_audio(
@@ -66,27 +63,16 @@ def read_audio(
         Audio of shape (channels, samples), and its sample rate in Hz.
 
     Raises:
-        AudioError: if the file cannot be read or decoded, is cut short, is empty, or has samples
-            that are not finite.
+        AudioError: if the file cannot be read or decoded, is cut short, is empty, has samples that
+            are not finite, a rate or number of channels that sound does not have, or more sound
+            than `MOST_BYTES` hold.
     """
-    path = Path(path)
+    path = root_of(path)
     _check_readable(path)
-    audio, rate = _decode(path, start_s, duration_s, stream)
+    audio, rate = _decode(path, start_s, duration_s, stream, sample_rate=sample_rate, mono=mono)
     if audio.shape[1] == 0:
         raise AudioError(f"{path}: has no samples")
-    if not np.isfinite(audio).all():
-        raise AudioError(f"{path}: has samples that are not finite (NaN or infinity)")
-    if mono:
-        audio = audio.mean(axis=0, keepdims=True)
-    if sample_rate is not None and sample_rate != rate:
-        audio = soxr.resample(audio.T, rate, sample_rate).T.astype(np.float32)
-        rate = sample_rate
-    return np.ascontiguousarray(audio), rate
-
-
-def ffmpeg_is_installed() -> bool:
-    """Return whether sound streams beyond a file's first can be read here."""
-    return shutil.which("ffmpeg") is not None
+    return audio, rate
 
 
 def write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> None:
@@ -98,11 +84,8 @@ def write_flac(path: Path, audio: np.ndarray, sample_rate: int) -> None:
     # Encoded in memory first: libsndfile does not say why a write to a full disk failed.
     encoded = io.BytesIO()
     soundfile.write(encoded, np.clip(audio, -1, 1).T, sample_rate, "PCM_16", format="FLAC")
-    try:
-        with written_atomically(path) as temporary:
-            temporary.write_bytes(encoded.getbuffer())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())
 
 
 @contextlib.contextmanager
@@ -116,18 +99,15 @@ def flac_writer(
     Raises:
         OSError: naming the path, if the disk is full or must not be written to.
     """
-    try:
-        with (
-            written_atomically(path) as temporary,
-            # A Python file: its write errors are OSErrors, libsndfile's own are not.
-            temporary.open("wb") as raw,
-            soundfile.SoundFile(
-                raw, "w", sample_rate, channels, subtype="PCM_24", format="FLAC"
-            ) as file,
-        ):
-            yield lambda audio: file.write(np.clip(audio, -1, 1).T)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    with (
+        written_atomically(path) as temporary,
+        # A Python file: its write errors are OSErrors, libsndfile's own are not.
+        temporary.open("wb") as raw,
+        soundfile.SoundFile(
+            raw, "w", sample_rate, channels, subtype="PCM_24", format="FLAC"
+        ) as file,
+    ):
+        yield lambda audio: file.write(np.clip(audio, -1, 1).T)
 
 
 def require_writable_sound(path: Path) -> None:
@@ -184,110 +164,78 @@ def _sound_format(path: Path) -> str:
 def _check_readable(path: Path) -> None:
     """Raise an AudioError for what no decoder could read, with the system's reason."""
     try:
+        if not is_local(path):  # one request to the store, not three
+            if path.stat().st_size == 0:
+                raise AudioError(f"{path}: is empty (0 bytes)")
+            return
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise AudioError(f"{path}: {what}")
         with path.open("rb") as file:
             if not file.read(1):
                 raise AudioError(f"{path}: is empty (0 bytes)")
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: does not exist") from error
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def _decode(
-    path: Path, start_s: float, duration_s: float | None, stream: int
+    path: Path,
+    start_s: float,
+    duration_s: float | None,
+    stream: int,
+    *,
+    sample_rate: int | None = None,
+    mono: bool = False,
 ) -> tuple[np.ndarray, int]:
-    if stream:
-        try:
-            return _decode_ffmpeg(path, start_s, duration_s, stream)
-        except _NotUnderstood as error:
-            which = f"sound stream {stream} (counted from 0)"
-            raise AudioError(f"{path}: {which} cannot be decoded: {error}") from error
-    try:
-        return _decode_soundfile(path, start_s, duration_s)
-    except _NotUnderstood as error:
-        reason = str(error)
-    for decode in (_decode_pedalboard, _decode_ffmpeg):
-        with contextlib.suppress(_NotUnderstood):
-            return decode(path, start_s, duration_s)
-    hint = "; ffmpeg is not installed, with it more formats can be read"
-    hint = "" if ffmpeg_is_installed() else hint
-    raise AudioError(f"{path}: cannot be decoded: {reason}{hint}")
+    """Return finite sound, (channels, samples), and its rate.
+
+    Mixed down and resampled on the way: what is kept is the result, and no more than `MOST_BYTES`
+    of it, whatever a file announces and however much comes out of it.
+    """
+    with decoded(path, start_s, duration_s, stream) as sound:
+        channels = 1 if mono else sound.channels
+        rate = sample_rate or sound.sample_rate
+        most = MOST_BYTES // (4 * channels * rate) * sound.sample_rate  # samples of the file
+        if sound.announced is not None and sound.announced > most:
+            raise _too_long(path, "announces", sound.announced, most, sound.sample_rate)
+        resampler = soxr.ResampleStream(sound.sample_rate, rate, channels, dtype="float32")
+        kept: list[np.ndarray] = []
+        got = 0
+        for block in sound.blocks:
+            got += block.shape[1]
+            if got > most:
+                raise _too_long(path, "holds more than", got, most, sound.sample_rate)
+            if not np.isfinite(block).all():
+                raise AudioError(f"{path}: has samples that are not finite (NaN or infinity)")
+            if mono:
+                block = block.mean(axis=0, keepdims=True)
+            if rate != sound.sample_rate:
+                block = resampler.resample_chunk(np.ascontiguousarray(block.T)).T
+            kept.append(block)
+        if got and rate != sound.sample_rate:
+            nothing = np.zeros((0, channels), np.float32)
+            kept.append(resampler.resample_chunk(nothing, last=True).T)
+    return _joined(kept, channels), rate
 
 
-def _decode_soundfile(
-    path: Path, start_s: float, duration_s: float | None
-) -> tuple[np.ndarray, int]:
-    try:
-        # Bytes: a name that is not valid UTF-8 cannot be encoded by soundfile itself.
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            rate, total = file.samplerate, file.frames
-            first = min(round(start_s * rate), total)
-            if first:
-                file.seek(first)
-            wanted = total - first
-            if duration_s is not None:
-                wanted = min(wanted, round(duration_s * rate))
-            try:
-                audio = file.read(wanted, dtype="float32", always_2d=True).T
-            except soundfile.SoundFileError:
-                audio = np.zeros((file.channels, 0), np.float32)
-    except soundfile.LibsndfileError as error:
-        raise _NotUnderstood(error.error_string.rstrip(".")) from error
-    except (OSError, RuntimeError) as error:
-        raise _NotUnderstood(" ".join(str(error).split())) from error
-    if audio.shape[1] < _MIN_DECODED * wanted:
-        raise AudioError(
-            f"{path}: is damaged or cut short: {audio.shape[1] / rate:.1f} s of the announced "
-            f"{wanted / rate:.1f} s could be decoded"
-        )
-    return audio, rate
+def _joined(blocks: list[np.ndarray], channels: int) -> np.ndarray:
+    """Return blocks one after the other, and empty the list: they are not held twice."""
+    end = sum(block.shape[1] for block in blocks)
+    whole = np.empty((channels, end), np.float32)
+    while blocks:
+        block = blocks.pop()
+        whole[:, end - block.shape[1] : end] = block
+        end -= block.shape[1]
+    return whole
 
 
-def _decode_pedalboard(
-    path: Path, start_s: float, duration_s: float | None
-) -> tuple[np.ndarray, int]:
-    from pedalboard.io import AudioFile
-
-    try:
-        with path.open("rb") as raw, AudioFile(raw) as file:
-            rate = round(file.samplerate)
-            if start_s:
-                file.seek(min(round(start_s * rate), file.frames))
-            left = file.frames - file.tell()
-            wanted = left if duration_s is None else min(left, round(duration_s * rate))
-            return np.asarray(file.read(wanted), dtype=np.float32), rate
-    except (OSError, ValueError, RuntimeError) as error:
-        raise _NotUnderstood(str(error)) from error
-
-
-def _decode_ffmpeg(
-    path: Path, start_s: float, duration_s: float | None, stream: int = 0
-) -> tuple[np.ndarray, int]:
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise _NotUnderstood("ffmpeg is not installed")
-    command = [program, "-nostdin", "-v", "error"]
-    # Only this file: playlists must not open others. AU tells rate and channels in a stream.
-    command += ["-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
-    # Decoded and discarded by counting samples: seeking, and the time stamps, are not exact.
-    trim = f"atrim=start={start_s!r}" + ("" if duration_s is None else f":duration={duration_s!r}")
-    command += ["-af", f"asetpts=N/SR/TB,{trim}"]
-    command += ["-map", f"0:a:{stream}", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_FFMPEG_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise _NotUnderstood(str(error)) from error
-    if b"matches no streams" in done.stderr:
-        raise _NotUnderstood("the file has no such stream")
-    if b"partial file" in done.stderr:  # ffmpeg calls that success and gives what there is
-        raise AudioError(f"{path}: is damaged or cut short")
-    if done.returncode or len(done.stdout) < 24:
-        raise _NotUnderstood("ffmpeg cannot decode it")
-    offset, rate, channels = (int.from_bytes(done.stdout[at : at + 4], "big") for at in (4, 16, 20))
-    samples = np.frombuffer(done.stdout, dtype=">f4", offset=offset)
-    whole = samples[: samples.size - samples.size % channels]
-    return whole.reshape(-1, channels).T.astype(np.float32), rate
+def _too_long(path: Path, does: str, samples: int, most: int, rate: int) -> AudioError:
+    return AudioError(
+        f"{path}: {does} {samples / rate / 60:.0f} min of sound; {most / rate / 60:.0f} min of it "
+        "can be read at once, cut it into songs"
+    )
 
 
 def read_blocks(
@@ -308,7 +256,7 @@ def read_blocks(
     Raises:
         AudioError: as `read_audio`, when the block in question is reached.
     """
-    path = Path(path)
+    path = root_of(path)
     _check_readable(path)
     start_s = 0.0
     while True:
@@ -317,8 +265,6 @@ def read_blocks(
             return
         if block.shape[1] == 0:
             raise AudioError(f"{path}: has no samples")
-        if not np.isfinite(block).all():
-            raise AudioError(f"{path}: has samples that are not finite (NaN or infinity)")
         last = block.shape[1] < round(block_s * rate)
         if rate != sample_rate:
             block = soxr.resample(block.T, rate, sample_rate).T.astype(np.float32)

@@ -98,8 +98,9 @@ def to_common_level(waveform: torch.Tensor, target_rms_db: float = -20.0) -> tor
     """
     block = 2205
     samples = waveform.shape[-1]
-    padded = nn.functional.pad(waveform, (0, -samples % block))
-    power = padded.unflatten(-1, (-1, block)).square().mean(-1)
+    blocks = (samples + block - 1) // block
+    padded = nn.functional.pad(waveform, (0, blocks * block - samples))
+    power = padded.unflatten(-1, (blocks, block)).square().mean(-1)
     sounding = power > power.amax(-1, keepdim=True).clamp_min(1e-12) * 1e-4
     mean_power = (power * sounding).sum(-1) / sounding.sum(-1).clamp_min(1)
     gain = torch.where(

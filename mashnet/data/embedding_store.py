@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,11 @@ import numpy as np
 from tqdm import tqdm
 
 from mashnet.files import file_digest, remove_leftovers, written_atomically
+from mashnet.storage.local_copies import load_array
+from mashnet.storage.paths import is_local
 
-Encode = Callable[[str], np.ndarray | None]  # key → (windows, 1 + d), or None if it is unusable
+# Keys → the embedding of each, (windows, 1 + d), or None if it is unusable; in the same order.
+Encode = Callable[[Sequence[str]], Iterable["np.ndarray | None"]]
 
 _MOST_ROWS = 256  # of a block: what a kill may cost
 _MOST_BYTES = 1 << 25
@@ -47,8 +50,8 @@ class EmbeddingStore:
 
         Args:
             keys: what is wanted; a key stands for the same sound for ever.
-            encode: asked for the embedding of a key that is not stored, (windows, 1 + d). Where
-                it answers None the key is left out, and asked for again next time.
+            encode: asked for the embeddings of the keys that are not stored. Where it answers
+                None the key is left out, and asked for again next time.
             label: what the progress bar says.
 
         Returns:
@@ -59,8 +62,14 @@ class EmbeddingStore:
         stored = {key for block in blocks for key in block.keys}
         missing = [key for key in dict.fromkeys(keys) if key not in stored]
         rows: dict[str, np.ndarray] = {}
-        for key in tqdm(missing, desc=label, unit="stem", disable=None if missing else True):
-            embedding = encode(key)
+        embeddings = tqdm(
+            encode(missing) if missing else [],
+            desc=label,
+            total=len(missing),
+            unit="stem",
+            disable=None if missing else True,
+        )
+        for key, embedding in zip(missing, embeddings, strict=True):
             if embedding is not None:
                 rows[key] = np.asarray(embedding, dtype=np.float32)
             if len(rows) >= _MOST_ROWS or sum(r.nbytes for r in rows.values()) >= _MOST_BYTES:
@@ -113,7 +122,8 @@ class EmbeddingStore:
 def _read(path: Path) -> Block | None:
     """Return a block, or None with one line where the file is damaged (it is then deleted)."""
     try:
-        if file_digest(path) == path.stem:
+        # What a store has is whole, and reading it twice would be to fetch it twice.
+        if not is_local(path) or file_digest(path) == path.stem:
             return _opened(path)
         reason = "its bytes do not match its name"
     except (OSError, ValueError, KeyError, IndexError) as error:
@@ -124,5 +134,5 @@ def _read(path: Path) -> Block | None:
 
 
 def _opened(path: Path) -> Block:
-    table = np.load(path, mmap_mode="r", allow_pickle=False)
+    table = load_array(path)
     return Block(path, table["key"].tolist(), table["embedding"])

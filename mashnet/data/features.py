@@ -11,11 +11,16 @@ from tqdm import tqdm
 
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.parts import Part
-from mashnet.files import content_id, written_atomically
+from mashnet.files import content_id, remove_leftovers, written_atomically
+from mashnet.storage.local_copies import load_array
+from mashnet.storage.paths import missing
 
 
 class FeatureStore:
-    """Log-mels of summed parts as float16 .npy files, (frames, mels), read by memory mapping."""
+    """Log-mels of summed parts as float16 .npy files, (frames, mels), read by memory mapping.
+
+    Those of a database in a store lie there, too, and are read through copies on this machine.
+    """
 
     def __init__(self, root: Path, frontend: MixFrontend) -> None:
         """Keep the features under `root`, one folder per frontend."""
@@ -38,7 +43,11 @@ class FeatureStore:
             wanted: feature_id → the parts to sum.
             device: where the spectrograms are computed.
         """
-        absent = {key: parts for key, parts in wanted.items() if not self.path(key).is_file()}
+        paths = {key: self.path(key) for key in wanted}
+        not_there = missing(self.folder, paths.values())
+        absent = {key: parts for key, parts in wanted.items() if paths[key] in not_there}
+        if absent:
+            remove_leftovers(self.folder)
         for key, parts in tqdm(
             absent.items(), desc="log-mels", unit="part", disable=None if absent else True
         ):
@@ -49,4 +58,4 @@ class FeatureStore:
 
     def open(self, feature_id: str) -> np.ndarray:
         """Return the feature, (frames, mels), float16, memory-mapped."""
-        return np.load(self.path(feature_id), mmap_mode="r", allow_pickle=False)
+        return load_array(self.path(feature_id))

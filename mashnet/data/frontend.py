@@ -87,15 +87,15 @@ class MixFrontend:
         return self.log_mel.to(device)(mixed)
 
     def windows_of(self, mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cut a whole log-mel (frames, mels) into consecutive windows that cover it.
+        """Cut a whole log-mel (..., frames, mels) into consecutive windows that cover it.
 
         Returns:
-            Windows (windows, window_frames, mels), the last one filled up with silence, and the
-            share of each window that is filled, shape (windows,).
+            Windows (..., windows, window_frames, mels), the last one filled up with silence, and
+            the share of each window that is filled, shape (windows,).
         """
-        frames = mel.shape[0]
-        count = max(1, -(-frames // self.window_frames))
+        frames = mel.shape[-2]
+        count = max(1, (frames + self.window_frames - 1) // self.window_frames)
         padded = torch.nn.functional.pad(mel, (0, 0, 0, count * self.window_frames - frames))
         starts = torch.arange(count, device=mel.device) * self.window_frames
         filled = ((frames - starts) / self.window_frames).clamp(0.0, 1.0)
-        return padded.unflatten(0, (count, self.window_frames)), filled
+        return padded.unflatten(-2, (count, self.window_frames)), filled

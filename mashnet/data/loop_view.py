@@ -20,8 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 from mashnet.data.loop_frontend import LoopFrontend
 from mashnet.data.loops import POSITIVE, STRATEGIES, LoopPart, part_of
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.order import Shuffled
-from mashnet.data.packed_mels import PackedMels
+from mashnet.data.order import WHOLE, Share, Shuffled, shared_batches
+from mashnet.data.packed_mels import PackedMels, ShardedRows
 from mashnet.errors import DatabaseError, require_one_of
 
 Batch = dict[str, torch.Tensor]
@@ -31,7 +31,9 @@ LEAST_SONGS = 2  # with pairs; a single song has no other to be told from
 class LoopPairs(Dataset[Batch]):
     """Pairs read from packed log-mels, a batch at a time."""
 
-    def __init__(self, mels: np.ndarray, rows: dict[str, np.ndarray], labels: np.ndarray) -> None:
+    def __init__(
+        self, mels: np.ndarray | ShardedRows, rows: dict[str, np.ndarray], labels: np.ndarray
+    ) -> None:
         """Take log-mels (sounds, frames, mels), and for each input the row of every pair.
 
         Args:
@@ -75,6 +77,7 @@ class LoopData:
         seed: int,
         num_workers: int = 0,
         device: str = "cpu",
+        share: Share = WHOLE,
     ) -> None:
         """Name the database and what to read from it.
 
@@ -83,10 +86,11 @@ class LoopData:
             inputs: the network's inputs: "mix", or "a" and "b".
             frontend: makes the log-mels.
             negatives: a strategy of `mashnet.data.loops.STRATEGIES`.
-            batch_size: pairs per step.
+            batch_size: pairs per step, of all processes together.
             seed: decides the order.
             num_workers: processes that read batches; 0 reads in the training process.
             device: where log-mels are computed when they are not cached yet.
+            share: of the pairs, for this process.
 
         Raises:
             ConfigError: if there is no such strategy.
@@ -99,6 +103,7 @@ class LoopData:
         self.seed = seed
         self.num_workers = num_workers
         self.device = device
+        self.share = share
         self.store = PackedMels(self.database.root / "cache" / "loop_mels", frontend)
         self._loops = {row["loop_id"]: row for row in self.database.loops.iter_rows(named=True)}
         for split in ("train", "val"):
@@ -139,18 +144,20 @@ class LoopData:
         dataset = self.dataset("train")
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
-            sampler=Shuffled(len(dataset), self.seed),
+            batch_sampler=shared_batches(
+                Shuffled(len(dataset), self.seed), self.batch_size, self.share
+            ),
             collate_fn=as_it_is,
             num_workers=self.num_workers,
-            drop_last=len(dataset) > self.batch_size,  # batch normalisation suffers from tiny ones
         )
 
     def val_dataloader(self) -> DataLoader:
-        """Return all validation pairs in their order."""
+        """Return the validation pairs in their order."""
+        dataset = self.dataset("val")
         return DataLoader(
-            self.dataset("val"),
-            batch_size=self.batch_size,
+            dataset,
+            batch_size=max(1, self.batch_size // self.share.processes),
+            sampler=self.share.of_validation(len(dataset)),
             collate_fn=as_it_is,
             num_workers=self.num_workers,
         )

@@ -28,8 +28,9 @@ import torch
 
 from mashnet.audio.io import read_audio
 from mashnet.audio.spectrogram import LogMel
+from mashnet.data.limits import inside
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import AudioError, DatabaseError
+from mashnet.errors import AudioError
 from mashnet.files import content_id, file_digest
 
 SAMPLE_RATE = 44_100  # Hz
@@ -193,7 +194,5 @@ def part_of(database: MashupDB, loop: Mapping[str, Any], params: str = "{}") -> 
     Raises:
         DatabaseError: if its path would leave the database's folder.
     """
-    path = (database.root / loop["path"]).resolve()
-    if not path.is_relative_to(database.root.resolve()):
-        raise DatabaseError(f"{database.root}: the path of loop {loop['loop_id']} leaves it")
+    path = inside(database.root, loop["path"], f"loop {loop['loop_id']}")
     return LoopPart(path, loop["loop_id"], params)

@@ -7,6 +7,7 @@ database's root, with forward slashes; ids are content hashes (`mashnet.files.co
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,16 @@ from typing import Any
 import polars as pl
 
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
-from mashnet.errors import DatabaseError
+from mashnet.data.limits import (
+    MOST_MANIFEST_BYTES,
+    inside,
+    require_bounded_table,
+    require_short_texts,
+)
+from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import write_json, written_atomically
 from mashnet.music.sections import Section
+from mashnet.storage.paths import file_sizes, is_local, root_of
 
 SCHEMA_VERSION = 1
 ROLES = ("vocal", "harmonic", "percussion")
@@ -109,14 +117,18 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 class MashupDB:
-    """Reads and writes one MashupDB folder.
+    """Reads and writes one MashupDB: a folder of this machine, or one in a store (an fsspec URL).
 
     Tables are read on first use and kept; `write_table` replaces one on disk and in memory.
     """
 
     def __init__(self, root: str | Path) -> None:
-        """Name the folder; nothing is read or created yet."""
-        self.root = Path(root)
+        """Name the folder or its URL; nothing is read or created yet.
+
+        Raises:
+            ConfigError: if it is a URL of a kind that cannot be used here.
+        """
+        self.root = root_of(root)
         self._tables: dict[str, pl.DataFrame] = {}
 
     @classmethod
@@ -146,8 +158,12 @@ class MashupDB:
         """The manifest: schema version, pipeline configs, counts, tool versions."""
         path = self.root / "manifest.json"
         try:
-            value = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            with path.open("rb") as file:
+                content = file.read(MOST_MANIFEST_BYTES + 1)
+            if len(content) > MOST_MANIFEST_BYTES:
+                raise ValueError(f"it has more than {MOST_MANIFEST_BYTES} bytes")
+            value = json.loads(content)
+        except (OSError, ValueError, RecursionError) as error:
             raise DatabaseError(f"{path} cannot be read: {error}") from error
         if not isinstance(value, dict):
             raise DatabaseError(f"{path} does not hold a JSON object")
@@ -174,26 +190,37 @@ class MashupDB:
                 self._tables[name] = pl.DataFrame(schema=schema)
                 return self._tables[name]
             try:
-                frame = pl.read_parquet(path)
-                self._tables[name] = frame.select(
+                frame = _read_columns(path, schema).select(
                     pl.col(column).cast(dtype) for column, dtype in schema.items()
                 )
+                require_short_texts(frame, path)
+                self._tables[name] = frame
             except (OSError, pl.exceptions.PolarsError) as error:
+                reason = " ".join(str(error).split())[:300]
                 raise DatabaseError(
-                    f"{path} cannot be read as the table {name}: {error}"
+                    f"{path} cannot be read as the table {name}: {reason}"
                 ) from error
         return self._tables[name]
 
     def write_table(self, name: str, rows: pl.DataFrame | list[dict[str, Any]]) -> pl.DataFrame:
-        """Replace a table, atomically; rows are put into the schema's columns and types."""
+        """Replace a table, atomically; rows are put into the schema's columns and types.
+
+        Raises:
+            MashnetError: if polars cannot write it.
+            OSError: if the disk is full or must not be written to.
+        """
         schema = SCHEMAS[name]
         frame = (
             rows.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
             if isinstance(rows, pl.DataFrame)
             else pl.DataFrame(rows, schema=schema)
         )
-        with written_atomically(self.root / f"{name}.parquet") as temporary:
-            frame.write_parquet(temporary)
+        try:
+            with written_atomically(self.root / f"{name}.parquet") as temporary:
+                frame.write_parquet(temporary)
+        except pl.exceptions.PolarsError as error:  # how polars reports a disk that fails
+            reason = " ".join(str(error).split())
+            raise MashnetError(f"{self.root}: its tables cannot be written: {reason}") from error
         self._tables[name] = frame
         for derived in ("stem_rows", "clip_rows", "sounding_stems", "_sections_by_clip"):
             self.__dict__.pop(derived, None)
@@ -299,7 +326,51 @@ class MashupDB:
         row = self.stem_rows.get(stem_id)
         if row is None:
             raise DatabaseError(f"{self.root}: there is no stem {stem_id}")
-        path = (self.root / row["path"]).resolve()
-        if not path.is_relative_to(self.root.resolve()):
-            raise DatabaseError(f"{self.root}: the path of stem {stem_id} leaves the database")
-        return path
+        return inside(self.root, row["path"], f"stem {stem_id}")
+
+    def audio_bytes(self, stem_id: str) -> int:
+        """Return the size of a stem's file, 0 if it is not there.
+
+        A store is asked once for a list of all (see `list_audio_anew`), not for each stem.
+
+        Raises:
+            DatabaseError: as `audio_path`.
+        """
+        path = self.audio_path(stem_id)
+        if not is_local(path):
+            return self._audio_sizes.get(path.relative_to(self.root / "audio").as_posix(), 0)
+        try:
+            return path.stat().st_size
+        except OSError:
+            return 0
+
+    def list_audio_anew(self) -> None:
+        """Forget what `audio_bytes` knows of a store: its sound may have been replaced."""
+        self.__dict__.pop("_audio_sizes", None)
+
+    @cached_property
+    def _audio_sizes(self) -> dict[str, int]:
+        return file_sizes(self.root / "audio")
+
+
+def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
+    """Read a table; of one in a store the footer and then, by range, the wanted columns."""
+    if is_local(path):
+        with path.open("rb") as file:
+            require_bounded_table(path, file)
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PanicException as error:  # no Exception: what polars did not foresee
+            raise OSError(f"it is damaged: {error}") from error
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with path.open("rb") as file:
+            require_bounded_table(path, file)
+            table = pq.read_table(file, columns=list(columns), use_threads=False)
+    except pa.ArrowException as error:
+        raise OSError(" ".join(str(error).split())) from error
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame

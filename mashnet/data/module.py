@@ -19,7 +19,7 @@ from mashnet.data.mix_view import (
     joined,
     label_of,
 )
-from mashnet.data.order import EpochSampler
+from mashnet.data.order import WHOLE, EpochSampler, Share, shared_batches
 from mashnet.data.part_store import PartStore
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe, recipes_of
@@ -46,6 +46,7 @@ class MixData(lightning.LightningDataModule):
         seed: int,
         num_workers: int = 0,
         device: str = "cpu",
+        share: Share = WHOLE,
     ) -> None:
         """Name the database and what to read from it.
 
@@ -56,12 +57,13 @@ class MixData(lightning.LightningDataModule):
             frontend: makes the log-mels.
             with_unlabelled: whether matched mixes are trained on.
             transposed_negatives: whether originals are also mixed wrongly, see `RandomGroups`.
-            batch_size: mixes of each label per step.
+            batch_size: mixes of each label per step, of all processes together.
             validation_windows: windows per mix in validation.
             seed: decides order and windows.
             num_workers: processes that read windows; 0 reads in the training process, which
                 memory-mapped features make fast enough on CPU.
             device: where log-mels are computed when they are not cached yet.
+            share: of the examples, for this process.
         """
         super().__init__()
         self.database = MashupDB.open(root)
@@ -74,6 +76,7 @@ class MixData(lightning.LightningDataModule):
         self.seed = seed
         self.num_workers = num_workers
         self.device = device
+        self.share = share
         features = self.database.root / "cache" / "log_mels"
         self.store = FeatureStore(features, frontend)
         self.train_store = self.store
@@ -82,6 +85,8 @@ class MixData(lightning.LightningDataModule):
             self.transposition = frontend.transposition(MOST_SEMITONES)
             self.train_store = FeatureStore(features, frontend.widened(MOST_SEMITONES))
         self.parts = PartStore(self.database)
+        self.train_items: list[MixItem] = []
+        self.val_items: list[MixItem] = []
 
     def recipes(self, split: str) -> list[Recipe]:
         """Return the recipes of a split.
@@ -113,7 +118,9 @@ class MixData(lightning.LightningDataModule):
         return items, wanted
 
     def setup(self, stage: str) -> None:
-        """List the items and compute what the feature cache lacks."""
+        """List the items and compute what the feature cache lacks; a second call does nothing."""
+        if self.train_items:
+            return
         train = self.recipes("train")
         if not self.with_unlabelled:
             train = [recipe for recipe in train if recipe.condition != "matched"]
@@ -136,11 +143,11 @@ class MixData(lightning.LightningDataModule):
         )
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
-            sampler=EpochSampler(len(dataset), self.seed),
+            batch_sampler=shared_batches(
+                EpochSampler(len(dataset), self.seed), self.batch_size, self.share
+            ),
             collate_fn=joined,
             num_workers=self.num_workers,
-            drop_last=len(dataset) > self.batch_size,  # batch normalisation suffers from tiny ones
         )
 
     def on_after_batch_transfer(self, batch: Example, dataloader_idx: int) -> Example:
@@ -154,4 +161,9 @@ class MixData(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Return evenly spaced windows of every validation mix."""
         dataset = EvenWindows(self.val_items, self.store, self.validation_windows)
-        return DataLoader(dataset, batch_size=VALIDATION_BATCH, num_workers=self.num_workers)
+        return DataLoader(
+            dataset,
+            batch_size=VALIDATION_BATCH,
+            sampler=self.share.of_validation(len(dataset)),
+            num_workers=self.num_workers,
+        )

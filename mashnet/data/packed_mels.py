@@ -1,7 +1,12 @@
-"""Many log-mels of one shape in one file, so that a batch is read in one go."""
+"""Many log-mels of one shape in one file, so that a batch is read in one go.
+
+In a store they lie in shards of about a quarter of a megabyte, which are read through copies on
+this machine; docs/storage.md has what other sizes cost.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +15,44 @@ from tqdm import tqdm
 
 from mashnet.data.loop_frontend import LoopFrontend
 from mashnet.data.parts import Part
-from mashnet.files import content_id, written_atomically
+from mashnet.files import content_id, remove_leftovers, written_atomically
+from mashnet.storage.local_copies import load_array
+from mashnet.storage.paths import is_local, missing
 
 Sounds = Sequence[Part]  # heard together: one loop, or two
+
+_SHARD_BYTES = 1 << 18
+
+
+class ShardedRows:
+    """Rows that lie in several files; indexed like one array, by a number or an array of them."""
+
+    def __init__(self, paths: Sequence[Path], rows_per_shard: int, length: int) -> None:
+        """Name the shards; all but the last hold `rows_per_shard` rows."""
+        self.paths = list(paths)
+        self.rows_per_shard = rows_per_shard
+        self._length = length
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._length
+
+    def __getitem__(self, rows: int | np.integer | np.ndarray) -> np.ndarray:
+        """Return one row, or an array of rows in the order that was asked for."""
+        if isinstance(rows, int | np.integer):
+            return self[np.array([rows])][0]
+        wanted = np.where(rows < 0, rows + self._length, rows)
+        shards = wanted // self.rows_per_shard
+        found: np.ndarray | None = None
+        for shard in np.unique(shards):
+            stored = load_array(self.paths[shard])
+            if found is None:
+                found = np.empty((len(wanted), *stored.shape[1:]), stored.dtype)
+            here = shards == shard
+            found[here] = stored[wanted[here] - shard * self.rows_per_shard]
+        if found is None:
+            raise IndexError("no rows were asked for")
+        return found
 
 
 class PackedMels:
@@ -23,22 +63,60 @@ class PackedMels:
         self.folder = root / frontend.frontend_id
         self.frontend = frontend
 
-    def pack(self, sounds: Sequence[Sounds], *, label: str, device: str = "cpu") -> np.ndarray:
-        """Return the log-mels of some sounds, memory-mapped; computed if they are not on disk.
+    def pack(
+        self, sounds: Sequence[Sounds], *, label: str, device: str = "cpu"
+    ) -> np.ndarray | ShardedRows:
+        """Return the log-mels of some sounds, computed if they are not there yet.
 
         Args:
             sounds: what is heard together, in the order of the rows.
             label: what the progress bar says.
             device: where the spectrograms are computed.
+
+        Returns:
+            A memory-mapped array; where they lie in a store, what is indexed like one.
         """
         key = content_id("packed", [[part.part_id for part in parts] for parts in sounds])
+        if not is_local(self.folder):
+            return self._sharded(self.folder / key, sounds, label=label, device=device)
         path = self.folder / f"{key}.npy"
         if not path.is_file():
-            shape = (len(sounds), self.frontend.frames, self.frontend.log_mel.n_mels)
-            with written_atomically(path) as temporary:
-                rows = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
-                progress = tqdm(sounds, desc=label, unit="loop", disable=None)
-                for row, parts in enumerate(progress):
-                    rows[row] = self.frontend.log_mel_of(parts, device).cpu().numpy()
-                rows.flush()
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+            remove_leftovers(self.folder)
+            with tqdm(total=len(sounds), desc=label, unit="loop", disable=None) as bar:
+                self._write(path, sounds, device, bar)
+        return load_array(path)
+
+    def _sharded(
+        self, folder: Path, sounds: Sequence[Sounds], *, label: str, device: str
+    ) -> ShardedRows:
+        row_bytes = 2 * self.frontend.frames * self.frontend.log_mel.n_mels
+        step = max(1, _SHARD_BYTES // row_bytes)
+        paths = [folder / f"{step}-{first}.npy" for first in range(0, len(sounds), step)]
+        absent = missing(folder, paths)
+        with tqdm(
+            total=len(sounds), desc=label, unit="loop", disable=None if absent else True
+        ) as bar:
+            for number, path in enumerate(paths):
+                shard = sounds[number * step : (number + 1) * step]
+                if path in absent:
+                    self._write(path, shard, device, bar)
+                else:
+                    bar.update(len(shard))
+        return ShardedRows(paths, step, len(sounds))
+
+    def _write(self, path: Path, sounds: Sequence[Sounds], device: str, bar: tqdm) -> None:
+        shape = (len(sounds), self.frontend.frames, self.frontend.log_mel.n_mels)
+        with written_atomically(path) as temporary:
+            rows = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
+            _take_room(temporary)
+            for row, parts in enumerate(sounds):
+                rows[row] = self.frontend.log_mel_of(parts, device).cpu().numpy()
+                bar.update()
+            rows.flush()
+
+
+def _take_room(path: Path) -> None:
+    """Give a file the blocks that it will need: a mapped file on a full disk ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import soxr
-from tqdm import tqdm
 
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.stretch import DEFAULT_ENGINE, require_installed
@@ -20,11 +16,15 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe
 from mashnet.data.rendering import UNMOVED, Displacement, RenderedPart, rendered_part
+from mashnet.errors import AudioError, MashnetError, StorageError
+from mashnet.execution.executor import DIED, Executor
+from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
+from mashnet.storage.paths import missing
 
 # FLAC ends at ±1; sums of stems and stretched peaks reach beyond. A quarter leaves 84 dB.
 STORED_GAIN = 0.25
-_WORTH_PROCESSES = 16  # parts; fewer are rendered before processes have started
+_GROUP = 4  # parts that one worker renders after each other
 
 
 @dataclass(frozen=True)
@@ -99,32 +99,79 @@ class PartStore:
         part_id = part.part_id
         return StoredPart(part, self.folder / part_id[:2] / f"{part_id}.flac", self.sample_rate)
 
-    def render_all(self, parts: Iterable[Part], *, workers: int | None = None) -> int:
-        """Render what is not on disk yet, on all cores; return how many that were.
+    def render_all(self, parts: Iterable[Part], *, executor: Executor | None = None) -> int:
+        """Render what is not on disk yet; return how many that were.
 
         A run that is killed is continued by calling it again.
+
+        Args:
+            parts: those that are not of a store are left alone.
+            executor: who renders; None: all cores, where there is enough to do.
+
+        Raises:
+            AudioError: if a part cannot be rendered, once all others are.
         """
-        unique = {p.part_id: p for p in parts if isinstance(p, StoredPart)}
-        absent = [p for p in unique.values() if not p.path.is_file()]
-        if not absent:
-            return 0
-        # Parts of the same stems beside each other find them decoded.
-        absent.sort(key=lambda p: (p.part.stem_ids, p.part_id))
-        remove_leftovers(self.folder)
-        workers = workers or len(os.sched_getaffinity(0))
-        bar = tqdm(total=len(absent), desc="rendering", unit="part", disable=None)
-        if workers == 1 or len(absent) < _WORTH_PROCESSES:
-            for part in absent:
-                part.render()
-                bar.update()
-        else:
-            # Processes, not threads: the engine is fed in small blocks, between which threads
-            # wait for each other (measured: two threads use 1.05 cores).
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
-            try:
-                for _ in pool.map(StoredPart.render, absent, chunksize=4):
-                    bar.update()
-            finally:
-                pool.shutdown(cancel_futures=True)  # after Ctrl-C or an error, only what has begun
-        bar.close()
+        absent = self._absent(parts)
+        for reason in self._failures(absent, executor).values():
+            raise AudioError(reason)
         return len(absent)
+
+    def failures(
+        self, parts: Iterable[Part], *, executor: Executor | None = None
+    ) -> dict[str, str]:
+        """Render what is not on disk yet; return part_id → reason of those that cannot be.
+
+        Args:
+            parts: as in `render_all`.
+            executor: as in `render_all`.
+        """
+        return self._failures(self._absent(parts), executor)
+
+    def _absent(self, parts: Iterable[Part]) -> list[StoredPart]:
+        unique = {p.part_id: p for p in parts if isinstance(p, StoredPart)}
+        not_there = missing(self.folder, [p.path for p in unique.values()])
+        # Parts of the same stems beside each other find them decoded.
+        return sorted(
+            (p for p in unique.values() if p.path in not_there),
+            key=lambda p: (p.part.stem_ids, p.part_id),
+        )
+
+    def _failures(self, absent: list[StoredPart], executor: Executor | None) -> dict[str, str]:
+        if not absent:
+            return {}
+        remove_leftovers(self.folder)
+        executor = executor or LocalExecutor.for_items(len(absent))
+        starts = range(0, len(absent), _GROUP)
+        found = _render(executor, [absent[start : start + _GROUP] for start in starts])
+        # A group whose worker was killed is taken apart: most likely one of its parts did it.
+        killed = [part for part in absent if found.get(part.part_id) == DIED]
+        for part in killed:
+            del found[part.part_id]
+        return found | _render(executor, [[part] for part in killed])
+
+
+def _render(executor: Executor, groups: list[list[StoredPart]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    outcomes = executor.run(
+        _render_group, groups, label="rendering", unit=f"{_GROUP} parts", died=_group_died
+    )
+    for outcome in outcomes:
+        found |= outcome
+    return found
+
+
+def _render_group(parts: list[StoredPart]) -> dict[str, str]:
+    """Render some parts; return part_id → reason of those that cannot be."""
+    found = {}
+    for part in parts:
+        try:
+            part.render()
+        except StorageError:  # it is not the part's fault
+            raise
+        except MashnetError as error:
+            found[part.part_id] = str(error)
+    return found
+
+
+def _group_died(parts: list[StoredPart]) -> dict[str, str]:
+    return {part.part_id: DIED for part in parts}

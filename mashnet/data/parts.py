@@ -18,6 +18,7 @@ import soxr
 from mashnet.audio.io import read_audio
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, file_digest
+from mashnet.storage.paths import root_of
 
 
 class Part(Protocol):
@@ -67,18 +68,18 @@ def named_instrument(text: str) -> str:
 
 @dataclass(frozen=True)
 class FilePart:
-    """A sound file, mixed down to mono."""
+    """A sound file, of this machine or in a store, mixed down to mono."""
 
     path: Path
 
     @cached_property
     def part_id(self) -> str:
         """Hash of the file's bytes."""
-        return content_id("file", file_digest(Path(self.path)))
+        return content_id("file", file_digest(root_of(self.path)))
 
     def waveform(self, sample_rate: int) -> np.ndarray:
         """Decode the whole file at `sample_rate`; raises AudioError if it cannot be used."""
-        audio, _ = read_audio(Path(self.path), sample_rate=sample_rate, mono=True)
+        audio, _ = read_audio(self.path, sample_rate=sample_rate, mono=True)
         return audio[0]
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from mashnet.data.loop_view import as_it_is
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.order import WHOLE, Share, SharedBatches
 from mashnet.data.stem_clips import BLOCK_S, StemClip, stem_clips
 from mashnet.data.stem_view import (
     TARGETS,
@@ -45,6 +46,7 @@ class StemData:
         augmentation: Augmentation,
         seed: int,
         num_workers: int = 0,
+        share: Share = WHOLE,
     ) -> None:
         """Name the database and what to draw from it.
 
@@ -54,13 +56,14 @@ class StemData:
             target: stem or submix, see `mashnet.data.stem_view`.
             chunk_s: shortest and longest training chunk in seconds; drawn per batch.
             validation_chunk_s: length of every validation chunk.
-            batch_size: chunks per step.
+            batch_size: chunks per step, of all processes together.
             per_clip: chunks of each clip per epoch.
             validation_per_clip: chunks of each validation clip.
             silence_db: a stem below this level in a chunk is silent there, dB of full scale.
             augmentation: of training chunks.
             seed: decides the draws.
             num_workers: processes that read chunks; 0 reads in the training process.
+            share: of the chunks, for this process.
 
         Raises:
             ConfigError: if a setting makes no sense.
@@ -81,11 +84,12 @@ class StemData:
         self.augmentation = augmentation
         self.seed = seed
         self.num_workers = num_workers
+        self.share = share
         self.waves = WaveStore(self.database, sample_rate)
         wanted = self.database.clips.filter(self.database.clips["split"].is_in(["train", "val"]))
         stems = self.database.stems.join(wanted.select("clip_id"), "clip_id", "semi")
         self.waves.build(stems["stem_id"].to_list())
-        if unreadable := list(self.waves.unreadable.values()):
+        if (unreadable := list(self.waves.unreadable.values())) and not share.process:
             print(
                 f"{len(unreadable)} of {len(stems)} stems cannot be used and are left out; "
                 f"the first: {unreadable[0]}",
@@ -104,12 +108,12 @@ class StemData:
         )
         batches = ChunkBatches(
             clips,
-            batch_size=self.batch_size,
+            batch_size=self.share.batch_size_of(self.batch_size, len(clips) * self.per_clip),
             per_clip=self.per_clip,
             chunk_s=self.chunk_s,
             seed=self.seed,
         )
-        return self._loader(dataset, batches)
+        return self._loader(dataset, SharedBatches(batches, self.share))
 
     def val_dataloader(self) -> DataLoader:
         """Return the same chunks every time."""
@@ -118,8 +122,10 @@ class StemData:
         (blocks,) = blocks_of((self.validation_chunk_s, self.validation_chunk_s))
         turns = range(self.validation_per_clip)
         keys = [(turn, index, blocks) for turn in turns for index in range(len(clips))]
-        starts = range(0, len(keys), self.batch_size)
-        return self._loader(dataset, [keys[start : start + self.batch_size] for start in starts])
+        own = [keys[index] for index in self.share.of_validation(len(keys))]
+        size = max(1, self.batch_size // self.share.processes)
+        starts = range(0, len(own), size)
+        return self._loader(dataset, [own[start : start + size] for start in starts])
 
     def _loader(self, dataset: StemChunks, batches: Iterable[list[Key]]) -> DataLoader:
         return DataLoader(
@@ -135,7 +141,7 @@ class StemData:
         clips, left_out = stem_clips(
             self.database, self.waves, split, blocks=blocks, silence_db=self.silence_db
         )
-        if left_out:
+        if left_out and not self.share.process:
             print(
                 f"{split}: {len(left_out)} clips left out, the first: {left_out[0]}",
                 file=sys.stderr,

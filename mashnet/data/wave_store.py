@@ -5,31 +5,31 @@ A FLAC of 44.1 kHz would have to be decoded and resampled for every chunk that t
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mashnet.audio.io import read_audio
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import AudioError, DatabaseError
+from mashnet.execution.executor import DIED, Executor
+from mashnet.execution.local import LocalExecutor
 from mashnet.files import remove_leftovers, written_atomically
+from mashnet.storage.local_copies import load_array
+from mashnet.storage.paths import is_local, missing
 
 # Sums of stems may pass full scale; half of it leaves 6 dB and 90 dB below.
 _STORED_GAIN = 0.5
-_WORTH_PROCESSES = 16  # stems; fewer are decoded before processes have started
 _MOST_OPEN = 30_000  # mapped files; Linux allows a process 65,530
 
 
 class WaveStore:
     """Mono waveforms of a MashupDB's stems at one sample rate, 16 bits, memory-mapped.
+
+    Those of a database in a store lie there, too, and are read through copies on this machine.
 
     Attributes:
         unreadable: stem_id → reason, of the stems that the last `build` could not decode.
@@ -43,33 +43,32 @@ class WaveStore:
         self.unreadable: dict[str, str] = {}
         self._open: dict[str, np.ndarray] = {}
 
-    def build(self, stem_ids: Sequence[str], *, workers: int | None = None) -> int:
-        """Decode the stems that are not there yet, on all cores; return how many were.
+    def build(self, stem_ids: Sequence[str], *, executor: Executor | None = None) -> int:
+        """Decode the stems that are not there yet; return how many were.
 
         A run that is killed is continued by calling it again. Files that are damaged are made anew,
         and those of stems that were replaced. Stems that cannot be read end up in `unreadable`.
+
+        Args:
+            stem_ids: which stems.
+            executor: who decodes; None: all cores, where there is enough to do.
 
         Raises:
             DatabaseError: if there is no such stem.
         """
         self.unreadable = {}
         self._open.clear()  # a stem may have been replaced since
-        absent = [stem_id for stem_id in dict.fromkeys(stem_ids) if not self._is_whole(stem_id)]
+        self.database.list_audio_anew()
+        absent = self._absent(list(dict.fromkeys(stem_ids)))
         if not absent:
             return 0
         jobs = [(self.database.audio_path(s), self._path(s), s, self.sample_rate) for s in absent]
         remove_leftovers(self.folder)
-        workers = workers or len(os.sched_getaffinity(0))
-        with contextlib.ExitStack() as stack:
-            reasons: Iterable[str | None] = map(_decode, jobs)
-            if workers > 1 and len(absent) >= _WORTH_PROCESSES:
-                pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"))
-                stack.callback(pool.shutdown, cancel_futures=True)
-                reasons = pool.map(_decode, jobs, chunksize=4)
-            bar = tqdm(reasons, total=len(absent), desc="waveforms", unit="stem", disable=None)
-            for stem_id, reason in zip(absent, bar, strict=True):
-                if reason is not None:
-                    self.unreadable[stem_id] = reason
+        executor = executor or LocalExecutor.for_items(len(jobs))
+        reasons = executor.run(_decode, jobs, label="waveforms", unit="stem", died=_process_died)
+        for stem_id, reason in zip(absent, reasons, strict=True):
+            if reason is not None:
+                self.unreadable[stem_id] = reason
         return len(absent) - len(self.unreadable)
 
     def num_samples(self, stem_id: str) -> int:
@@ -97,18 +96,29 @@ class WaveStore:
             return self._open[stem_id]
         path = self._path(stem_id)
         try:
-            samples = np.load(path, mmap_mode="r", allow_pickle=False)
+            samples = load_array(path)
             if samples.dtype != np.int16 or samples.ndim != 1:
                 raise ValueError(f"it holds {samples.dtype} of shape {samples.shape}")
         except (OSError, ValueError, EOFError) as error:
+            mend = "Start again" if is_local(path) else "Delete it and start again"
             raise DatabaseError(
                 f"{path} is missing or damaged: {' '.join(str(error).split())}. "
-                "Start again: it is then made anew"
+                f"{mend}: it is then made anew"
             ) from error
+        if not is_local(path):
+            return samples  # kept open, a copy would take its room even when it is removed
         if len(self._open) >= _MOST_OPEN:
             self._open.clear()
         self._open[stem_id] = samples
         return samples
+
+    def _absent(self, stem_ids: Sequence[str]) -> list[str]:
+        if is_local(self.folder):
+            return [stem_id for stem_id in stem_ids if not self._is_whole(stem_id)]
+        # What a store has is whole; to look into it would be to fetch all of it.
+        paths = {stem_id: self._path(stem_id) for stem_id in stem_ids}
+        not_there = missing(self.folder, paths.values())
+        return [stem_id for stem_id, path in paths.items() if path in not_there]
 
     def _is_whole(self, stem_id: str) -> bool:
         try:
@@ -119,11 +129,12 @@ class WaveStore:
 
     def _path(self, stem_id: str) -> Path:
         """Name a stem's sound: a database built anew may reuse ids for other files."""
-        try:
-            size_bytes = self.database.audio_path(stem_id).stat().st_size
-        except OSError:
-            size_bytes = 0
+        size_bytes = self.database.audio_bytes(stem_id)
         return self.folder / stem_id[:2] / f"{stem_id}.{size_bytes}.npy"
+
+
+def _process_died(_: object) -> str:
+    return DIED
 
 
 def _decode(job: tuple[Path, Path, str, int]) -> str | None:

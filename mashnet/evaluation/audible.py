@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mashnet.data.part_store import PartStore, StoredPart
-from mashnet.errors import AudioError
+from mashnet.data.part_store import PartStore
 from mashnet.rendering.proposals import Proposal
 
 
@@ -20,17 +19,7 @@ def inaudible(store: PartStore, proposals: Sequence[Proposal]) -> dict[str, str]
         proposal_id → reason, of those with a stem that cannot be read.
     """
     parts = [part for p in proposals for part in (*p.query.values(), *p.candidate.values())]
-    try:
-        store.render_all(parts)
-        return {}
-    except AudioError:
-        failed: dict[str, str] = {}
-    for part in {part.part_id: part for part in parts}.values():
-        try:
-            if isinstance(part, StoredPart):
-                part.render()
-        except AudioError as error:
-            failed[part.part_id] = str(error)
+    failed = store.failures(parts)
     found = {}
     for proposal in proposals:
         for part in (*proposal.query.values(), *proposal.candidate.values()):

@@ -39,6 +39,10 @@ ABOUT = {
     "2020).",
     "stems": "Stem retrieval: which stem belongs to a mix that lacks it.",
 }
+LICENCE = (
+    "Weights: MIT, as mashnet. They were learned from the songs above; each song keeps its "
+    "own licence. The annotations may come from madmom's models (CC BY-NC-SA 4.0)."
+)
 LIMITS = {"mixes": _MIXES, "loops": _LOOPS, "stems": _STEMS}
 
 
@@ -72,8 +76,7 @@ def model_card(run: Path, config: dict[str, Any], scorer: TrainedScorer) -> str:
         "",
         "## Licences",
         "",
-        "Weights: MIT, as mashnet. They were learned from the songs above; each song keeps its "
-        "own licence. The annotations may come from madmom's models (CC BY-NC-SA 4.0).",
+        LICENCE,
         "",
     ]
     return "\n".join(lines)

@@ -66,7 +66,7 @@ def read_json(path: Path, needed: Sequence[str], what: str) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is damaged: {error}"
         raise DatabaseError(f"{path}: cannot be read ({reason}); expected {what}") from error
     missing = [name for name in needed if not isinstance(found, dict) or name not in found]

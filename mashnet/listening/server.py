@@ -6,6 +6,8 @@ addresses are looked up in a table, never joined to a path.
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import json
 import socket
 from dataclasses import replace
@@ -25,6 +27,8 @@ from mashnet.listening.ratings import Rating, latest, rating_of
 from mashnet.listening.ratings_file import RatingsFile
 
 _LARGEST_BODY = 32_768  # bytes; a rating with the longest comment is far below it
+_SLOWEST_BODY_S = 30.0
+_MOST_AT_ONCE = 200  # connections; further ones are asked to come again
 _LISTENED_TOLERANCE_S = 0.5  # players report their position in steps
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
@@ -77,10 +81,14 @@ def application(folder: Path, ratings: RatingsFile) -> FastAPI:
     @app.post("/api/ratings")
     async def rate(request: Request) -> Response:
         body = b""
-        async for block in request.stream():
-            body += block
-            if len(body) > _LARGEST_BODY:
-                return _refused(413, "that is too long for a rating")
+        try:
+            async with asyncio.timeout(_SLOWEST_BODY_S):
+                async for block in request.stream():
+                    body += block
+                    if len(body) > _LARGEST_BODY:
+                        return _refused(413, "that is too long for a rating")
+        except TimeoutError:
+            return _refused(408, "the rating came too slowly")
         try:
             rating = _checked(body, test["test"], durations_s, float(test["listen_s"]))
         except ValueError as error:
@@ -167,6 +175,14 @@ def listen_on(host: str, port: int) -> socket.socket:
     return opened
 
 
+def is_this_machine(host: str) -> bool:
+    """Return whether only programs of this machine reach a server that listens there."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def serve(folder: Path, *, host: str, port: int) -> None:
     """Serve a test until the process is ended.
 
@@ -181,6 +197,12 @@ def serve(folder: Path, *, host: str, port: int) -> None:
         app = application(folder, ratings)
         for line in ratings.warnings:
             print(f"warning: {line}", flush=True)
+        if not is_this_machine(host):
+            print(
+                f"warning: host={host}: whoever reaches this machine can hear the clips and rate "
+                "them; nothing is encrypted, and a name is all that a listener needs",
+                flush=True,
+            )
         people = len({rating.participant for rating in ratings.ratings})
         print(f"{len(ratings.ratings)} ratings by {people} participants in {ratings.path}")
         name = socket.gethostname() if host in ("0.0.0.0", "::") else host
@@ -189,7 +211,10 @@ def serve(folder: Path, *, host: str, port: int) -> None:
         print(
             f"serving {address}  (for one listener: {address}?p=NAME; Ctrl+C ends it)", flush=True
         )
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[opened])
+        settings = uvicorn.Config(
+            app, log_level="warning", limit_concurrency=_MOST_AT_ONCE, timeout_keep_alive=10
+        )
+        uvicorn.Server(settings).run(sockets=[opened])
     finally:
         ratings.close()
         opened.close()

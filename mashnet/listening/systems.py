@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.audio.io import AUDIO_SUFFIXES
+from mashnet.data.limits import inside
 from mashnet.errors import ConfigError
 from mashnet.files import file_digest
 from mashnet.rendering.collection import MANIFEST, read_collection
@@ -142,7 +143,7 @@ def _of_row(folder: Path, row: Mapping[str, Any]) -> Stimulus:
         if kind == ORIGINAL:
             system = ORIGINAL
         facts = {name: row[name] for name in ("technique", "engine", "base", "guests")}
-        path = folder / row["audio"]
+        path = inside(folder, row["audio"], f"the mashup {row['name']}")
         return Stimulus(system, kind, int(row["rank"]), row["name"], path, scores, facts)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(

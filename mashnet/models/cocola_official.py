@@ -13,6 +13,7 @@ from mashnet.data.parts import Group
 from mashnet.data.stem_frontend import StemFrontend, is_silent
 from mashnet.errors import CheckpointError
 from mashnet.models.cocola import Cocola
+from mashnet.models.inert import Inert
 from mashnet.models.published_file import published_file
 from mashnet.models.stem_scoring import BATCH, StemScorer
 
@@ -143,11 +144,11 @@ def _state_of(path: Path) -> dict[str, Any]:
     """Return the weights of a Lightning checkpoint, without running anything that is in it.
 
     Beside its weights the file holds settings, as objects of the authors' program. Whatever
-    class or function it names is read as `_Inert`: nothing is imported, and nothing is called.
+    class or function it names is read as `Inert`: nothing is imported, and nothing is called.
     """
     try:
         foreign = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-        inert: list[Any] = [(_Inert, name) for name in foreign]
+        inert: list[Any] = [(Inert, name) for name in foreign]
         with torch.serialization.safe_globals(inert):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
@@ -163,19 +164,6 @@ def _state_of(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is no Lightning checkpoint: no state_dict. Take {SOURCE}")
     return state
-
-
-class _Inert:
-    """Stands for an object of a foreign program; it keeps nothing and does nothing."""
-
-    def __init__(self, *args: object) -> None:
-        pass
-
-    def __new__(cls, *args: object) -> _Inert:
-        return super().__new__(cls)
-
-    def __setstate__(self, state: object) -> None:
-        pass
 
 
 def _renamed(

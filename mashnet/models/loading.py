@@ -10,17 +10,25 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 import mashnet.models
-from mashnet.errors import CheckpointError, near_miss, require_one_of
+from mashnet.errors import CheckpointError, ConfigError, near_miss, require_one_of
+from mashnet.models.limits import (
+    bounded_text,
+    no_larger_than,
+    plain_yaml,
+    require_finite,
+    require_sane,
+    require_weights,
+)
 from mashnet.models.selfcheck import check_files, check_score
 from mashnet.models.trained import TrainedScorer
 
@@ -74,8 +82,8 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder} is neither a run nor a bundle: there is no config.yaml in it"
         )
     try:
-        config = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        config = plain_yaml(bounded_text(path))
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
     model = config.get("model") if isinstance(config, dict) else None
     if not isinstance(model, dict) or not {"network", "sizes", "frontend"} <= set(model):
@@ -130,12 +138,22 @@ def load_scorer(path: str | Path) -> TrainedScorer:
     if path.is_dir():
         bundled = path / "model.safetensors"
         weights = bundled if bundled.is_file() else checkpoint_of(folder)
+    try:
+        require_sane(config["model"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder / 'config.yaml'}: {error}") from error
+    require_weights(weights)
     check = check_files(folder) if weights.suffix == ".safetensors" else None
     state = _read_checkpoint(weights) if check is None else _read_safetensors(weights)
+    require_finite(state, weights)
     try:
-        scorer = build_scorer(config["model"], name=str(config.get("name", folder.name)))
+        with no_larger_than(state):
+            scorer = build_scorer(config["model"], name=str(config.get("name", folder.name)))
         scorer.network.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
+    except ConfigError as error:
+        raise ConfigError(f"{folder / 'config.yaml'}: {error}") from error
+    # Wrong settings fail in as many ways as networks use them; none may pass for a crash.
+    except Exception as error:
         raise CheckpointError(
             f"{weights} does not hold the weights of {config['model']['network']} as "
             f"{folder / 'config.yaml'} describes it: {' '.join(str(error).split())[:300]}"
@@ -143,6 +161,14 @@ def load_scorer(path: str | Path) -> TrainedScorer:
     if check is not None:
         check_score(scorer, folder, check)
     return scorer
+
+
+def _require_uncompressed(path: Path) -> None:
+    """Raise a ValueError if a checkpoint unpacks to more than it is; torch packs nothing."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > 2 * path.stat().st_size:
+        raise ValueError("it unpacks to more than twice its size")
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -154,6 +180,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     try:
+        _require_uncompressed(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         state = checkpoint["state_dict"]
         return {

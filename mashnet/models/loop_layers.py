@@ -66,6 +66,18 @@ class Dropout(nn.Module):
     quarter of a training step; here one number of 64 bits decides on four.
     """
 
+    process, processes, sides = 0, 1, 1
+
+    def sees(self, process: int, processes: int, sides: int) -> None:
+        """Tell which part of a batch the layer sees, so that its draws are those for that part.
+
+        Args:
+            process: number of this one among those that train together.
+            processes: how many share every batch, equally.
+            sides: parts of its input that hold a whole share each, one below the other.
+        """
+        self.process, self.processes, self.sides = process, processes, sides
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x with values dropped and the rest scaled up in training, else x itself.
 
@@ -74,9 +86,10 @@ class Dropout(nn.Module):
         """
         if not self.training or x.device.type != "cpu":
             return functional.dropout(x, DROPOUT, self.training)
-        count = x.numel()
+        count = x.numel() * self.processes
         numbers = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
-        draws = numbers.view(torch.int16)[:count].as_strided(x.shape, x.stride())
+        shares = numbers.view(torch.int16)[:count].view(self.sides, self.processes, -1)
+        draws = shares[:, self.process].flatten().as_strided(x.shape, x.stride())
         kept = draws >= round(DROPOUT * 2**16) - 2**15
         return x * (kept.to(x.dtype) / (1 - DROPOUT))
 

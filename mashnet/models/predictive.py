@@ -101,13 +101,21 @@ class PredictiveNetwork(StemNetwork):
 
     def predict(self, waves: torch.Tensor, instruments: Sequence[str]) -> torch.Tensor:
         """Map contexts (n, samples) to predictions of the target's patches, (n, patches, width)."""
+        return self._predict(waves, self.conditions(instruments))
+
+    def _predict(self, waves: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
         patches = self.encoder(waves)
-        condition = self.conditions(instruments)
         return self.predictor(patches, None if condition is None else condition.to(waves.device))
 
     def embed_context(self, waves: torch.Tensor, instruments: Sequence[str]) -> torch.Tensor:
         """Return what the missing stem should sound like, (batch, d), of unit length."""
-        return _unit(self.pool(self.predict(waves, instruments)))
+        return self.embed_conditioned(waves, self.conditions(instruments))
+
+    def embed_conditioned(
+        self, waves: torch.Tensor, condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Return what `embed_context` returns, given what `conditions` returns, (batch, c)."""
+        return _unit(self.pool(self._predict(waves, condition)))
 
     def embed_target(self, waves: torch.Tensor) -> torch.Tensor:
         """Return what the target encoder hears, (batch, d), of unit length."""

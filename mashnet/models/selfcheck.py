@@ -11,11 +11,15 @@ import numpy as np
 
 from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import CheckpointError
+from mashnet.models.limits import bounded_text
 from mashnet.models.trained import TrainedScorer
 
 TOLERANCE = 1e-4  # scores of the same weights on another processor differ by less
 _TONES_HZ = ([440.0, 880.0], [110.0, 220.0, 277.18], [60.0, 5000.0])  # of each role
 CHECKED_FILES = ("model.safetensors", "config.yaml")
+_MOST_TOLERANCE = 1e-2  # a larger one would check nothing
+_MOST_PROBE_S = 60.0
+_MOST_TONES = 16  # of a role
 
 
 def probe(recipe: dict[str, Any]) -> Group:
@@ -66,9 +70,9 @@ def check_files(folder: Path) -> dict[str, Any]:
     """
     path = folder / "selfcheck.json"
     try:
-        check = json.loads(path.read_text("utf-8"))
+        check = json.loads(bounded_text(path))
         digests = {name: check["sha256"][name] for name in CHECKED_FILES}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is missing or damaged: {error}") from error
     for name, digest in digests.items():
         if not (folder / name).is_file():
@@ -85,19 +89,44 @@ def check_score(scorer: TrainedScorer, folder: Path, check: dict[str, Any]) -> N
     """Score the probe and compare.
 
     Raises:
-        CheckpointError: if the score is not the recorded one within the tolerance.
+        CheckpointError: if the score is not the recorded one within the tolerance, or the recipe
+            is not one that `make_selfcheck` writes.
     """
+    path = folder / "selfcheck.json"
     try:
-        found = probe_score(scorer, check["recipe"])
-        wrong = not abs(found - float(check["score"])) <= float(check["tolerance"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'selfcheck.json'} is damaged: {error}") from error
-    if wrong:
+        recipe = _sane_recipe(check["recipe"], scorer)
+        recorded, tolerance = float(check["score"]), float(check["tolerance"])
+        if not 0 <= tolerance <= _MOST_TOLERANCE:
+            raise ValueError(f"its tolerance is {tolerance:g}, at most {_MOST_TOLERANCE:g}")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    try:
+        found = probe_score(scorer, recipe)
+    # What passes as a configuration may still make no sense of any sound.
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise CheckpointError(f"{folder} fails its self-check: {reason}") from error
+    if not abs(found - recorded) <= tolerance:
         raise CheckpointError(
             f"{folder} fails its self-check: the probe scores {found:.6f} where "
-            f"{check['score']:.6f} was recorded"
+            f"{recorded:.6f} was recorded"
         )
 
 
+def _sane_recipe(recipe: dict[str, Any], scorer: TrainedScorer) -> dict[str, Any]:
+    """Return a recipe that makes a little sound; raises ValueError for another one."""
+    if recipe["sample_rate"] != scorer.frontend.sample_rate:
+        raise ValueError("its sample rate is not the network's")
+    if not 0 < float(recipe["duration_s"]) <= _MOST_PROBE_S or not float(recipe["beat_s"]) > 0:
+        raise ValueError(f"its probe must last up to {_MOST_PROBE_S:g} s and have a beat")
+    tones = recipe["tones_hz"]
+    if not set(tones) <= set(scorer.roles) or scorer.roles[0] not in tones:
+        raise ValueError("its probe has other roles than the network")
+    if any(len(hertz) > _MOST_TONES for hertz in tones.values()):
+        raise ValueError(f"its probe has more than {_MOST_TONES} tones")
+    return recipe
+
+
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -63,18 +63,22 @@ class MelPatches(nn.Module):
 
     def forward(self, waves: torch.Tensor) -> torch.Tensor:
         """Return patches, (batch, 5, T, 256), T = ceil(samples / 2560)."""
-        num_patches = max(1, -(-waves.shape[-1] // PATCH_SAMPLES))
+        num_patches = max(1, (waves.shape[-1] + PATCH_SAMPLES - 1) // PATCH_SAMPLES)
         filled = functional.pad(waves, (0, num_patches * PATCH_SAMPLES - waves.shape[-1]))
         # Half precision has no room for the powers of quiet sounds.
         with torch.autocast(waves.device.type, enabled=False):
-            spectrum = torch.stft(
-                filled.float(), WINDOW_SAMPLES, HOP_SAMPLES, window=self.window, return_complex=True
-            )
-            power = torch.view_as_real(spectrum).square().sum(-1)
+            power = self.power(filled.float())
             mels = self.filters.T @ power[..., : num_patches * PATCH]  # the last frame is beyond
             normalised = ((mels + _POWER_FLOOR).log() - LOG_MEAN) / LOG_STD
         cut = normalised.unflatten(-1, (num_patches, PATCH)).unflatten(-3, (BANDS, PATCH))
         return cut.transpose(-3, -2).flatten(-2)
+
+    def power(self, waves: torch.Tensor) -> torch.Tensor:
+        """Return |STFT|², (batch, bins, frames), with a frame centred on each multiple of 10 ms."""
+        spectrum = torch.stft(
+            waves, WINDOW_SAMPLES, HOP_SAMPLES, window=self.window, return_complex=True
+        )
+        return torch.view_as_real(spectrum).square().sum(-1)
 
 
 class Vit(nn.Module):

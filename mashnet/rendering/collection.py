@@ -11,15 +11,13 @@ second Scorer that chooses the same.
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mashnet.audio.io import write_sound
 from mashnet.errors import ConfigError
-from mashnet.files import content_id, remove_leftovers, write_json
+from mashnet.files import content_id, plain_name, remove_leftovers, write_json
 from mashnet.rendering.mashup import RENDERING_ENGINE
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE
 from mashnet.rendering.proposals import LibraryClip, Proposal
@@ -128,7 +126,7 @@ class Collection:
             identity += [self.technique, self.engine]
         identity += [_facts(self.song(proposal.base))]
         identity += [[role, _facts(self.song(g.clip))] for role, g in proposal.guests.items()]
-        titles = [_slug(clip.title) for clip in clips]
+        titles = [plain_name(clip.title, "untitled", most=_LONGEST_TITLE) for clip in clips]
         return "--".join([*titles, content_id(identity)])
 
     def _write(self) -> None:
@@ -143,13 +141,13 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
     """
     path = Path(folder) / MANIFEST
     try:
-        rows = json.loads(path.read_text("utf-8"))["mashups"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        rows = list(json.loads(path.read_text("utf-8"))["mashups"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"{folder} is no collection of mashups ({MANIFEST}: {error}). Make one with: "
             f"python -m mashnet.mashup library=DB scorer=BUNDLE out={folder}"
         ) from error
-    return list(rows)
+    return rows
 
 
 def _facts(song: SongOfLibrary) -> list[Any]:
@@ -166,10 +164,3 @@ def _facts(song: SongOfLibrary) -> list[Any]:
         sections,
         round(song.level_db, 6),
     ]
-
-
-def _slug(title: str) -> str:
-    """Return a title as file systems like it: "Ça va?" becomes "ca-va"."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    return words[:_LONGEST_TITLE].strip("-") or "untitled"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import re
 import shlex
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mashnet.data.candidates import UNPITCHED_ROLE
+from mashnet.files import plain_name
 from mashnet.rendering.mashup import Mashup, Part, render_mashup, render_original
 from mashnet.rendering.proposals import LibraryClip, Proposal
 from mashnet.rendering.songs import SongOfLibrary, song_of_library
@@ -120,7 +120,7 @@ def file_stem(proposal: Proposal) -> str:
     """Return a file name without suffix that says what is laid on what, in plain letters."""
     guests = dict.fromkeys(guest.clip.title for guest in proposal.guests.values())
     words = " on ".join([" and ".join(guests), proposal.base.title])
-    return re.sub(r"[^0-9A-Za-z]+", "-", words).strip("-").lower()[:80] or "mashup"
+    return plain_name(words, "mashup")
 
 
 def _library(clip: LibraryClip) -> str:

@@ -14,6 +14,7 @@ from mashnet.studio.settings import require_free, require_streamlit, understood
 
 _OPTIONS = {
     "server.address": "localhost",  # with it, nothing asks the internet for our address
+    "server.maxUploadSize": "1",  # MB; there is nothing to upload
     "server.headless": "true",
     "server.fileWatcherType": "none",
     "browser.gatherUsageStats": "false",

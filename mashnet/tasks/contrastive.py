@@ -31,7 +31,8 @@ class ContrastiveTask(StemTask):
         ignore.fill_diagonal_(False)
         ignore = torch.nn.functional.pad(ignore, (0, len(made)))
         loss = self.network.loss(contexts, torch.cat([own, made]), ignore)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        how: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True}
+        self.log("train/loss", loss, batch_size=size, prog_bar=True, **how)
         return loss
 
     def _of_all_devices(self, rows: torch.Tensor) -> torch.Tensor:

@@ -18,19 +18,22 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from mashnet.errors import CheckpointError, ConfigError
-from mashnet.files import written_atomically
+from mashnet.files import remove_leftovers, written_atomically
 from mashnet.models.loading import read_config
+from mashnet.tasks.batch_norm import normalise_whole_batches
 from mashnet.tasks.compilation import choose_compilation, compile_transformers
-from mashnet.tasks.jobs import job_of
+from mashnet.tasks.jobs import Job, job_of
 from mashnet.tasks.memory import keep_freed_memory
+from mashnet.tasks.processes import ALONE, Processes
+from mashnet.tasks.saving import LoggedFirst, WholeCheckpoints
 from mashnet.tasks.waiting import WaitingForData
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
     """Create and return `runs/<date>-<time>-<name>`, with a number behind it if it exists."""
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    stamped = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{name}"
     for attempt in range(1000):
-        folder = runs / (f"{stamp}-{name}" + (f"-{attempt}" if attempt else ""))
+        folder = runs / (stamped + (f"-{attempt}" if attempt else ""))
         try:
             folder.mkdir(parents=True)
             return folder
@@ -39,7 +42,7 @@ def new_run_folder(runs: Path, name: str) -> Path:
     raise ConfigError(f"cannot make a new run folder in {runs}")
 
 
-def fit(run: Path, config: dict[str, Any]) -> Path:
+def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path:
     """Train what `config` describes into the folder `run`, or go on where it stopped.
 
     Everything that decides the result is in the configuration, which is written to
@@ -51,6 +54,7 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
         run: the run's folder.
         config: `name`, `model` (network, sizes, frontend, learning_rate, …), `data` (root,
             batch_size, …), `trainer`, `logger` and `seed`.
+        processes: those that train together. All of them call this, and only the first writes.
 
     Returns:
         The checkpoint to use: the best by the job's validation figure.
@@ -63,13 +67,23 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
     pl.seed_everything(config["seed"], workers=True, verbose=False)
     settings = config["trainer"]
     accelerator, precision = choose_accelerator(settings["accelerator"], settings["precision"])
+    device = "cuda" if accelerator == "gpu" else "cpu"
     if accelerator != "gpu":
         keep_freed_memory()
     checkpoints = run / "checkpoints"
     resumed = checkpoints / "last.ckpt"
+    resuming = processes.decide(resumed.is_file)
     # What a run began with is in its checkpoint, and may be gone by now.
-    begun = {**config, "init_from": None} if resumed.is_file() else config
-    job = job_of(begun, "cuda" if accelerator == "gpu" else "cpu")
+    begun = {**config, "init_from": None} if resuming else config
+
+    def job_here() -> Job:
+        if resuming and not resumed.is_file():
+            raise CheckpointError(f"{run} must lie on a disk that all machines see")
+        return job_of(begun, device, processes.share)
+
+    job = processes.in_turn(job_here)
+    if "devices" in settings and accelerator != "gpu":
+        normalise_whole_batches(job.task)
     # Runs from before this setting go on without it being named.
     if choose_compilation(settings.get("compile", "auto"), accelerator):
         chunk_s = config["model"].get("chunk_s", [])
@@ -84,10 +98,12 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
+    shared = processes.trainer_settings(settings, gpu=accelerator == "gpu")
+    if processes.rank == 0 and run.is_dir():
+        remove_leftovers(run)
     trainer = pl.Trainer(
         default_root_dir=run,
         accelerator=accelerator,
-        devices=1,
         precision=precision,
         max_epochs=settings["max_epochs"],
         gradient_clip_val=settings["gradient_clip"],
@@ -97,26 +113,32 @@ def fit(run: Path, config: dict[str, Any]) -> Path:
         logger=loggers(run, config["logger"]),
         callbacks=[
             WaitingForData(),
+            LoggedFirst(),
             best,
             EarlyStopping(job.monitor, mode="min", patience=settings["patience"]),
             TQDMProgressBar(refresh_rate=max(1, settings["progress_every"])),
             last,  # after the others, so that it holds their state of the same epoch
         ],
+        plugins=[WholeCheckpoints(), *shared.pop("plugins", [])],
+        **shared,
     )
-    write_config(run, {**config, "made_with": provenance()})
+    if processes.rank == 0:
+        write_config(run, {**config, "made_with": provenance()})
     try:
         trainer.fit(
             job.task,
             **job.data,
-            ckpt_path=resumed if resumed.is_file() else None,
+            ckpt_path=resumed if resuming else None,
             weights_only=True,
         )
     except SystemExit as error:
-        # Lightning turns Ctrl-C into an exit after its teardown.
-        if not resumed.is_file():
+        # Lightning turns Ctrl-C into an exit after its teardown. Several processes have stopped at
+        # different places, and begin their first epoch again.
+        if processes.size == 1 and not resumed.is_file():
             trainer.save_checkpoint(resumed)
         raise KeyboardInterrupt(f"go on with: python train.py resume={run}") from error
-    draw_curves(run, job.monitor)
+    if processes.rank == 0:
+        draw_curves(run, job.monitor)
     return checkpoints / "best.ckpt"
 
 
@@ -218,7 +240,8 @@ def draw_curves(run: Path, monitor: str) -> None:
             axis.plot([e for e, _ in points], [v for _, v in points], marker=".", label=name)
         axis.set_xlabel("epoch")
         axis.legend(frameon=False)
-    figure.savefig(run / "curves.png", dpi=120)
+    with written_atomically(run / "curves.png") as temporary:
+        figure.savefig(temporary, dpi=120)
     pyplot.close(figure)
 
 

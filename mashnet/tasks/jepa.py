@@ -21,7 +21,8 @@ class JepaTask(StemTask):
         predicted, wanted = self.network(batch)
         loss: torch.Tensor = self.network.loss(predicted.float(), wanted.float())
         size = len(batch["song"])
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
+        how: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True}
+        self.log("train/loss", loss, batch_size=size, prog_bar=True, **how)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from mashnet.data.loop_view import LoopData
 from mashnet.data.module import MixData
+from mashnet.data.order import WHOLE, Share
 from mashnet.data.stem_data import StemData
 from mashnet.data.stem_view import Augmentation
 from mashnet.errors import ConfigError
@@ -33,8 +34,15 @@ class Job:
     monitor: str
 
 
-def job_of(config: dict[str, Any], device: str) -> Job:
+def job_of(config: dict[str, Any], device: str, share: Share = WHOLE) -> Job:
     """Build the job that a run's settings describe; the network says what it is trained on.
+
+    What the database's caches lack is computed here.
+
+    Args:
+        config: the run's settings.
+        device: where log-mels are computed.
+        share: of the examples, for this process.
 
     Raises:
         MashnetError: if the settings make no sense, or the database lacks what is asked for.
@@ -45,14 +53,14 @@ def job_of(config: dict[str, Any], device: str) -> Job:
             raise ConfigError(f"init_from is for model=jepa; {config['name']} starts by itself")
         scorer.network.load_encoder(load_scorer(first_phase).network.state_dict())
     if isinstance(scorer, LoopScorer):
-        return _loops(scorer, config, device)
+        return _loops(scorer, config, device, share)
     if isinstance(scorer, StemScorer):
-        return _stems(scorer, config)
+        return _stems(scorer, config, share)
     assert isinstance(scorer, MixScorer)
-    return _mixes(scorer, config, device)
+    return _mixes(scorer, config, device, share)
 
 
-def _mixes(scorer: MixScorer, config: dict[str, Any], device: str) -> Job:
+def _mixes(scorer: MixScorer, config: dict[str, Any], device: str, share: Share) -> Job:
     model, settings = config["model"], config["data"]
     data = MixData(
         settings["root"],
@@ -66,12 +74,14 @@ def _mixes(scorer: MixScorer, config: dict[str, Any], device: str) -> Job:
         num_workers=settings["num_workers"],
         seed=config["seed"],
         device=device,
+        share=share,
     )
+    data.setup("fit")
     task = MixTask(scorer, unlabelled=model["unlabelled"], learning_rate=model["learning_rate"])
     return Job(task, {"datamodule": data}, "val/average_rank")
 
 
-def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
+def _loops(scorer: LoopScorer, config: dict[str, Any], device: str, share: Share) -> Job:
     settings = config["data"]
     data = LoopData(
         settings["root"],
@@ -82,6 +92,7 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
         num_workers=settings["num_workers"],
         seed=config["seed"],
         device=device,
+        share=share,
     )
     loaders = {
         "train_dataloaders": data.train_dataloader(),
@@ -92,7 +103,7 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str) -> Job:
     return Job(task, loaders, "val/rank_share")
 
 
-def _stems(scorer: StemScorer, config: dict[str, Any]) -> Job:
+def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
     model, settings = config["model"], config["data"]
     chunks = settings["chunks"]
     shortest_s, longest_s = model["chunk_s"]
@@ -109,6 +120,7 @@ def _stems(scorer: StemScorer, config: dict[str, Any]) -> Job:
         augmentation=Augmentation(chunks["gain_db"], chunks["noise_db"]),
         seed=config["seed"],
         num_workers=settings["num_workers"],
+        share=share,
     )
     loaders = {
         "train_dataloaders": data.train_dataloader(),

@@ -8,7 +8,9 @@ import pytorch_lightning as pl
 import torch
 from sklearn.metrics import roc_auc_score
 
+from mashnet.models.loop_layers import Dropout
 from mashnet.models.loop_scoring import LoopScorer
+from mashnet.tasks.processes import gathered
 
 MOMENTUM = 0.9
 EPOCHS_PER_STEP = 8  # after as many the rate falls tenfold, as in the published code
@@ -40,10 +42,18 @@ class LoopTask(pl.LightningModule):
         """Return the loss of a batch of pairs.
 
         What dropout drops depends on the seed and the step alone, so that a resumed run drops what
-        the undisturbed one would have dropped.
+        the undisturbed one would have dropped. On CPU processes that share a batch drop what one
+        process would have dropped; on GPUs each draws for itself.
         """
-        torch.manual_seed(self.seed * 1_000_003 + self.global_step)
+        rank = 0 if self.device.type == "cpu" else self.global_rank
+        torch.manual_seed((self.seed + 1009 * rank) * 1_000_003 + self.global_step)
         return self._step(batch, "train")
+
+    def on_fit_start(self) -> None:
+        """Tell dropout which part of a batch it sees: the network hears all inputs in one pass."""
+        for module in self.network.modules():
+            if isinstance(module, Dropout):
+                module.sees(self.global_rank, self.trainer.world_size, len(self.network.inputs))  # type: ignore[arg-type]
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:
         """Log loss and accuracy of the validation pairs, and collect their scores."""
@@ -55,11 +65,13 @@ class LoopTask(pl.LightningModule):
         The checkpoint is chosen by it: the loss rises as soon as a network is too sure of itself,
         long before it ranks worse.
         """
-        scores, labels = (torch.cat(column) for column in zip(*self._validation, strict=True))
+        scores, labels = (
+            gathered(torch.cat(column)) for column in zip(*self._validation, strict=True)
+        )
         self._validation.clear()
         if not self.trainer.sanity_checking:
             share = 1 - roc_auc_score((labels == 1).numpy(), scores.numpy())
-            self.log("val/rank_share", share, prog_bar=True)
+            self.log("val/rank_share", share, prog_bar=True, sync_dist=True)
 
     def _step(self, batch: dict[str, torch.Tensor], stage: str) -> torch.Tensor:
         out, labels = self(batch).float(), batch["label"]
@@ -67,7 +79,8 @@ class LoopTask(pl.LightningModule):
         scores = self.network.scores(out).detach()  # type: ignore[operator]
         accuracy = ((scores > 0) == (labels == 1)).float().mean()
         figures = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
-        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(labels), prog_bar=True)
+        how: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True}
+        self.log_dict(figures, batch_size=len(labels), prog_bar=True, **how)
         if stage == "val":
             self._validation.append((scores.cpu(), labels.cpu()))
         return loss

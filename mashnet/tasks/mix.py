@@ -12,6 +12,7 @@ from torch.nn import functional
 from mashnet.data.mix_view import UNLABELLED
 from mashnet.errors import require_one_of
 from mashnet.models.mix_scoring import MixScorer
+from mashnet.tasks.processes import gathered
 
 UNLABELLED_CHOICES = ("none", "lsro", "pseudo")
 
@@ -42,10 +43,15 @@ def targets_of(labels: torch.Tensor, unlabelled: str, logits: torch.Tensor) -> t
     return known
 
 
-def balancing_weights(labels: torch.Tensor) -> torch.Tensor:
-    """Return a weight per example, (n,): they add up to 1, equally much for every label."""
-    _, which, counts = labels.unique(return_inverse=True, return_counts=True)
-    return 1.0 / (len(counts) * counts[which])
+def balancing_weights(labels: torch.Tensor, batch: torch.Tensor | None = None) -> torch.Tensor:
+    """Return a weight per example, (n,): those of a batch add up to 1, equally much per label.
+
+    Args:
+        labels: (n,).
+        batch: labels of the whole batch, where `labels` are only a process's share of it.
+    """
+    known, counts = (labels if batch is None else batch).unique(return_counts=True)
+    return 1.0 / (len(known) * counts[torch.searchsorted(known, labels)])
 
 
 class MixTask(pl.LightningModule):
@@ -68,17 +74,22 @@ class MixTask(pl.LightningModule):
         return self.network({name: batch[name] for name in self.network.inputs})  # type: ignore[union-attr, misc]
 
     def training_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> torch.Tensor:
-        """Return the cross-entropy of a batch of mixes, every label counting the same."""
+        """Return the cross-entropy of a batch of mixes, every label counting the same.
+
+        Of several processes each returns its share, times their number: Lightning averages.
+        """
         logits = self.network.judge(batch, batch["mixes"]).float()  # type: ignore[operator]
         labels = batch["label"]
         targets = targets_of(labels, self.unlabelled, logits)
-        weights = balancing_weights(labels)
+        everybody = self.all_gather(labels).flatten()  # type: ignore[union-attr]
+        weights = balancing_weights(labels, everybody) * self.trainer.world_size
         loss = (functional.cross_entropy(logits, targets, reduction="none") * weights).sum()
         known = weights * (labels != UNLABELLED)
-        accuracy = ((logits.argmax(-1) == labels) * known).sum() / known.sum()
-        size = labels.shape[0]
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=size, prog_bar=True)
-        self.log("train/accuracy", accuracy, on_step=False, on_epoch=True, batch_size=size)
+        known_share = (balancing_weights(everybody) * (everybody != UNLABELLED)).sum()
+        accuracy = ((logits.argmax(-1) == labels) * known).sum() / known_share
+        how: dict[str, Any] = {"on_step": False, "on_epoch": True, "sync_dist": True}
+        self.log("train/loss", loss, batch_size=labels.shape[0], prog_bar=True, **how)
+        self.log("train/accuracy", accuracy, batch_size=labels.shape[0], **how)
         return loss
 
     def validation_step(self, batch: dict[str, torch.Tensor], batch_index: int) -> None:
@@ -89,12 +100,13 @@ class MixTask(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log what `validation_figures` makes of the whole validation set."""
         mixes, labels, posteriors = (
-            torch.cat(column) for column in zip(*self._validation, strict=True)
+            gathered(torch.cat(column)) for column in zip(*self._validation, strict=True)
         )
         self._validation.clear()
         if not self.trainer.sanity_checking:
             figures = validation_figures(mixes, labels, posteriors)
-            self.log_dict({f"val/{name}": value for name, value in figures.items()}, prog_bar=True)
+            named = {f"val/{name}": value for name, value in figures.items()}
+            self.log_dict(named, prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Return Adam over the network; its rate rises briefly, then falls along half a cosine.

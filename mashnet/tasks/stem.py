@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
 
 from mashnet.errors import MashnetError
 from mashnet.models.collapse import spread
 from mashnet.models.stem_scoring import StemNetwork, StemScorer
+from mashnet.tasks.processes import gathered
 
 WARMUP = 20_000 / 300_000  # of all steps, as published
 BETAS = (0.9, 0.95)  # as published with Stem-JEPA
@@ -52,7 +53,8 @@ class StemTask(pl.LightningModule):
     def begin_step(self) -> None:
         """Seed torch by run, step and device.
 
-        What is drawn in a step then does not depend on how often the run was interrupted.
+        What is drawn in a step then does not depend on how often the run was interrupted. Several
+        devices draw differently from one, and from each other.
         """
         torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
@@ -67,7 +69,7 @@ class StemTask(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log how retrieval goes, and whether embeddings still differ."""
         contexts, targets, songs = (
-            torch.cat(column) for column in zip(*self._validation, strict=True)
+            gathered(torch.cat(column)) for column in zip(*self._validation, strict=True)
         )
         self._validation.clear()
         if self.trainer.sanity_checking:
@@ -85,7 +87,7 @@ class StemTask(pl.LightningModule):
             "val/embedding_deviation": deviation,
             "val/embedding_rank": rank,
         }
-        self.log_dict(figures, prog_bar=True)
+        self.log_dict(figures, prog_bar=True, sync_dist=True)
         self._warn_of_collapse(rank, deviation, len(targets))
 
     def _warn_of_collapse(self, rank: float, deviation: float, count: int) -> None:
@@ -95,11 +97,11 @@ class StemTask(pl.LightningModule):
         advice = "lower the learning rate, or start model=jepa from a contrastive run (init_from)"
         # A handful of chunks cannot span many dimensions.
         if rank < min(LEAST_RANK, (count - 1) / 2) or deviation < LEAST_DEVIATION:
-            warnings.warn(
+            rank_zero_warn(
                 f"embeddings collapse: {found}, where 1 is spread evenly; {advice}", stacklevel=1
             )
         elif rank < FALLEN * self._best_rank or deviation < FALLEN * self._best_deviation:
-            warnings.warn(
+            rank_zero_warn(
                 f"embeddings draw together: {found}, where at best they were "
                 f"{self._best_rank:.1f} and {self._best_deviation:.3f}; {advice}",
                 stacklevel=1,

@@ -9,7 +9,10 @@ import pytorch_lightning as pl
 
 
 class WaitingForData(pl.Callback):
-    """Logs `train/waiting_share`: the share of an epoch spent between steps, fetching batches."""
+    """Logs `train/waiting_share`: the share of an epoch spent between steps, fetching batches.
+
+    Of several processes it is their mean; waiting for each other is part of a step.
+    """
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clocks."""
@@ -36,5 +39,6 @@ class WaitingForData(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Log the epoch's share and its seconds."""
         epoch_s = self.left_s - self.began_s
-        module.log("train/waiting_share", self.waited_s / max(epoch_s, 1e-9))
-        module.log("train/epoch_s", epoch_s)
+        share = self.waited_s / max(epoch_s, 1e-9)
+        module.log("train/waiting_share", share, sync_dist=True)
+        module.log("train/epoch_s", epoch_s, sync_dist=True)

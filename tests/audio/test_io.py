@@ -84,7 +84,7 @@ def test_reads_through_ffmpeg_what_the_libraries_cannot(tmp_path, suffix):
 
 def test_without_ffmpeg_the_message_says_that_it_would_help(tmp_path, monkeypatch):
     (tmp_path / "a.wma").write_bytes(b"\x30\x26\xb2\x75 not a real one" * 100)
-    monkeypatch.setattr(io.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(AudioError, match=r"cannot be decoded: .*ffmpeg is not installed"):
         read_audio(tmp_path / "a.wma")
 
@@ -244,7 +244,7 @@ def test_a_stream_that_is_not_there_or_cut_short(tmp_path, three_streams):
 
 def test_further_streams_without_ffmpeg(tmp_path, monkeypatch):
     path = written(tmp_path / "a.wav", tone(0.1, 8000), 8000)
-    monkeypatch.setattr(io.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     assert not io.ffmpeg_is_installed()
     with pytest.raises(AudioError, match=r"sound stream 1 .*: ffmpeg is not installed"):
         read_audio(path, stream=1)

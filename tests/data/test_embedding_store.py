@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,10 @@ class Encoder:
         self.asked: list[str] = []
         self.fail_after, self.windows = fail_after, windows
 
-    def __call__(self, key: str) -> np.ndarray:
+    def __call__(self, keys: Sequence[str]) -> Iterator[np.ndarray]:
+        return map(self.encode, keys)
+
+    def encode(self, key: str) -> np.ndarray:
         if len(self.asked) == self.fail_after:
             raise KeyboardInterrupt
         self.asked.append(key)
@@ -119,7 +123,9 @@ def test_a_kill_between_dropping_and_deleting_is_harmless(store: EmbeddingStore)
 
 def test_stems_of_unlike_length_end_in_zeros(store: EmbeddingStore) -> None:
     lengths = {"a": 1, "b": 3, "c": 2}
-    found = rows(store.update(list(lengths), lambda key: expected(key, lengths[key])))
+    found = rows(
+        store.update(list(lengths), lambda keys: [expected(key, lengths[key]) for key in keys])
+    )
     for key, windows in lengths.items():
         assert found[key].shape == (3, 5)
         assert (found[key][:windows] == expected(key, windows)).all()
@@ -127,7 +133,9 @@ def test_stems_of_unlike_length_end_in_zeros(store: EmbeddingStore) -> None:
 
 
 def test_what_cannot_be_used_is_left_out_and_asked_for_again(store: EmbeddingStore) -> None:
-    usable = lambda key: None if key == KEYS[3] else expected(key)  # noqa: E731
+    def usable(keys):
+        return [None if key == KEYS[3] else expected(key) for key in keys]
+
     assert KEYS[3] not in rows(store.update(KEYS, usable))
     again = Encoder()
     assert_complete(store.update(KEYS, again), KEYS)

@@ -62,9 +62,9 @@ def test_pairs_that_fit_and_one_strategy(root):
 
 def test_the_order_is_decided_by_seed_and_epoch(root):
     def order(seed, epoch):
-        loader = data(root, seed=seed).train_dataloader()
-        loader.sampler.set_epoch(epoch)
-        return list(loader.sampler)
+        order = data(root, seed=seed).train_dataloader().batch_sampler.sampler
+        order.set_epoch(epoch)
+        return list(order)
 
     assert order(0, 3) == order(0, 3)
     assert order(0, 3) != order(0, 4)

@@ -9,6 +9,7 @@ from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.part_store import PartStore, StoredPart
 from mashnet.data.recipes import Recipe
 from mashnet.errors import ConfigError, MashnetError
+from mashnet.execution.local import LocalExecutor
 from tests.metronome import RATE, MetronomeDB, stem_id
 
 
@@ -60,7 +61,11 @@ def test_all_parts_are_the_same_bytes_whatever_the_number_of_workers(tmp_path) -
         store = PartStore(database)
         parts = parts_of(store, recipes)
         # One vocal, and one percussion that is untouched, for three recipes.
-        assert store.render_all(parts, workers=workers) == len({p.part_id for p in parts}) == 7
+        assert (
+            store.render_all(parts, executor=LocalExecutor(workers))
+            == len({p.part_id for p in parts})
+            == 7
+        )
         files.append({p.path.name: p.path.read_bytes() for p in parts})
     assert files[0] == files[1]
 
@@ -78,7 +83,7 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(part_store, "write_flac", write_three)
     with pytest.raises(KeyboardInterrupt):
-        store.render_all(parts, workers=1)
+        store.render_all(parts, executor=LocalExecutor(1))
     monkeypatch.undo()
     leftover = store.folder / "ab" / ".part.x.partial.flac"
     leftover.parent.mkdir(parents=True, exist_ok=True)
@@ -86,10 +91,10 @@ def test_an_interrupted_run_goes_on(tmp_path, monkeypatch) -> None:
     present = {p.path for p in parts if p.path.is_file()}
     written = {path: path.stat().st_mtime_ns for path in present}
     assert 1 <= len(present) < 7
-    assert store.render_all(parts, workers=2) == 7 - len(present)
+    assert store.render_all(parts, executor=LocalExecutor(2)) == 7 - len(present)
     assert written == {path: path.stat().st_mtime_ns for path in present}
     assert not leftover.exists()
-    assert store.render_all(parts, workers=2) == 0
+    assert store.render_all(parts, executor=LocalExecutor(2)) == 0
 
 
 def test_what_cannot_be_read_ends_the_run_with_its_name(tmp_path) -> None:
@@ -98,7 +103,7 @@ def test_what_cannot_be_read_ends_the_run_with_its_name(tmp_path) -> None:
     broken.write_bytes(b"no sound")
     store = PartStore(database)
     with pytest.raises(MashnetError, match=broken.name):
-        store.render_all(parts_of(store, recipes), workers=2)
+        store.render_all(parts_of(store, recipes), executor=LocalExecutor(2))
 
 
 @pytest.mark.parametrize(("peak", "kept"), [(3.0, 3.0), (9.0, 4.0)])

@@ -11,7 +11,6 @@ import torch
 from hypothesis import given, settings
 
 from mashnet.audio.io import read_audio
-from mashnet.data import wave_store
 from mashnet.data.stem_clips import StemClip
 from mashnet.data.stem_data import StemData
 from mashnet.data.stem_view import (
@@ -22,6 +21,7 @@ from mashnet.data.stem_view import (
     drawn_label,
 )
 from mashnet.errors import ConfigError, DatabaseError
+from mashnet.execution import local
 from tests.stems import RATE, Clip, noise, stem_database
 
 SECONDS = 3.0
@@ -75,7 +75,7 @@ def chunks_of(data, **settings):
 def _in_this_process():
     """Decode here: starting processes takes seconds, these few stems do not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wave_store, "_WORTH_PROCESSES", 1000)
+        patch.setattr(local, "_WORTH_PROCESSES", 1000)
         yield
 
 

@@ -12,6 +12,7 @@ from mashnet.audio.io import read_audio, write_flac
 from mashnet.data import wave_store
 from mashnet.data.wave_store import WaveStore
 from mashnet.errors import DatabaseError
+from mashnet.execution.local import LocalExecutor
 from tests.stems import RATE, Clip, noise, stem_database, tone
 
 STEP = 1 / (32767 * 0.5)  # between two numbers that can be stored
@@ -67,7 +68,7 @@ def test_up_to_six_decibels_above_full_scale_nothing_is_clipped(tmp_path, monkey
     store, (stem_id,) = store_of(tmp_path, noise(0, 0.1))
     wave = np.array([-2.0, -1.4, 0.0, 1.0, 1.999, 2.5, -2.5], np.float32)
     monkeypatch.setattr(wave_store, "read_audio", lambda *_, **__: (wave[None], RATE))
-    store.build([stem_id], workers=1)
+    store.build([stem_id], executor=LocalExecutor(1))
     assert everything(store, stem_id)[:5] == pytest.approx(wave[:5], abs=STEP)
     assert everything(store, stem_id)[5:] == pytest.approx([2.0, -2.0], abs=1e-3)
 
@@ -80,12 +81,11 @@ def test_nothing_is_decoded_twice(tmp_path, monkeypatch):
     assert WaveStore(store.database, RATE).build(ids) == 0
 
 
-def test_processes_write_the_same_bytes(tmp_path, monkeypatch):
+def test_processes_write_the_same_bytes(tmp_path):
     files = []
     for workers in (1, 2):
-        monkeypatch.setattr(wave_store, "_WORTH_PROCESSES", 2)
         store, ids = store_of(tmp_path / str(workers), *[noise(i, 0.2) for i in range(5)])
-        assert store.build(ids, workers=workers) == 5
+        assert store.build(ids, executor=LocalExecutor(workers)) == 5
         files.append([path.read_bytes() for path in sorted(store.folder.rglob("*.npy"))])
     assert files[0] == files[1] and len(files[0]) == 5
 
@@ -103,12 +103,12 @@ def test_a_killed_build_continues(tmp_path, monkeypatch):
 
     monkeypatch.setattr(np, "save", killed)
     with pytest.raises(KeyboardInterrupt):
-        store.build(ids, workers=1)
+        store.build(ids, executor=LocalExecutor(1))
     monkeypatch.undo()
     # A kill that nothing can catch leaves its temporary file.
     leftover = store.folder / "00" / ".000-03.x.partial.npy"
     leftover.write_bytes(b"half")
-    assert store.build(ids, workers=1) == 2
+    assert store.build(ids, executor=LocalExecutor(1)) == 2
     assert {path.name.split(".")[0] for path in store.folder.rglob("*.npy")} == set(ids)
 
 
@@ -189,13 +189,12 @@ def test_a_damaged_file_is_made_anew(tmp_path, damage):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_stems_that_cannot_be_read_are_named_and_the_others_built(tmp_path, monkeypatch, workers):
-    monkeypatch.setattr(wave_store, "_WORTH_PROCESSES", 2)
+def test_stems_that_cannot_be_read_are_named_and_the_others_built(tmp_path, workers):
     store, ids = store_of(tmp_path, *[noise(i, 0.2) for i in range(5)])
     store.database.audio_path(ids[1]).unlink()
     store.database.audio_path(ids[2]).write_bytes(b"no sound")
     emptied(store.database.audio_path(ids[3]))
-    assert store.build(ids, workers=workers) == 2
+    assert store.build(ids, executor=LocalExecutor(workers)) == 2
     assert list(store.unreadable) == ids[1:4]
     reasons = list(store.unreadable.values())
     assert reasons[0].endswith("1.flac: does not exist") and "2.flac: cannot be" in reasons[1]
@@ -205,7 +204,7 @@ def test_stems_that_cannot_be_read_are_named_and_the_others_built(tmp_path, monk
         store.num_samples(ids[1])
     for stem_id in ids[1:4]:  # mended
         write_flac(store.database.audio_path(stem_id), noise(8, 0.2)[None], RATE)
-    assert store.build(ids, workers=workers) == 3 and not store.unreadable
+    assert store.build(ids, executor=LocalExecutor(workers)) == 3 and not store.unreadable
 
 
 def test_a_stem_that_the_database_lacks_is_refused(tmp_path):

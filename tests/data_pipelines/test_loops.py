@@ -12,6 +12,7 @@ from mashnet.cli import compose
 from mashnet.data.loops import KINDS, LOOP_SAMPLES, part_of
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
+from mashnet.execution.local import LocalExecutor
 from tests.metronome import MetronomeDB
 
 RATE = 44_100
@@ -326,7 +327,7 @@ def test_too_loud_loops_are_brought_down(tmp_path):
 def test_tasks_and_results_can_travel_between_processes(songs, monkeypatch):
     """Processes themselves are tested with the executor; starting them takes half a minute."""
 
-    def run_all(function, items, *, died, **_):
+    def run(_, function, items, *, died, **__):
         function, items, died = pickle.loads(pickle.dumps((function, list(items), died)))
         assert died(items[0])["reject"]
         return pickle.loads(pickle.dumps([function(item) for item in items]))
@@ -335,7 +336,7 @@ def test_tasks_and_results_can_travel_between_processes(songs, monkeypatch):
     one = contents(make(root, "loops.from=stems").root)
     for path in root.glob("cache/loops/*"):
         path.unlink()
-    monkeypatch.setattr(loops, "run_all", run_all)
+    monkeypatch.setattr(LocalExecutor, "run", run)
     assert contents(make(root, "loops.from=stems", "workers=2").root) == one
 
 

@@ -104,6 +104,27 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+def test_a_damaged_stem_costs_its_own_mixes_only(database: MashupDB, capsys) -> None:
+    whole = make(database, "render=false").mixes
+    clip = database.stems.filter(pl.col("role") == "harmonic").row(0, named=True)
+    sound = database.audio_path(clip["stem_id"]).read_bytes()
+    database.audio_path(clip["stem_id"]).write_bytes(b"no sound")
+    made = make(database)
+    lost = whole.filter(pl.col("harmonic").list.contains(clip["stem_id"]))
+    assert 0 < len(lost) < len(whole)
+    assert set(made.mixes["mix_id"]) == set(whole["mix_id"]) - set(lost["mix_id"])
+    assert f"{len(lost)} mixes left out" in capsys.readouterr().out
+    assert set(made.rejects["stage"]) == {"mixes"}
+    for row in made.rejects.iter_rows(named=True):
+        assert row["input"].startswith("harmonic of ") and "decoded" in row["reason"]
+    # Those of the other setting are another matter.
+    assert len(make(database, "artefact_control=false").rejects) > len(made.rejects)
+    database.audio_path(clip["stem_id"]).write_bytes(sound)
+    mended = make(database)
+    assert mended.mixes.filter(pl.col("artefact_control")).equals(whole)
+    assert all("artefact_control=false" in what for what in mended.rejects["input"])
+
+
 def test_beatwise_recipes_say_so_and_render(database: MashupDB) -> None:
     made = make(database, "stretch=beatwise", "engine=pylibrb", "artefact_control=false")
     assert set(made.mixes["stretch"]) == {"beatwise"}
@@ -146,7 +167,7 @@ def test_nothing_usable_says_why(tmp_path: Path) -> None:
         ("duration.min_s=90.0", "at most max_s"),
         ("max_semitones=9", r"lie in \[0, 6\]"),
         ("sample_rate=100", "8000"),
-        ("workers=0", "at least 1"),
+        ("workers=-1", "0 \\(one per core\\)"),
     ],
 )
 def test_wrong_settings_are_named(database: MashupDB, override: str, message: str) -> None:

@@ -8,9 +8,11 @@ import pytest
 import soundfile
 
 from data_pipelines.mashupdb import build
+from data_pipelines.recordings import with_stems
 from data_pipelines.sources.fma import find
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.errors import ConfigError, MashnetError
+from mashnet.execution.local import LocalExecutor
 
 # Some of the 52 columns of tracks.csv, in their order; names alone do not tell them apart.
 HEADINGS = [
@@ -55,7 +57,7 @@ def write_fma(root: Path, tracks: dict[int, dict], audio: str = "fma_full", make
 
 
 def found(config) -> tuple[list[RawSong], list[Reject]]:
-    items = list(find(config))
+    items = with_stems(list(find(config)), config, LocalExecutor(1))
     return [i for i in items if isinstance(i, RawSong)], [i for i in items if isinstance(i, Reject)]
 
 

@@ -7,9 +7,11 @@ import pytest
 import soundfile
 
 from data_pipelines.mashupdb import build
+from data_pipelines.recordings import with_stems
 from data_pipelines.sources.harmonix import clip_parts, find, read_beats, read_segments
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.errors import ConfigError, MashnetError
+from mashnet.execution.local import LocalExecutor
 from mashnet.music.sections import Section
 
 RATE_HZ = 22050
@@ -57,7 +59,7 @@ def config_of(make, root: Path, *settings: str):
 
 
 def found(config) -> tuple[list[RawSong], list[tuple[str, str]]]:
-    items = list(find(config))
+    items = with_stems(list(find(config)), config, LocalExecutor(1))
     rejects = [(Path(i.input).name, i.reason) for i in items if isinstance(i, Reject)]
     return [i for i in items if isinstance(i, RawSong)], rejects
 
@@ -112,7 +114,7 @@ def test_other_recordings_are_named_and_left_out(make, root, quick_separator):
     soundfile.write(audio / "0001_12step.flac", make.sound(4), RATE_HZ)
     soundfile.write(audio / "unknown.wav", make.sound(5), RATE_HZ)
     _, rejects = found(config_of(make, root))
-    reasons = dict(rejects)
+    reasons = dict(rejects)  # the last of each file
     assert "its annotations cannot be used" in reasons["0003_6foot7foot.wav"]
     assert "is called like no File of metadata.csv" in reasons["unknown.wav"]
     assert "lasts 12.0 s and what was annotated 52.0 s" in reasons["0001_12step.flac"]
@@ -122,8 +124,9 @@ def test_other_recordings_are_named_and_left_out(make, root, quick_separator):
 def test_damaged_sound_is_a_reject(make, root, quick_separator):
     path = root.parent / "audio" / "pop" / "0001_12step.mp3"
     path.write_bytes(b"no music")
-    songs, ((name, reason),) = found(config_of(make, root))
+    songs, ((_, unknown), (name, reason)) = found(config_of(make, root))
     assert songs == [] and name == path.name and "cannot be decoded" in reason
+    assert "the section name 'quiet' is not known" in unknown
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mashnet.audio.io import write_flac
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
+from mashnet.execution.local import LocalExecutor
 from mashnet.music.sections import LABELS, Section
 from tests.metronome import RATE, MetronomeDB
 
@@ -189,12 +190,12 @@ def test_tasks_and_results_can_travel_between_processes(tmp_path, monkeypatch):
     songs.add()
     songs.write()
 
-    def run_all(function, items, *, died, **_):
+    def run(_, function, items, *, died, **__):
         function, items, died = pickle.loads(pickle.dumps((function, list(items), died)))
         assert "want of memory" in next(iter(died(items[0])["rejects"].values()))
         return pickle.loads(pickle.dumps([function(item) for item in items]))
 
-    monkeypatch.setattr(structure, "run_all", run_all)
+    monkeypatch.setattr(LocalExecutor, "run", run)
     check_sections(make(tmp_path / "db"))
 
 

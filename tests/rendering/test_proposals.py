@@ -10,6 +10,7 @@ from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.part_store import PartStore, StoredPart
 from mashnet.data.song_clips import clips_with
 from mashnet.errors import ConfigError
+from mashnet.execution.local import LocalExecutor
 from mashnet.rendering.proposals import (
     LibraryClip,
     Proposal,
@@ -194,9 +195,9 @@ def test_parts_of_a_store_are_rendered_once(library: MashupDB) -> None:
     store = PartStore(library)
     first = vocals_on_music(library, split="test", store=store)
     parts = [part for p in first for part in (*p.query.values(), *p.candidate.values())]
-    assert store.render_all(parts, workers=1) == len({p.part_id for p in parts})
+    assert store.render_all(parts, executor=LocalExecutor(1)) == len({p.part_id for p in parts})
     again = vocals_on_music(library, split="test", store=PartStore(library))
-    assert store.render_all([p.candidate["vocal"] for p in again], workers=1) == 0
+    assert store.render_all([p.candidate["vocal"] for p in again], executor=LocalExecutor(1)) == 0
     kept = again[0].candidate["vocal"]
     assert isinstance(kept, StoredPart)
     assert np.abs(kept.waveform(22050) - kept.part.waveform(22050)).max() < 1e-3

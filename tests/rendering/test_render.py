@@ -69,7 +69,7 @@ def test_a_song_in_clips_gives_its_longest(
     database.write_table("stems", source.stems)
     database.update_manifest(counts={})
     (tmp_path / "db" / "audio").symlink_to(root / "audio")
-    with pytest.raises(DatabaseError, match="leaves the database"):
+    with pytest.raises(DatabaseError, match="leaves its folder"):
         render.main(["base=one", "vocals=one", f"library={database.root}", "out=x.wav"])
     (tmp_path / "db" / "audio").unlink()
     import shutil

@@ -99,6 +99,7 @@ def test_the_server_is_started_for_this_machine_only_and_reports_to_nobody(
     program.main([f"library={small_library.root}", "port=8765"])
     assert "--server.address=localhost" in seen
     assert "--server.port=8765" in seen
+    assert "--server.maxUploadSize=1" in seen
     assert "--browser.gatherUsageStats=false" in seen
     assert seen[seen.index("--") + 1 :] == [f"library={small_library.root}", "port=8765"]
 

@@ -76,7 +76,7 @@ def test_names_of_files_are_plain(proposal, monkeypatch):
     assert file_stem(proposal) == f"{guest.title} on {base.title}".lower().replace(" ", "-")
     row = base.database.clip_rows[base.clip_id]
     monkeypatch.setitem(row, "title", "../ö: a/b'c $(rm)")
-    assert file_stem(proposal).endswith("-on-a-b-c-rm")
+    assert file_stem(proposal).endswith("-on-o-a-b-c-rm")
     assert "/" not in file_stem(proposal)
     assert shlex.split(command_of(proposal, **HOW))[-1] == f"out={file_stem(proposal)}.wav"
 

@@ -12,7 +12,6 @@ import yaml
 from omegaconf import OmegaConf
 
 import mashnet
-from data_pipelines import mixes, negatives
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError
@@ -20,50 +19,13 @@ from mashnet.evaluation.run import evaluate
 from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import load_scorer
 from mashnet.tasks.fit import fit, read_log, read_run
-from tests.conftest import make_tiny_database
-from tests.loops import loop_database, songs
 from tests.model_configs import models_of
 from tests.tasks.killed_run import train_until_killed
-from train import settings_of
+from tests.tasks.tiny_runs import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = models_of("mixes", "loops")  # networks that judge stems: test_stem_runs.py
 LOOPS = ("loop_cnn", "loop_siamese")
-SMALL_COUNTS = "{original: 1, matched: 1, unmatched_key: 1, unmatched_tempo: 0}"
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> MashupDB:
-    root = tmp_path_factory.mktemp("fit") / "tiny"
-    make_tiny_database(root)
-    overrides = [f"db={root}", "duration.min_s=5.0", "workers=2"]
-    overrides += [f"per_seed.{split}={SMALL_COUNTS}" for split in ("train", "val", "test")]
-    mixes.make(compose("mixes", overrides, mixes.CONFIG_DIR))
-    loop_database(root, [*songs("train", 4), *songs("val", 2, first=50)])
-    negatives.make(compose("negatives", [f"db={root}"], negatives.CONFIG_DIR))
-    return MashupDB.open(root)
-
-
-def settings(database: MashupDB, *overrides: str) -> dict:
-    config = compose(
-        "train",
-        [
-            "data=mashupdb",
-            f"data.root={database.root}",
-            "trainer.max_epochs=1",
-            "trainer.accelerator=cpu",
-            "scale.mixes.frontend.window_s=2.0",
-            "scale.mixes.sizes.source_filters=[2,4]",
-            "scale.mixes.sizes.joint_filters=8",
-            "scale.mixes.batch_size=4",
-            "scale.loops.frontend.n_mels=16",
-            "scale.loops.frontend.hop_length=2048",
-            "scale.loops.sizes={frames: 22, n_mels: 16, filters: [4, 2], dense: [8, 8, 4]}",
-            "scale.loops.batch_size=4",
-            *overrides,
-        ],
-    )
-    return settings_of(config)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -168,7 +130,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     run = tmp_path / "interrupted"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while not (run / "checkpoints" / "last.ckpt").is_file() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)

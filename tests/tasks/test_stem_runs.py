@@ -14,9 +14,9 @@ from omegaconf import OmegaConf
 import mashnet
 from mashnet.audio.io import write_flac
 from mashnet.cli import CONFIGS, compose
-from mashnet.data import wave_store
 from mashnet.data.stem_view import Augmentation, StemChunks
 from mashnet.errors import AudioError, CheckpointError, ConfigError, DatabaseError
+from mashnet.execution import local
 from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import build_scorer, load_scorer
 from mashnet.models.stem_scoring import StemScorer
@@ -35,7 +35,7 @@ MODELS = models_of("stems")
 def _in_this_process():
     """Decode here: starting processes takes seconds, these few stems do not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wave_store, "_WORTH_PROCESSES", 1000)
+        patch.setattr(local, "_WORTH_PROCESSES", 1000)
         yield
 
 

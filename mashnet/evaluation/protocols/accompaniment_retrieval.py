@@ -18,7 +18,7 @@ import polars as pl
 from tqdm import tqdm
 
 from mashnet.data.candidates import Limits
-from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
+from mashnet.errors import ConfigError, DatabaseError, MashnetError, StorageError, require_one_of
 from mashnet.evaluation import figures
 from mashnet.evaluation.audible import notes_on
 from mashnet.evaluation.database_seeds import Seed, SeedSource
@@ -226,6 +226,8 @@ def _render(
                 score=given.get(system),
                 scores=given,
             )
+        except StorageError:  # it is not the mashup's fault
+            raise
         except MashnetError as error:
             failed.append(f"Not rendered: {error}")
     return list(dict.fromkeys(failed))

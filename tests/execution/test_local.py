@@ -1,4 +1,5 @@
 import multiprocessing
+import operator
 import os
 import signal
 import time
@@ -6,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines.executor import run_all
+from mashnet.errors import MashnetError
+from mashnet.execution import local
+from mashnet.execution.local import LocalExecutor
 
 
 def square_later(number: int) -> int:
@@ -22,6 +25,18 @@ def killed_at_three(number: int) -> int:
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
+
+
+def killed_once(marker: str) -> str:
+    if not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def mark(path: str) -> int:
+    Path(path).touch()
+    return 0
 
 
 def full_at_two(number: int) -> int:
@@ -55,7 +70,7 @@ def running(process: str) -> bool:
 
 
 def run(function, items, workers):
-    return run_all(function, items, workers=workers, label="test", died=minus)
+    return LocalExecutor(workers).run(function, items, label="test", died=minus)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -71,6 +86,26 @@ def test_a_process_that_is_killed_costs_only_its_item():
     assert run(killed_at_three, range(6), 2) == [0, 1, 2, -3, 4, 5]
 
 
+def test_an_item_is_tried_once_more(tmp_path):
+    markers = [str(tmp_path / str(number)) for number in range(3)]
+    assert run(killed_once, markers, 2) == ["done"] * 3
+
+
+def test_an_item_alone_has_a_process_of_its_own_too():
+    assert run(killed_at_three, [3], 2) == [-3]
+
+
+def test_work_runs_ahead_by_a_bounded_number_of_items(tmp_path):
+    paths = [str(tmp_path / f"{number:03d}") for number in range(100)]
+    results = LocalExecutor(2).each(mark, paths, died=str)
+    for _ in range(3):
+        next(results)
+    time.sleep(1.0)  # what may begin has begun
+    begun = len(list(tmp_path.iterdir()))
+    results.close()
+    assert 3 <= begun <= 3 + 16
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_ends_the_run(workers):
     with pytest.raises(OSError, match="No space left") as caught:
@@ -82,6 +117,24 @@ def test_processes_use_one_thread_each_and_this_one_keeps_its_own(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert run(one_thread, range(2), 2) == ["1", "1"]
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+def test_processes_that_cannot_start_are_no_reason_to_reject_an_item(monkeypatch):
+    monkeypatch.setattr(local, "_begin_process", operator.neg)  # takes one argument, not two
+    with pytest.raises(MashnetError, match="worker processes cannot be started"):
+        run(square_later, range(3), 2)
+
+
+def which_gpu(_: int) -> str:
+    time.sleep(0.2)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def test_each_worker_takes_a_whole_gpu(monkeypatch):
+    monkeypatch.setattr(local, "visible_gpus", lambda: ["4", "7"])
+    found = LocalExecutor(8).run(which_gpu, range(4), label="test", died=str, on_gpu=True)
+    assert sorted(set(found)) == ["4", "7"]
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
 def test_work_that_has_begun_is_not_waited_for_after_an_error():

@@ -1,0 +1,149 @@
+"""What a model may ask for that comes from a stranger: bounds on its files, settings and size.
+
+A configuration names a network and its sizes; both are data. A network is built only as large as
+the weights that lie beside its configuration, so that no number in it can fill the memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch.nn.modules import module as modules
+
+from mashnet.errors import CheckpointError
+
+MOST_TEXT_BYTES = 200_000  # of a configuration; those that are written have about a thousand
+MOST_WEIGHTS_BYTES = 4_000_000_000
+_MOST_VALUES = 10_000  # in a configuration, aliases counted wherever they stand
+_MOST_DEPTH = 20
+_MOST_NUMBER = 1 << 16
+# Numbers that may be larger, or must be smaller, by the end of their names.
+_MOST_BY_NAME = {"sample_rate": 192_000, "_hz": 192_000, "_s": 600, "n_mels": 512, "stride": 4096}
+_MOST_FEATURES = 1 << 25  # numbers of a spectrogram of one window
+
+
+class TooLarge(Exception):
+    """A network would have more weights than there are."""
+
+
+def bounded_text(path: Path) -> str:
+    """Return a text file that people write, of no more than `MOST_TEXT_BYTES`.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is longer, or not UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(MOST_TEXT_BYTES + 1)
+    if len(content) > MOST_TEXT_BYTES:
+        raise ValueError(f"it has more than {MOST_TEXT_BYTES} bytes")
+    return content.decode("utf-8")
+
+
+def plain_yaml(text: str) -> Any:
+    """Return the plain values of a YAML text; no tag makes an object of any other kind.
+
+    Raises:
+        ValueError: if it is not YAML, nested too deeply, or has too many values.
+    """
+    try:
+        value = yaml.safe_load(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    _count(value, 0, 0)
+    return value
+
+
+def _count(value: Any, counted: int, depth: int) -> int:
+    """Return how many values there are; an alias is counted where it stands."""
+    counted += 1
+    if counted > _MOST_VALUES or depth > _MOST_DEPTH:
+        raise ValueError("it has too many values or is nested too deeply")
+    inside = [*value, *value.values()] if isinstance(value, dict) else value
+    if isinstance(inside, list):
+        for one in inside:
+            counted = _count(one, counted, depth + 1)
+    return counted
+
+
+def require_sane(model: Mapping[str, Any]) -> None:
+    """Check the `model` block of a configuration from anywhere.
+
+    Raises:
+        CheckpointError: if it is none, or has a number that no network has.
+    """
+    for block in ("sizes", "frontend"):
+        if not isinstance(model[block], dict):
+            raise CheckpointError(f"model.{block} is not a mapping")
+        _require_sane_numbers(f"model.{block}", block, model[block])
+    found: dict[str, Any] = {"window_s": 10, **model["frontend"]}
+    numbers = [found.get(name) for name in ("sample_rate", "window_s", "n_fft", "hop_length")]
+    rate, window_s, bins, hop = (n if isinstance(n, int | float) else 0 for n in numbers)
+    if hop > 0 and rate * window_s * bins / hop > _MOST_FEATURES:
+        raise CheckpointError("model.frontend asks for spectrograms that no memory holds")
+
+
+def _require_sane_numbers(where: str, name: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            _require_sane_numbers(f"{where}.{key}", str(key), one)
+    elif isinstance(value, list):
+        for one in value:
+            _require_sane_numbers(where, name, one)
+    elif isinstance(value, int | float):
+        limits = [most for end, most in _MOST_BY_NAME.items() if name.endswith(end)]
+        most = min(limits, default=_MOST_NUMBER)
+        if not math.isfinite(value) or abs(value) > most:
+            raise CheckpointError(f"{where}={value} is beyond what any network has ({most})")
+
+
+def require_weights(path: Path) -> None:
+    """Raise a CheckpointError if a file of weights is larger than any that is known."""
+    size = path.stat().st_size
+    if size > MOST_WEIGHTS_BYTES:
+        raise CheckpointError(
+            f"{path} has {size / 1e9:.0f} GB; no network has more than {MOST_WEIGHTS_BYTES / 1e9:g}"
+        )
+
+
+def require_finite(state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Raise a CheckpointError if a weight is NaN or infinite, or is no tensor."""
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise CheckpointError(f"{path} is damaged: {name} is not an array of numbers")
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CheckpointError(f"{path} is damaged: {name} has numbers that are not finite")
+
+
+@contextlib.contextmanager
+def no_larger_than(state: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Refuse, while a network is built, more weights than `state` has, before they are filled.
+
+    Raises:
+        TooLarge: from within the block.
+    """
+    left = {"arrays": len(state), "numbers": sum(value.numel() for value in state.values())}
+    builder = threading.get_ident()
+
+    def count(_: torch.nn.Module, name: str, value: torch.Tensor | None) -> None:
+        if value is None or threading.get_ident() != builder:
+            return
+        left["arrays"] -= 1
+        left["numbers"] -= value.numel()
+        if min(left.values()) < 0:
+            raise TooLarge(f"from {name} on there are no weights for it")
+
+    hook = modules.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -1,0 +1,352 @@
+"""A path in a store that fsspec reaches, with the methods of `pathlib.Path` that mashnet uses.
+
+Why not universal-pathlib's UPath: its `is_file()` is fsspec's, which answers a network that is
+down with False, so that work would be taken as not done; and it hands one client to all the paths
+made of it, which a forked process (a DataLoader worker) must not use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import posixpath
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any, cast
+
+from mashnet.errors import ConfigError, StorageError
+from mashnet.storage.ranges import RANGE_BYTES, RangeReader
+
+# Stores in which an object appears as a whole or not at all.
+_OBJECT_STORES = frozenset("s3 s3a gs gcs az abfs abfss adl oci oss hf memory".split())
+
+
+@functools.total_ordering
+class StorePath:
+    """A file or folder in a store; used like a `pathlib.Path`.
+
+    It holds nothing but its name: it may be pickled, and used after a fork and by threads. Whatever
+    goes wrong with the store, other than that a file is not there, is a StorageError.
+    Writing goes through `mashnet.files.written_atomically`, never through `open`.
+    """
+
+    __slots__ = ("_path", "_store")
+
+    def __init__(self, url: str) -> None:
+        """Take a URL, for instance s3://bucket/folder.
+
+        Raises:
+            ConfigError: if its scheme is unknown or the package for it is not installed.
+        """
+        if "::" in url:
+            raise ConfigError(f"{url}: chained URLs (::) cannot hold a database; name one store")
+        scheme, _, rest = url.partition("://")
+        scheme = scheme.lower()
+        _require_installed(scheme, url)
+        # The host of sftp://user@host:22/folder is part of the store, a bucket of the path.
+        host = ""
+        if not self._puts_whole_objects(scheme):
+            host, _, rest = rest.partition("/")
+            rest = "/" + rest
+        self._store = f"{scheme}://{host}"
+        self._path = PurePosixPath(posixpath.normpath(rest) if rest else "")
+
+    @staticmethod
+    def _puts_whole_objects(scheme: str) -> bool:
+        return scheme in _OBJECT_STORES
+
+    # Names
+
+    def _at(self, path: PurePosixPath) -> StorePath:
+        other = object.__new__(StorePath)
+        other._store, other._path = self._store, path
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the name alone."""
+        return StorePath, (str(self),)
+
+    def __str__(self) -> str:
+        """Return the URL."""
+        return f"{self._store}{'' if str(self._path) == '.' else self._path}"
+
+    def __repr__(self) -> str:
+        """Return the URL as a call."""
+        return f"StorePath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the URLs."""
+        return isinstance(other, StorePath) and str(self) == str(other)
+
+    def __lt__(self, other: StorePath) -> bool:
+        """Compare the URLs."""
+        return str(self) < str(other)
+
+    def __hash__(self) -> int:
+        """Hash the URL."""
+        return hash(str(self))
+
+    def __truediv__(self, name: str | PurePosixPath | Path) -> StorePath:
+        """As in pathlib."""
+        return self._at(self._path / PurePosixPath(name))
+
+    def joinpath(self, *names: str | PurePosixPath | Path) -> StorePath:
+        """As in pathlib."""
+        return self._at(self._path.joinpath(*map(PurePosixPath, names)))
+
+    @property
+    def name(self) -> str:
+        """As in pathlib."""
+        return self._path.name
+
+    @property
+    def stem(self) -> str:
+        """As in pathlib."""
+        return self._path.stem
+
+    @property
+    def suffix(self) -> str:
+        """As in pathlib."""
+        return self._path.suffix
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """As in pathlib, without the store."""
+        return self._path.parts
+
+    @property
+    def parent(self) -> StorePath:
+        """As in pathlib."""
+        return self._at(self._path.parent)
+
+    @property
+    def parents(self) -> list[StorePath]:
+        """As in pathlib."""
+        return [self._at(path) for path in self._path.parents]
+
+    def with_name(self, name: str) -> StorePath:
+        """As in pathlib."""
+        return self._at(self._path.with_name(name))
+
+    def with_suffix(self, suffix: str) -> StorePath:
+        """As in pathlib."""
+        return self._at(self._path.with_suffix(suffix))
+
+    def as_posix(self) -> str:
+        """Return the URL."""
+        return str(self)
+
+    def resolve(self, strict: bool = False) -> StorePath:
+        """Return the path without `..`; there are no links to follow."""
+        return self._at(PurePosixPath(posixpath.normpath(self._path)))
+
+    absolute = expanduser = resolve
+
+    def relative_to(self, other: StorePath) -> PurePosixPath:
+        """As in pathlib."""
+        if self._store != other._store:
+            raise ValueError(f"{self} does not lie in {other}")
+        return self._path.relative_to(other._path)
+
+    def is_relative_to(self, other: StorePath) -> bool:
+        """As in pathlib."""
+        return self._store == other._store and self._path.is_relative_to(other._path)
+
+    # What is there
+
+    def located(self) -> tuple[Any, str]:
+        """Return the fsspec file system, this process's own, and this path as it takes it."""
+        from fsspec.core import url_to_fs
+
+        with self.errors():
+            filesystem, inner = url_to_fs(str(self))
+        # A listing that is remembered would hide what other processes write.
+        listings: Any = getattr(filesystem, "dircache", None)
+        if getattr(listings, "use_listings_cache", False):
+            listings.use_listings_cache = False
+        return filesystem, inner
+
+    @property
+    def is_object(self) -> bool:
+        """Whether the store puts a file as a whole or not at all."""
+        return self._puts_whole_objects(self._store.partition("://")[0])
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what a store's client raises into one line that names the URL.
+
+        Raises:
+            StorageError: for everything but a file that is not there, which stays as it is.
+        """
+        try:
+            yield
+        except (FileNotFoundError, IsADirectoryError, StorageError):
+            raise
+        except PermissionError as error:
+            raise StorageError(
+                f"{self}: the store refuses ({_one_line(error)}). Check the credentials and the "
+                "rights of the account; then the same command goes on"
+            ) from error
+        except Exception as error:
+            if isinstance(error, TypeError | AttributeError | AssertionError):
+                raise  # a fault of the program, not of the store
+            raise StorageError(
+                f"{self}: the store cannot be used ({_one_line(error)}). When it can be reached, "
+                "the same command goes on"
+            ) from error
+
+    def _info(self) -> dict[str, Any] | None:
+        filesystem, inner = self.located()
+        with self.errors():
+            try:
+                return filesystem.info(inner)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def exists(self) -> bool:
+        """As in pathlib, but a store that does not answer is an error."""
+        return self._info() is not None
+
+    def is_file(self) -> bool:
+        """As in pathlib, but a store that does not answer is an error."""
+        found = self._info()
+        return found is not None and found["type"] == "file"
+
+    def is_dir(self) -> bool:
+        """As in pathlib; in an object store a folder is there if something lies in it."""
+        found = self._info()
+        return found is not None and found["type"] == "directory"
+
+    def is_symlink(self) -> bool:
+        """Return False: links are not followed in stores."""
+        return False
+
+    def stat(self) -> SimpleNamespace:
+        """Return `st_size` in bytes.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+        """
+        found = self._info()
+        if found is None:
+            raise FileNotFoundError(2, "No such file", str(self))
+        return SimpleNamespace(st_size=int(found.get("size") or 0))
+
+    def iterdir(self) -> Iterator[StorePath]:
+        """As in pathlib.
+
+        Raises:
+            FileNotFoundError: if there is no such folder.
+        """
+        filesystem, inner = self.located()
+        with self.errors():
+            names = filesystem.ls(inner, detail=False)
+        for name in names:
+            found = self / posixpath.basename(name.rstrip("/"))
+            if found != self:
+                yield found
+
+    def file_sizes(self) -> dict[str, int]:
+        """Return the bytes of each file under this folder, by its path from here."""
+        filesystem, inner = self.located()
+        with self.errors():
+            try:
+                found = filesystem.find(inner, detail=True)
+            except FileNotFoundError:
+                return {}
+        base = inner.rstrip("/") + "/"
+        return {
+            name[len(base) :]: int(info.get("size") or 0)
+            for name, info in sorted(found.items())
+            if name.startswith(base)
+        }
+
+    def rglob(self, pattern: str) -> Iterator[StorePath]:
+        """Yield the files (not the folders) below whose name matches."""
+        for name in self.file_sizes():
+            if fnmatchcase(posixpath.basename(name), pattern):
+                yield self / name
+
+    def glob(self, pattern: str) -> Iterator[StorePath]:
+        """Yield the files whose path from here matches, part by part; ** is not known."""
+        if "**" in pattern:
+            raise ValueError("** is not known here; use rglob")
+        wanted = PurePosixPath(pattern).parts
+        for name in self.file_sizes():
+            parts = PurePosixPath(name).parts
+            if len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted)):
+                yield self / name
+
+    # What is in it
+
+    def open(self, mode: str = "r", encoding: str | None = None, newline: str | None = None) -> Any:
+        """Open for reading, by range.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            ValueError: if asked to write.
+        """
+        if mode == "rb":
+            return io.BufferedReader(cast(io.RawIOBase, RangeReader(self)), RANGE_BYTES)
+        if mode in ("r", "rt"):
+            return io.TextIOWrapper(io.BytesIO(self.read_bytes()), encoding, newline=newline)
+        raise ValueError(f"{self}: files of a store are written through written_atomically")
+
+    def read_bytes(self) -> bytes:
+        """Return the whole file, in one request."""
+        return self.read_range(None, None)
+
+    def read_range(self, start: int | None, end: int | None) -> bytes:
+        """Return the bytes from `start` up to `end` (or the file's end), in one request."""
+        filesystem, inner = self.located()
+        with self.errors():
+            return filesystem.cat_file(inner, start=start, end=end)
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """As in pathlib."""
+        return self.read_bytes().decode(encoding)
+
+    def download(self, target: Path) -> None:
+        """Copy the file into a local one, piece by piece."""
+        filesystem, inner = self.located()
+        with self.errors():
+            filesystem.get_file(inner, str(target))
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        """Do nothing: a file's folders are made with it."""
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """As in pathlib."""
+        filesystem, inner = self.located()
+        with self.errors():
+            try:
+                filesystem.rm_file(inner)
+            except FileNotFoundError:
+                if not missing_ok:
+                    raise
+
+
+def _require_installed(scheme: str, url: str) -> None:
+    """Raise a ConfigError naming the package that a scheme needs, if it is not there."""
+    advice = "uv sync --extra storage"
+    try:
+        import fsspec
+    except ImportError:
+        raise ConfigError(f"{url}: stores need fsspec, which is not installed: {advice}") from None
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        hint = advice if scheme in ("s3", "s3a") else _one_line(error)
+        raise ConfigError(f"{url}: {scheme}:// needs a package that is missing: {hint}") from None
+    except ValueError:
+        raise ConfigError(
+            f"{url}: {scheme}:// is no store that fsspec knows; s3://, gs:// and az:// are some"
+        ) from None
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:299] + "…"

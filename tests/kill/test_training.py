@@ -1,0 +1,55 @@
+"""Training, the index of a library and export, killed at random moments and begun again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import make_tiny_database
+from tests.kill.harness import Nursery, Program, contents, nursery, survives
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    with nursery("tests.kill.training", tmp_path_factory.mktemp("training") / "work") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def prepared(trainer: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a database of mixes in it."""
+    root = tmp_path_factory.mktemp("prepared")
+    outcome = trainer.run("mixed_database", root=str(root / "db"))
+    assert outcome.status == 0, outcome.said
+    return root
+
+
+def test_training(trainer: Nursery, prepared: Path) -> None:
+    def state(root: Path) -> dict[str, str]:
+        outcome = trainer.run("result_of_training", root=str(root))
+        assert outcome.status == 0, outcome.said
+        found = json.loads(outcome.said.splitlines()[-1])
+        curve = found.pop("curve")
+        return found | {f"epoch {n}": str(curve[n]) for n in curve} | contents(root / "db")
+
+    root = trainer.folder / "training"
+    run = Program("training", root, prepared, {"root": str(root)}, state=state)
+    survives(trainer, run, seed=10)
+
+
+def test_the_index_of_a_library(trainer: Nursery, tmp_path: Path) -> None:
+    template = make_tiny_database(tmp_path / "db", songs=8).root
+    root = trainer.folder / "library"
+    survives(trainer, Program("library", root, template, {"root": str(root)}), seed=11)
+    assert len(list(root.glob("cache/embeddings/*/*.faiss"))) == 1
+
+
+def test_export(trainer: Nursery, prepared: Path) -> None:
+    trained = trainer.run("training", root=str(prepared))
+    assert trained.status == 0, trained.said
+    root = trainer.folder / "exported"
+    survives(trainer, Program("export", root, prepared, {"root": str(root)}), seed=12)
+    assert (root / "bundle" / "selfcheck.json").is_file()
