@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
 from mashnet.storage.store_path import StorePath
 from mashnet.storage.uploads import remove_abandoned, uploaded
 
 _DEVICES = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]")
-TEMPORARY_SUFFIX = ".partial"
 
 
 def plain_name(text: str, otherwise: str, *, most: int = 80) -> str:
@@ -64,7 +64,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place when the block ends well.
 
     A reader sees the old file or the new one, never half of it; after an error or a kill the
-    old one stands. What a kill leaves ends in `.partial` (`remove_leftovers` clears it).
+    old one stands. What a kill leaves is named `.partial` (`remove_leftovers` clears it); while the
+    block runs the file is locked, so that another run's clearing up passes it over.
     A file of a store is made here and then sent in one step.
     """
     if isinstance(path, StorePath):
@@ -80,24 +81,25 @@ def written_atomically(path: Path) -> Iterator[Path]:
     except OSError as error:
         error.filename = str(path)  # what somebody can find
         raise
-    os.close(handle)
     temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide the file from other users
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno is not None and error.filename in (None, str(temporary)):
-            error.filename = str(path)
-        raise
-    except Exception:
-        _require_room(temporary, path)
-        raise
-    finally:
-        with contextlib.suppress(OSError):  # nothing can be removed from a disk that is read-only
-            temporary.unlink(missing_ok=True)
+    with writing(handle):
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide it from other users
+            os.replace(temporary, path)
+        except OSError as error:
+            if error.errno is not None and error.filename in (None, str(temporary)):
+                error.filename = str(path)
+            raise
+        except Exception:
+            _require_room(temporary, path)
+            raise
+        finally:
+            # Nothing can be removed from a disk that is read-only.
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def _require_room(temporary: Path, path: Path) -> None:
@@ -113,18 +115,17 @@ def _require_room(temporary: Path, path: Path) -> None:
 def remove_leftovers(root: Path, *, below: bool = True) -> int:
     """Delete temporary files that a killed run left; return how many.
 
+    What a run that is alive still writes stays (in a store, see `remove_abandoned`).
+
     Args:
         root: where to look.
         below: whether to look into its folders, too.
     """
     if isinstance(root, StorePath):
-        return remove_abandoned(root)
+        return remove_abandoned(root, below=below)
     pattern = f".*{TEMPORARY_SUFFIX}*"
-    found = root.rglob(pattern) if below else root.glob(pattern)
-    leftovers = [path for path in found if path.is_file()]
-    for path in leftovers:
-        path.unlink(missing_ok=True)
-    return len(leftovers)
+    found = list(root.rglob(pattern) if below else root.glob(pattern))
+    return sum(remove_if_left(path) for path in found if path.is_file())
 
 
 def remove_folder(folder: Path) -> None:

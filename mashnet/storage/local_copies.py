@@ -13,18 +13,18 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from mashnet.errors import ConfigError
-from mashnet.storage.processes import runs
+from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
 from mashnet.storage.store_path import StorePath
 
 _DEFAULT_GB = 20.0
 _IN_ONE_REQUEST = 8 << 20  # bytes; a longer file takes two more requests
-_ARRIVING = ".partial"
 _MADE_FREE = 0.1  # share of the bound that is emptied at once, so that few scans are needed
 _WAIT_S = 0.05
 
@@ -130,21 +130,24 @@ class LocalCopies:
         # Most files are small: one request tells their size and brings them.
         start = remote.read_range(0, _IN_ONE_REQUEST)
         size = len(start) if len(start) < _IN_ONE_REQUEST else remote.stat().st_size
-        arriving = self._reserve(remote, copy, size)
-        try:
-            if size == len(start):
-                arriving.write_bytes(start)
-            else:
-                remote.download(arriving)
-            # Read before it is shown to others: they might remove it before it is opened.
-            value = read(arriving)
-            os.replace(arriving, copy)
-            return value
-        finally:
-            arriving.unlink(missing_ok=True)
+        arriving, being_written = self._reserve(remote, copy, size)
+        with being_written:
+            try:
+                if size == len(start):
+                    arriving.write_bytes(start)
+                else:
+                    remote.download(arriving)
+                # Read before it is shown to others: they might remove it before it is opened.
+                value = read(arriving)
+                os.replace(arriving, copy)
+                return value
+            finally:
+                arriving.unlink(missing_ok=True)
 
-    def _reserve(self, remote: StorePath, copy: Path, size: int) -> Path:
-        """Return an empty file for a copy, its bytes already counted, when there is room for it."""
+    def _reserve(
+        self, remote: StorePath, copy: Path, size: int
+    ) -> tuple[Path, AbstractContextManager[object]]:
+        """Return an empty file for a copy, and its lock, when there is room: it is counted then."""
         if size > self.most_bytes:
             raise ConfigError(
                 f"{remote} has {size / 1e9:.3g} GB, more than the cache of {self.folder} may hold "
@@ -163,34 +166,35 @@ class LocalCopies:
             time.sleep(_WAIT_S)  # all of the room is taken by what is just arriving
 
     @staticmethod
-    def _arriving(copy: Path, size: int) -> Path:
-        """Make the file that a copy arrives in; its name says how big it will be, and for whom."""
+    def _arriving(copy: Path, size: int) -> tuple[Path, AbstractContextManager[object]]:
+        """Make the file that a copy arrives in, locked; its name says how big it will be."""
         handle, name = tempfile.mkstemp(
-            prefix=f"{size}-{os.getpid()}-", suffix=_ARRIVING + copy.suffix, dir=copy.parent
+            prefix=f"{size}-", suffix=TEMPORARY_SUFFIX + copy.suffix, dir=copy.parent
         )
-        os.close(handle)
-        return Path(name)
+        return Path(name), writing(handle)
 
     def _make_room(self, size: int) -> int:
         """Remove what was used least recently until `size` fits; return the bytes that remain."""
-        files = sorted(self._files(), key=lambda file: (_ARRIVING not in file[2].name, file[0]))
+        files = sorted(
+            self._files(), key=lambda file: (TEMPORARY_SUFFIX not in file[2].name, file[0])
+        )
         total = sum(bytes_ for _, bytes_, _ in files)
         wanted = min(self.most_bytes - size, int((1 - _MADE_FREE) * self.most_bytes))
         for _, bytes_, path in files:
-            if _ARRIVING in path.name:
-                gone = not runs(path.name.split("-")[1])
+            if TEMPORARY_SUFFIX in path.name:
+                gone = remove_if_left(path)
             else:
                 gone = total > wanted
-            if gone:
-                path.unlink(missing_ok=True)
-                total -= bytes_
+                if gone:
+                    path.unlink(missing_ok=True)
+            total -= gone * bytes_
         return total
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
         for path in self.folder.glob("??/*"):
             with contextlib.suppress(FileNotFoundError):  # another process removed it
                 found, size = path.stat(), 0
-                if _ARRIVING in path.name:
+                if TEMPORARY_SUFFIX in path.name:
                     size = int(path.name.split("-")[0])
                 yield found.st_mtime, max(size, found.st_size), path
 

@@ -21,6 +21,8 @@ from mashnet.storage.store_path import StorePath
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a Windows drive has one letter
 
+_IN_ONE_REQUEST = 256 << 20  # bytes; a longer file would take too much memory at once
+
 
 def is_url(name: str | os.PathLike[str] | StorePath) -> bool:
     """Return whether a name means something in a store and not a file of this machine."""
@@ -88,7 +90,8 @@ def decodable(path: Path, *, whole: bool) -> Iterator[Any]:
 
     Args:
         path: the file; one in a store must not be empty.
-        whole: whether all of it will be read, which costs a store one request, or some stretch.
+        whole: whether all of it will be read, which costs a store one request unless the file is
+            very long, or some stretch.
 
     Raises:
         StorageError: if the store failed while the decoder read.
@@ -96,9 +99,9 @@ def decodable(path: Path, *, whole: bool) -> Iterator[Any]:
     if not isinstance(path, StorePath):
         # Bytes: a name that is not valid UTF-8 cannot be encoded by soundfile itself.
         yield os.fsencode(path)
-    elif whole:
-        # With a range: s3fs asks for the size of what it is to fetch without one.
-        yield io.BytesIO(path.read_range(0, None))
+        return
+    if whole and len(content := path.read_range(0, _IN_ONE_REQUEST)) < _IN_ONE_REQUEST:
+        yield io.BytesIO(content)
     else:
         with RangeReader(path, quiet=True) as file:
             try:

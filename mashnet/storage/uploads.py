@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -17,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.errors import StorageError
-from mashnet.storage.processes import runs
+from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
 from mashnet.storage.store_path import StorePath
 
-_SENT = ".partial"  # what a name beside the real one holds, as in mashnet.files
 _PREFIX = "mashnet-upload"  # how temporary files of this machine begin
 
 
@@ -32,24 +30,23 @@ def uploaded(path: StorePath) -> Iterator[Path]:
         StorageError: if the store fails, or this machine has no room for the temporary file.
     """
     folder = tempfile.gettempdir()
-    # The process is named: who clears up later sees whether it still runs.
     handle, name = tempfile.mkstemp(
-        prefix=f"{_PREFIX}.{os.getpid()}.", suffix=f"{_SENT}{path.suffix}", dir=folder
+        prefix=f"{_PREFIX}.", suffix=f"{TEMPORARY_SUFFIX}{path.suffix}", dir=folder
     )
-    os.close(handle)
     temporary = Path(name)
-    try:
-        yield temporary
-        _send(temporary, path)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"{path}: {folder}, where it is made before it is sent, is full. Make room there, "
-                "or set TMPDIR to another folder; then the same command goes on"
-            ) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(handle):
+        try:
+            yield temporary
+            _send(temporary, path)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageError(
+                    f"{path}: {folder}, where it is made before it is sent, is full. Make room "
+                    "there, or set TMPDIR to another folder; then the same command goes on"
+                ) from error
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _send(local: Path, path: StorePath) -> None:
@@ -61,7 +58,9 @@ def _send(local: Path, path: StorePath) -> None:
                 return
             _require_rename(filesystem, path)
             filesystem.makedirs(path.parent.located()[1], exist_ok=True)
-            beside = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{_SENT}{path.suffix}")
+            beside = path.with_name(
+                f".{path.stem}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}{path.suffix}"
+            )
             _, beside_inner = beside.located()
             try:
                 filesystem.put_file(str(local), beside_inner)
@@ -87,15 +86,21 @@ def _require_rename(filesystem: Any, path: StorePath) -> None:
         )
 
 
-def remove_abandoned(root: StorePath) -> int:
-    """Remove what killed runs left of writes under `root`, there and here; return how many."""
-    removed = 0
-    for local in Path(tempfile.gettempdir()).glob(f"{_PREFIX}.*{_SENT}*"):
-        if not runs(local.name.split(".")[1]):
-            local.unlink(missing_ok=True)
-            removed += 1
+def remove_abandoned(root: StorePath, *, below: bool = True) -> int:
+    """Remove what killed runs left of writes under `root`, there and here; return how many.
+
+    A store does not say who began an upload: one of 100 MB or more that another run is sending to
+    the same place at this moment is given up, too, and that run ends with an error.
+
+    Args:
+        root: where to look.
+        below: whether to look into its folders, too.
+    """
+    here = list(Path(tempfile.gettempdir()).glob(f"{_PREFIX}.*{TEMPORARY_SUFFIX}*"))
+    removed = sum(remove_if_left(local) for local in here)
     if not root.is_object:
-        for beside in root.rglob(f".*{_SENT}*"):
+        pattern = f".*{TEMPORARY_SUFFIX}*"
+        for beside in root.rglob(pattern) if below else root.glob(pattern):
             beside.unlink(missing_ok=True)
             removed += 1
         return removed
@@ -104,7 +109,7 @@ def remove_abandoned(root: StorePath) -> int:
         try:
             # Who may not ask which uploads there are (a right of its own) can still write.
             with contextlib.suppress(StorageError), root.errors():
-                removed += _abort_uploads(filesystem, inner)
+                removed += _abort_uploads(filesystem, inner, below)
         except FileNotFoundError as error:
             raise _no_bucket(root) from error
     return removed
@@ -116,8 +121,8 @@ def _no_bucket(path: StorePath) -> StorageError:
     )
 
 
-def _abort_uploads(filesystem: Any, inner: str) -> int:
-    """Give up uploads in parts that were begun under a prefix of an S3 store; return how many."""
+def _abort_uploads(filesystem: Any, inner: str, below: bool) -> int:
+    """Give up uploads in parts that were begun in a folder of an S3 store; return how many."""
     bucket, _, prefix = inner.partition("/")
     prefix = f"{prefix.rstrip('/')}/" if prefix else ""
     aborted = 0
@@ -125,6 +130,8 @@ def _abort_uploads(filesystem: Any, inner: str) -> int:
     while True:
         page = filesystem.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **more)
         for upload in page.get("Uploads", []):
+            if not below and "/" in upload["Key"][len(prefix) :]:
+                continue
             filesystem.call_s3(
                 "abort_multipart_upload",
                 Bucket=bucket,

@@ -13,6 +13,7 @@ import pytest
 
 from mashnet.errors import ConfigError
 from mashnet.files import written_atomically
+from mashnet.storage.being_written import writing
 from mashnet.storage.local_copies import LocalCopies, load_array, local_copies
 from mashnet.storage.paths import root_of
 from tests.storage.s3 import Wire
@@ -112,10 +113,8 @@ def test_a_file_bigger_than_the_bound_names_the_setting(files: list[Path], tmp_p
 def test_what_a_killed_process_left_makes_room(files: list[Path], tmp_path: Path) -> None:
     copies = LocalCopies(tmp_path / "c", 2 * SIZE)
     load(copies, files[0])
-    with get_context("fork").Pool(1) as pool:
-        (gone,) = pool.map(_process, [0])
     (tmp_path / "c" / "00").mkdir()
-    left = tmp_path / "c" / "00" / f"{2 * SIZE}-{gone}-abc.partial.npy"
+    left = tmp_path / "c" / "00" / f"{2 * SIZE}-abc.partial.npy"
     left.touch()
     (tmp_path / "c" / "bytes").unlink()  # as if it had been killed before it could count
     load(copies, files[1])
@@ -123,20 +122,16 @@ def test_what_a_killed_process_left_makes_room(files: list[Path], tmp_path: Path
     assert copies.bytes_held() == 2 * SIZE
 
 
-def _process(_: int) -> int:
-    return os.getpid()
-
-
 def test_what_another_process_is_fetching_is_waited_for(files: list[Path], tmp_path: Path) -> None:
     copies = LocalCopies(tmp_path / "c", 2 * SIZE)
     (tmp_path / "c" / "00").mkdir(parents=True)
-    arriving = tmp_path / "c" / "00" / f"{2 * SIZE}-{os.getpid()}-abc.partial.npy"
-    arriving.touch()
-    reader = threading.Thread(target=load, args=(copies, files[0]))
-    reader.start()
-    reader.join(0.3)
-    assert reader.is_alive()
-    arriving.unlink()
+    arriving = tmp_path / "c" / "00" / f"{2 * SIZE}-abc.partial.npy"
+    with writing(os.open(arriving, os.O_CREAT)):
+        reader = threading.Thread(target=load, args=(copies, files[0]))
+        reader.start()
+        reader.join(0.3)
+        assert reader.is_alive()
+        arriving.unlink()
     reader.join(10)
     assert not reader.is_alive()
 

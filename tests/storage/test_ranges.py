@@ -9,6 +9,7 @@ import pytest
 
 from mashnet.audio.io import read_audio, read_blocks, write_flac
 from mashnet.errors import AudioError, StorageError
+from mashnet.storage import paths
 from mashnet.storage.paths import root_of
 from mashnet.storage.ranges import RANGE_BYTES, RangeReader
 from mashnet.storage.store_path import StorePath
@@ -52,6 +53,24 @@ def test_a_second_of_a_long_file_costs_a_few_ranges(
     assert len(traffic.requests("GET")) - before == 1
 
 
+def test_of_a_very_long_file_no_more_than_a_bound_is_held(
+    bucket: str,
+    wire: Callable[..., Wire],
+    monkeypatch: pytest.MonkeyPatch,
+    long_sound: np.ndarray,
+) -> None:
+    path, bound = root_of(bucket) / "long.flac", 1 << 20
+    write_flac(path, long_sound, RATE)
+    assert path.stat().st_size > 10 * bound
+    whole, _ = read_audio(path)
+    monkeypatch.setattr(paths, "_IN_ONE_REQUEST", bound)
+    traffic = wire()
+    heard, _ = read_audio(path)
+    assert np.array_equal(heard, whole)
+    longest = max(fetched_bytes([line]) for line in traffic.requests("GET"))
+    assert bound <= longest <= 4 * bound  # RangeReader reads at most 4 MiB ahead
+
+
 def test_blocks_of_a_file_are_those_of_a_local_one(
     bucket: str, tmp_path: Path, long_sound: np.ndarray
 ) -> None:
@@ -87,7 +106,7 @@ def test_a_store_that_fails_is_no_damaged_file(
     read_range = StorePath.read_range
 
     def failing(self: StorePath, start: int | None, end: int | None) -> bytes:
-        if start == 0 and end is not None:  # the head of the file still arrives
+        if start == 0 and end == RANGE_BYTES:  # the head of the file still arrives
             return read_range(self, start, end)
         raise StorageError("the wire is cut")
 

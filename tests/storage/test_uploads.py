@@ -2,9 +2,6 @@
 
 import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -109,15 +106,18 @@ def test_what_a_killed_upload_left_is_removed_under_the_root_only(
 ) -> None:
     for key in ("db/a.npy", "db2/a.npy"):
         fsspec.filesystem("s3").call_s3("create_multipart_upload", Bucket=bucket[5:], Key=key)
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    (own_temporary_folder / f"mashnet-upload.{child.pid}.abc.partial.npy").touch()
-    (own_temporary_folder / f"mashnet-upload.{os.getpid()}.abc.partial.npy").touch()
-    assert remove_leftovers(root_of(bucket) / "db") == 1  # both processes are at work
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
-    assert remove_leftovers(root_of(bucket) / "db") == 1
-    assert pending_uploads(bucket) == ["db2/a.npy"]
-    assert len(list(own_temporary_folder.iterdir())) == 1
+    (own_temporary_folder / "mashnet-upload.abc.partial.npy").touch()
+    with written_atomically(root_of(bucket) / "b.npy") as temporary:  # another run's, at work
+        assert remove_leftovers(root_of(bucket) / "db") == 2
+        assert pending_uploads(bucket) == ["db2/a.npy"]
+        assert list(own_temporary_folder.iterdir()) == [temporary]
+
+
+def test_uploads_of_the_folders_below_are_left_alone_on_request(bucket: str) -> None:
+    for key in ("db/a.parquet", "db/cache/b.npy"):
+        fsspec.filesystem("s3").call_s3("create_multipart_upload", Bucket=bucket[5:], Key=key)
+    remove_leftovers(root_of(bucket) / "db", below=False)
+    assert pending_uploads(bucket) == ["db/cache/b.npy"]
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket: str) -> None:
