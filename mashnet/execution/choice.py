@@ -23,10 +23,11 @@ def executor_of(settings: Mapping[str, Any]) -> Executor:
         ConfigError: if a setting makes no sense, or Ray is asked for and not installed.
     """
     workers, executor = settings["workers"], settings["executor"]
+    memory_gb = executor["memory_gb"]
     if workers < 0:
         raise ConfigError(f"workers={workers} must be 0 (one per core) or a count")
+    if memory_gb < 0:
+        raise ConfigError(f"executor.memory_gb={memory_gb} must not be negative")
     if require_one_of("executor", executor["name"], NAMES) == "local":
-        return LocalExecutor(workers)
-    if executor["memory_gb"] < 0:
-        raise ConfigError(f"executor.memory_gb={executor['memory_gb']} must not be negative")
-    return RayExecutor(workers, address=executor["address"], memory_gb=executor["memory_gb"])
+        return LocalExecutor(workers, memory_gb=memory_gb)
+    return RayExecutor(workers, address=executor["address"], memory_gb=memory_gb)

@@ -18,14 +18,15 @@ from mashnet.execution.executor import (
     Executor,
     Item,
     Result,
-    available_cores,
     in_one_thread,
     in_order,
 )
+from mashnet.execution.room import workers_that_fit
 
 # Results that wait for one that takes long, per worker: with fewer, workers stand still.
 _AHEAD = 8
 _WORTH_PROCESSES = 16  # items
+WORKER_GB = 2.0  # Demucs at work on a minute of sound, and what holds it (docs/performance.md)
 # Before libraries are loaded: threads that were started would only wait.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -33,13 +34,17 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 class LocalExecutor(Executor):
     """Processes of their own, one core each; a single worker stays in this process."""
 
-    def __init__(self, workers: int = 0) -> None:
-        """Name the number of processes; 0 is one per core, 1 stays in this process.
+    def __init__(self, workers: int = 0, *, memory_gb: float = WORKER_GB) -> None:
+        """Name the number of processes; 1 stays in this process.
 
         A worker that is killed costs a run nothing but its item only where it is a process of its
         own.
+
+        Args:
+            workers: 0 is one per core, and no more than fit into the memory that is free now.
+            memory_gb: what one takes at most, in units of 1024³ bytes; 0: memory does not matter.
         """
-        self.workers = workers or available_cores()
+        self.workers = workers or workers_that_fit(memory_gb)
 
     @classmethod
     def for_items(cls, count: int) -> LocalExecutor:

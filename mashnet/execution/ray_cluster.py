@@ -13,10 +13,10 @@ from mashnet.execution.executor import (
     Executor,
     Item,
     Result,
-    available_cores,
     in_one_thread,
     in_order,
 )
+from mashnet.execution.room import available_cores
 
 _AHEAD = 8  # items per worker that may have begun and not been taken
 _KNOCK_S = 10

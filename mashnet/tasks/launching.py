@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mashnet.errors import MashnetError
-from mashnet.execution.executor import available_cores
+from mashnet.execution.room import available_cores
 from mashnet.tasks.processes import LAUNCHER, LOST
 
 

@@ -13,6 +13,7 @@ from mashnet.execution.local import LocalExecutor
 from mashnet.execution.ray_cluster import RayExecutor
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCAL = {"name": "local", "memory_gb": 2.0}
 RAY = {"name": "ray", "address": None, "memory_gb": 0.0}
 
 
@@ -60,7 +61,7 @@ def test_a_task_larger_than_every_machine_is_refused(found):
     )
 
 
-@pytest.mark.parametrize("settings", [{"name": "local"}, RAY])
+@pytest.mark.parametrize("settings", [LOCAL, RAY])
 def test_settings_choose_the_executor(settings):
     kind = {"local": LocalExecutor, "ray": RayExecutor}[settings["name"]]
     executor = executor_of({"workers": 3, "executor": settings})
