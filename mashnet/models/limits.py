@@ -27,6 +27,7 @@ _MOST_NUMBER = 1 << 16
 # Numbers that may be larger, or must be smaller, by the end of their names.
 _MOST_BY_NAME = {"sample_rate": 192_000, "_hz": 192_000, "_s": 600, "n_mels": 512, "stride": 4096}
 _MOST_FEATURES = 1 << 25  # numbers of a spectrogram of one window
+_WINDOW_S, _BINS = 10.0, 256  # where a configuration does not say
 
 
 class TooLarge(Exception):
@@ -85,11 +86,18 @@ def require_sane(model: Mapping[str, Any]) -> None:
         if not isinstance(model[block], dict):
             raise CheckpointError(f"model.{block} is not a mapping")
         _require_sane_numbers(f"model.{block}", block, model[block])
-    found: dict[str, Any] = {"window_s": 10, **model["frontend"]}
-    numbers = [found.get(name) for name in ("sample_rate", "window_s", "n_fft", "hop_length")]
-    rate, window_s, bins, hop = (n if isinstance(n, int | float) else 0 for n in numbers)
-    if hop > 0 and rate * window_s * bins / hop > _MOST_FEATURES:
-        raise CheckpointError("model.frontend asks for spectrograms that no memory holds")
+    # Some networks make their spectrograms themselves, by their sizes.
+    for found in (model["frontend"], {**model["frontend"], **model["sizes"]}):
+        samples = _number(found, "sample_rate", 0) * _number(found, "window_s", _WINDOW_S)
+        hop = _number(found, "hop_length", _number(found, "hop_samples", math.inf))
+        bins = _number(found, "n_fft", _BINS)
+        if samples > _MOST_FEATURES or samples * bins > _MOST_FEATURES * hop:
+            raise CheckpointError("model: its spectrograms would be larger than any memory")
+
+
+def _number(found: Mapping[str, Any], name: str, otherwise: float) -> float:
+    value = found.get(name)
+    return value if isinstance(value, int | float) else otherwise
 
 
 def _require_sane_numbers(where: str, name: str, value: Any) -> None:

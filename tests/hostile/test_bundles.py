@@ -53,6 +53,29 @@ def test_a_network_is_not_built_larger_than_its_weights(tmp_path: Path, size: st
         load_scorer(bundle)
 
 
+@pytest.mark.parametrize(
+    ("network", "block", "change"),
+    [
+        ("cocola", "sizes", {"hop_length": 1, "n_fft": 60_000}),
+        ("phalar", "sizes", {"hop_samples": 0}),
+        ("alignnet", "sizes", {"window_s": 600.0, "sample_rate": 190_000}),
+        ("jepa", "frontend", {"window_s": 600.0, "sample_rate": 190_000}),
+        ("premixnet", "frontend", {"hop_length": 1, "n_fft": 60_000}),
+        ("premixnet", "frontend", {"hop_length": -512}),
+    ],
+)
+def test_a_spectrogram_is_not_made_larger_than_memory(
+    tmp_path: Path, network: str, block: str, change: dict[str, float]
+) -> None:
+    bundle = Path(shutil.copytree(BUNDLE.with_name(network), tmp_path / "bundle"))
+    config = yaml.safe_load((bundle / CONFIG).read_text())
+    config["model"][block] |= change
+    (bundle / CONFIG).write_text(yaml.safe_dump(config))
+    signed(bundle)
+    with pytest.raises(CheckpointError, match="spectrograms would be larger than any memory"):
+        load_scorer(bundle)
+
+
 def test_what_is_beside_a_bundle_does_not_matter(tmp_path: Path) -> None:
     bundle = copied(tmp_path / "bundle")
     (bundle / "README.md").write_bytes(b"\xff\x00 not a card")
