@@ -19,10 +19,12 @@ from data_pipelines.song_clips import reject_row
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.errors import MashnetError
 from mashnet.execution.choice import executor_of
+from mashnet.files import remove_leftovers
 from mashnet.models.loading import folder_of, read_config
 from mashnet.retrieve import stem_scorer
 from mashnet.stem_encoding import encoder
 from mashnet.stem_library import StemLibrary
+from mashnet.storage.paths import root_of
 
 CONFIG_DIR = CONFIGS / "pipeline"
 
@@ -42,6 +44,7 @@ def make(config: DictConfig) -> StemLibrary:
     scorer = stem_scorer(checkpoint)
     model = read_config(folder_of(checkpoint))["model"]
     try:
+        remove_leftovers(root_of(config.db), below=False)
         library = StemLibrary(config.db, scorer, model=model, encode=encoder(checkpoint, executor))
         database = library.database
         rejects = [

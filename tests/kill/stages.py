@@ -1,25 +1,40 @@
 """The stages that are killed, each as a function; imported by the process that forks their runs.
 
-Two things are made cheap here, as neither touches a file: the tracker of beats is one that answers
-120 bpm at once, and worker processes are forked where they would begin as new interpreters.
+Three things are made cheap here, as none touches a file: the tracker of beats is one that answers
+120 bpm at once, the network that encodes stems is small, and worker processes are forked where they
+would begin as new interpreters.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import librosa.feature
 import librosa.sequence
 import numpy as np
 
-from data_pipelines import analyse, demo, loops, mashupdb, mixes, negatives, separate, structure
+from data_pipelines import (
+    analyse,
+    demo,
+    embeddings,
+    loops,
+    mashupdb,
+    mixes,
+    negatives,
+    separate,
+    structure,
+)
 from data_pipelines.synth import song
+from mashnet import stem_encoding
 from mashnet.audio.annotate import Annotation
 from mashnet.cli import CONFIGS, compose
+from mashnet.data import embedding_store
 from mashnet.errors import ending_in_one_line
 from mashnet.music.keys import Key
+from mashnet.stem_library import StemLibrary
+from tests.kill.bands import bands
 
 SONGS_OF_DEMO = 2
 
@@ -33,6 +48,7 @@ _STAGES: dict[str, Any] = {
     "loops": loops.make,
     "negatives": negatives.make,
     "structure": structure.make,
+    "embeddings": embeddings.make,
 }
 
 
@@ -71,4 +87,7 @@ _fork = multiprocessing.get_context("fork")
 multiprocessing.get_context = lambda _=None: _fork
 analyse.annotate = steady_beats
 demo.synthesise_song = cache(song.synthesise_song)
+embeddings.stem_scorer = stem_encoding._scorer = bands
+embeddings.StemLibrary = partial(StemLibrary, exact_up_to=5)  # an index of few stems
+embedding_store._MOST_ROWS = 4  # of a block: the index has more than one
 separate._BLOCK_S, separate._OVERLAP_S = 2, 1  # more than one block of a song of three seconds

@@ -152,6 +152,19 @@ def test_structure(stages: Nursery, small: Path) -> None:
     assert MashupDB.open(root).sections.height >= 4
 
 
+def test_embeddings_and_their_index(stages: Nursery, tmp_path: Path) -> None:
+    database = make_tiny_database(tmp_path / "db", songs=8)
+    damaged = database.audio_path(min(database.stem_rows))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    root = stages.folder / "library"
+    stage = program(
+        stages, "embeddings", root, "checkpoint=checkpoints/contrastive", template=database.root
+    )
+    survives(stages, stage, seed=11)
+    assert len(list(root.glob("cache/embeddings/*/*.faiss"))) == 1
+    assert MashupDB.open(root).rejects["stage"].to_list() == ["embeddings"]
+
+
 def test_demo(stages: Nursery) -> None:
     root = stages.folder / "demo"
     stage = program(stages, "demo", root, "count=2")

@@ -1,4 +1,4 @@
-"""Training, the index of a library and export, killed at random moments and begun again."""
+"""Training and export, killed at random moments and begun again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import make_tiny_database
 from tests.kill.harness import Nursery, Program, contents, nursery, survives
 
 
@@ -38,13 +37,6 @@ def test_training(trainer: Nursery, prepared: Path) -> None:
     root = trainer.folder / "training"
     run = Program("training", root, prepared, {"root": str(root)}, state=state)
     survives(trainer, run, seed=10)
-
-
-def test_the_index_of_a_library(trainer: Nursery, tmp_path: Path) -> None:
-    template = make_tiny_database(tmp_path / "db", songs=8).root
-    root = trainer.folder / "library"
-    survives(trainer, Program("library", root, template, {"root": str(root)}), seed=11)
-    assert len(list(root.glob("cache/embeddings/*/*.faiss"))) == 1
 
 
 def test_export(trainer: Nursery, prepared: Path) -> None:

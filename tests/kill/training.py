@@ -1,4 +1,4 @@
-"""Training, export and the index of a library as functions; imported by who forks their runs."""
+"""Training and export as functions; imported by the process that forks their runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,10 @@ from omegaconf import OmegaConf
 
 import train as program
 from data_pipelines import mixes
-from mashnet import stem_library
 from mashnet.cli import compose
-from mashnet.data import embedding_store
-from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import ending_in_one_line
 from mashnet.export.bundle import export_bundle
 from mashnet.files import TEMPORARY_SUFFIX
-from mashnet.models.stem_scoring import StemNetwork, StemScorer
 from mashnet.tasks.fit import fit, read_log
 from tests.conftest import make_tiny_database
 
@@ -41,9 +37,6 @@ SMALL = (
     "scale.mixes.batch_size=4",
 )
 SPEED = ("train/waiting_share", "train/epoch_s")
-_RATE = 8000
-
-embedding_store._MOST_ROWS = 4  # of a block: an index has more than one
 
 # What is imported when it is needed is imported once, before the forks.
 for _module in ("librosa.filters", "matplotlib.pyplot", "numba", "s3fs"):
@@ -123,31 +116,3 @@ def export(root: str) -> None:
     """Export <root>/run as <root>/bundle."""
     with ending_in_one_line("go on"):
         export_bundle(Path(root) / "run", Path(root) / "bundle")
-
-
-class Bands(StemNetwork):
-    """Hears the mean spectrum in a few bands."""
-
-    sample_rate = _RATE
-    windows_meet = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix = torch.nn.Parameter(
-            torch.randn(40, 24, generator=torch.Generator().manual_seed(0))
-        )
-
-    def embed_context(self, waves: torch.Tensor, _: Any) -> torch.Tensor:
-        return self.embed_target(waves)
-
-    def embed_target(self, waves: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.fft.rfft(waves)[:, 1:].abs()
-        bands = spectrum[:, : spectrum.shape[1] // 40 * 40].unflatten(1, (40, -1))
-        return torch.nn.functional.normalize(bands.mean(-1).add(1e-6).log() @ self.mix, dim=1)
-
-
-def library(root: str) -> None:
-    """Encode the stems of <root> and build their index, which five stems are enough for."""
-    scorer = StemScorer(Bands(), StemFrontend(sample_rate=_RATE, window_s=4.0), name="bands")
-    opened = stem_library.StemLibrary(root, scorer, exact_up_to=5)
-    assert not opened.is_exact and len(opened) == 24
