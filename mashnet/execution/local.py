@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -146,7 +148,7 @@ class _Crew:
                 workers,
                 mp_context=context,
                 initializer=_begin_process,
-                initargs=(environment, devices if self.devices else None),
+                initargs=(environment, devices if self.devices else None, _own_sockets()),
             )
             # Processes start when work comes. The first of all also start the one that they are
             # copies of, which keeps the environment of that moment.
@@ -190,8 +192,18 @@ def visible_gpus() -> list[str]:
     return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]
 
 
-def _begin_process(environment: dict[str, str], devices: Any) -> None:
-    """Leave Ctrl-C to the parent, end with it however it ended, and take a GPU if there are any."""
+def _own_sockets() -> str:
+    """Return the folder of this program's sockets, which only it removes; "" in its processes."""
+    if multiprocessing.parent_process() is not None:
+        return ""  # they share the program's
+    return multiprocessing.util.get_temp_dir()
+
+
+def _begin_process(environment: dict[str, str], devices: Any, sockets: str) -> None:
+    """Leave Ctrl-C to the parent, and take a GPU if there are any.
+
+    When the parent ends, however it ended, end with it and remove the folder of its sockets.
+    """
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -203,6 +215,8 @@ def _begin_process(environment: dict[str, str], devices: Any) -> None:
     def follow() -> None:
         # A pool whose parent was killed would wait for work for ever: it holds its own queue open.
         parent.join()
+        if sockets:
+            shutil.rmtree(sockets, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

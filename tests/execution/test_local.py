@@ -1,7 +1,8 @@
-import multiprocessing
 import operator
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -144,18 +145,34 @@ def test_work_that_has_begun_is_not_waited_for_after_an_error():
     assert time.monotonic() - began < 30
 
 
+_PROGRAM = """
+import sys
+from tests.execution.test_local import run, tell_and_wait
+
+if __name__ == "__main__":
+    run(tell_and_wait, sys.argv[1:], 2)
+"""
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_processes_end_with_a_parent_that_is_killed(tmp_path):
-    paths = [str(tmp_path / name) for name in "ab"]
-    pool = multiprocessing.get_context("spawn").Process(target=run, args=(tell_and_wait, paths, 2))
-    pool.start()
+def test_processes_end_with_a_program_that_is_killed_and_clear_up(tmp_path):
+    paths = [tmp_path / name for name in "ab"]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    program = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, *map(str, paths)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        cwd=Path(__file__).resolve().parents[2],
+    )
     deadline = time.monotonic() + 60
-    while not all(Path(path).is_file() and Path(path).read_text() for path in paths):
+    while not all(path.is_file() and path.read_text() for path in paths):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    pool.kill()
-    pool.join()
-    processes = [Path(path).read_text() for path in paths]
-    while any(map(running, processes)) and time.monotonic() < deadline:
+    assert list(temporary.iterdir())  # the folder of its sockets
+    program.kill()
+    program.wait()
+    processes = [path.read_text() for path in paths]
+    while (any(map(running, processes)) or os.listdir(temporary)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(running, processes))
+    assert not os.listdir(temporary)
