@@ -6,6 +6,8 @@ UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 RUN := $(VENV)/bin/python
 # Idle OpenMP threads that spin slow a shared machine down many times over.
 export OMP_WAIT_POLICY := PASSIVE
+# Where it is set every program compiles all that it imports anew, which takes it ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test lint clean
 

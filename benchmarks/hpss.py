@@ -14,12 +14,17 @@ import resource
 import sys
 import time
 
-import librosa
 import numpy as np
 import torch
 from omegaconf import OmegaConf
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.hpss import HarmonicPercussiveMel
+
+with compiling_alone():
+    import librosa.decompose
+    import librosa.feature.spectral
+
 
 RATE = 16_000
 

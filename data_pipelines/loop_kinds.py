@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 
-import librosa
 import numpy as np
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.data.loops import SAMPLE_RATE
+
+with compiling_alone():
+    import librosa.core.spectrum
+    import librosa.decompose
+
 
 # Fixed on the bars of those songs of ../shared/corpus whose id hashes to an even number: the two
 # cuts that a decision tree of these two shares chose first. Tests measure on the other songs.

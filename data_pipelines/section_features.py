@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.io import read_blocks
 from mashnet.audio.levels import FLOOR_DB
 from mashnet.data.mashupdb import ROLES
+
+with compiling_alone():
+    import librosa.core.spectrum
+    import librosa.feature.spectral
+
 
 RATE_HZ = 22050
 HOP_SAMPLES = 1050  # 21 frames a second, and a whole number of them in a block

@@ -15,14 +15,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-import librosa
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import gaussian_filter
 
 from data_pipelines.section_features import Bars
+from mashnet.audio.compiling import compiling_alone
 from mashnet.data.mashupdb import ROLES
 from mashnet.music.sections import Section
+
+with compiling_alone():
+    import librosa.segment
+
 
 _LEVEL_RANGE_DB = 40.0  # what is this much below a role's loudest bar counts as silent
 _DB_PER_UNIT = 10.0  # how much louder is as different as one standard deviation of timbre

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import functools
 
-import librosa
 import numpy as np
 import torch
 import torchaudio
+
+from mashnet.audio.compiling import compiling_alone
+
+with compiling_alone():
+    import librosa.core.convert
+
 
 SAMPLE_RATE = 16_000  # Hz
 ONSET_HOP = 320  # samples: 50 frames per second

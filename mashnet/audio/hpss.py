@@ -11,9 +11,14 @@ share is sorted once: 70 operations a number. All results are exact.
 
 from __future__ import annotations
 
-import librosa
 import torch
 from torch import nn
+
+from mashnet.audio.compiling import compiling_alone
+
+with compiling_alone():
+    import librosa.filters
+
 
 FLOOR_DB = -80.0  # below a channel's maximum, as the published features
 AMIN = 1e-10  # smallest mel power that is told from zero, as the published features

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import librosa
 import torch
 from torch import nn
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.errors import ConfigError
+
+with compiling_alone():
+    import librosa.core.convert
 
 
 class MelTransposition(nn.Module):

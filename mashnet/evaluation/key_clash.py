@@ -10,11 +10,17 @@ half the amplitude of the frame's strongest. Frames last half a second.
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
 import soxr
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.levels import rms_db
+
+with compiling_alone():
+    import librosa.core.constantq
+    import librosa.core.pitch
+    import librosa.feature.spectral
+
 
 FRAME_S = 0.5
 SILENT_DB = -70.0  # dBFS: a layer below is not there

@@ -7,11 +7,16 @@ is compared with the grid as other music lies on it.
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
 import soxr
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.levels import rms_db
+
+with compiling_alone():
+    import librosa.feature.spectral
+    import librosa.onset
+
 
 SUBDIVISIONS = 4  # of a beat
 LEAST_ONSETS = 8

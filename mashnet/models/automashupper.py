@@ -17,14 +17,16 @@ part, and beats are tracked in each part by itself, unless the part knows them (
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import librosa
 import numpy as np
 import torch
 
+from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.descriptors import (
     CHROMA_RATE,
     ONSET_HOP,
@@ -273,6 +275,14 @@ def _nothing() -> torch.Tensor:
     return torch.zeros(1, _FEATURES)
 
 
+@functools.cache
+def _beat_tracker() -> Callable[..., tuple[Any, np.ndarray]]:
+    """Return librosa's, which takes seconds to import; parts whose beats are known need none."""
+    with compiling_alone():
+        import librosa.beat
+    return librosa.beat.beat_track
+
+
 def _encode(group: Group) -> torch.Tensor:
     """Return what each beat of a part sounds like, (beats, 28), at least one row."""
     (part,) = group.values()
@@ -282,7 +292,7 @@ def _encode(group: Group) -> torch.Tensor:
     onsets, power = onsets_and_power_in_bands(samples)
     known = getattr(part, "beats_s", None)
     if known is None:
-        _, frames = librosa.beat.beat_track(
+        _, frames = _beat_tracker()(
             onset_envelope=onsets.mean(0).numpy(), sr=SAMPLE_RATE, hop_length=ONSET_HOP, trim=False
         )
     else:

@@ -11,8 +11,6 @@ import multiprocessing
 from functools import cache, partial
 from typing import Any
 
-import librosa.feature
-import librosa.sequence
 import numpy as np
 
 from data_pipelines import (
@@ -29,6 +27,7 @@ from data_pipelines import (
 from data_pipelines.synth import song
 from mashnet import stem_encoding
 from mashnet.audio.annotate import Annotation
+from mashnet.audio.compiling import compiling_alone
 from mashnet.cli import CONFIGS, compose
 from mashnet.data import embedding_store
 from mashnet.errors import ending_in_one_line
@@ -38,8 +37,8 @@ from tests.kill.bands import bands
 
 SONGS_OF_DEMO = 2
 
-# What stages import when they need it is imported once.
-PRELOADED = (librosa.feature.mfcc, librosa.sequence.viterbi)
+with compiling_alone():  # what stages import when they need it is imported once
+    pass
 
 _STAGES: dict[str, Any] = {
     "mashupdb": mashupdb.build,

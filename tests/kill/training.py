@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 import train as program
 from data_pipelines import mixes
+from mashnet.audio.compiling import compiling_alone
 from mashnet.cli import compose
 from mashnet.errors import ending_in_one_line
 from mashnet.export.bundle import export_bundle
@@ -40,7 +41,7 @@ SPEED = ("train/waiting_share", "train/epoch_s")
 
 # What is imported when it is needed is imported once, before the forks.
 for _module in ("librosa.filters", "matplotlib.pyplot", "numba", "s3fs"):
-    with suppress(ModuleNotFoundError):
+    with suppress(ModuleNotFoundError), compiling_alone():
         importlib.import_module(_module)
 
 
