@@ -18,7 +18,7 @@ from benchmarks.music import library, write_songs
 from mashnet.cli import CONFIGS, compose
 
 SONG_S = 32.0
-SONGS = {"quick": (1, 2), "full": (2, 10)}
+SONGS = {"quick": (1, 2), "full": (2, 12)}
 CHECKPOINT = Path("checkpoints/contrastive")
 MIXES = "{original: 1, matched: 2, unmatched_key: 1, unmatched_tempo: 1, unmatched_key_tempo: 1}"
 # Stage → its settings; the database comes with the run.
