@@ -106,7 +106,10 @@ class Pool:
     def partners(
         self, vocal: MixClip, role: str, condition: str, limits: Limits, seed: int
     ) -> list[int]:
-        """Return the clips that may fill a role beside a vocal, in the order of their hashes."""
+        """Return clips that may fill a role beside a vocal, in the order of their hashes.
+
+        No more than can be tried (`_MOST_PAIRS`): in a large library nearly all others may.
+        """
         fits = self.has[role] & (self.songs != vocal.song_id)
         ratios = np.ones(len(self.clips))
         if condition in IN_TIME:
@@ -120,7 +123,11 @@ class Pool:
         fits &= self.lengths_s / ratios - LEAD_IN_S >= limits.min_s
         salt = np.uint64(int(content_id("partners", seed, vocal.clip_id, condition, role), 16))
         found = np.flatnonzero(fits)
-        return found[np.argsort(_scramble(self.hashes[found] ^ salt), kind="stable")].tolist()
+        ranks = _scramble(self.hashes[found] ^ salt)
+        if len(found) > _MOST_PAIRS:
+            first = np.argpartition(ranks, _MOST_PAIRS)[:_MOST_PAIRS]
+            found, ranks = found[first], ranks[first]
+        return found[np.argsort(ranks)].tolist()
 
 
 def _scramble(values: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.near_hashes import NearHashes
 from mashnet.audio.spectrogram import FLOOR_DB
 from mashnet.data.loops import BEATS, DUPLICATE_BITS, LOOP_SAMPLES
 from mashnet.files import content_id
@@ -86,38 +87,68 @@ class Pool:
         return {row["loop_id"]: row for row in self.loops}
 
     @cached_property
-    def _songs(self) -> np.ndarray:
-        return np.array([row["song_id"] for row in self.loops])
-
-    @cached_property
-    def _hashes(self) -> np.ndarray:
-        return np.array([int(row["hash"], 16) for row in self.loops], dtype=np.uint64)
-
-    @cached_property
-    def _harmonic(self) -> np.ndarray:
-        return np.array([row["kind"] == "harmonic" for row in self.loops])
-
-    @cached_property
-    def _strangers(self) -> dict[str, np.ndarray]:
-        """Song → which loops are of songs that share no loop with it, (loops,)."""
-        found = {}
-        for song in np.unique(self._songs):
-            own = np.flatnonzero(self._songs == song)
-            bits = np.bitwise_count(self._hashes[:, None] ^ self._hashes[own])
-            # The hash is coarse: it finds whom to listen to.
-            near = [(i, own[j]) for i, j in zip(*np.nonzero(bits < DUPLICATE_BITS), strict=True)]
-            related = {song} | {self._songs[i] for i, j in near if self._is_duplicate(i, j)}
-            found[str(song)] = ~np.isin(self._songs, sorted(related))
+    def _of_song(self) -> dict[str, list[int]]:
+        """Song → indices of its loops."""
+        found: dict[str, list[int]] = {}
+        for index, row in enumerate(self.loops):
+            found.setdefault(row["song_id"], []).append(index)
         return found
+
+    @cached_property
+    def _near(self) -> NearHashes:
+        hashes = np.array([int(row["hash"], 16) for row in self.loops], dtype=np.uint64)
+        return NearHashes(hashes, fewer_than=DUPLICATE_BITS)
+
+    @cached_property
+    def _drawable(self) -> dict[bool, tuple[np.ndarray, np.ndarray]]:
+        """Whether drum and bass loops are left out → the rest, each loop's place in it or −1."""
+        harmonic = np.array([row["kind"] == "harmonic" for row in self.loops], bool)
+        masks = {True: harmonic, False: np.ones(len(self.loops), bool)}
+        return {
+            only: (np.flatnonzero(mask), np.where(mask, np.cumsum(mask) - 1, -1))
+            for only, mask in masks.items()
+        }
+
+    @cached_property
+    def _related(self) -> dict[str, np.ndarray]:
+        """Song → loops of it and of the songs that share one with it; filled when asked for."""
+        return {}
+
+    def _loops_of_related(self, song: str) -> np.ndarray:
+        """Return the indices of the loops of a song and of those that share one with it, rising."""
+        if song not in self._related:
+            songs = {song}
+            for own in self._of_song[song]:
+                # The hash is coarse: it finds whom to listen to.
+                for other in self._near.to(own):
+                    theirs = self.loops[other]["song_id"]
+                    if theirs not in songs and self._is_duplicate(own, other):
+                        songs.add(theirs)
+            self._related[song] = np.sort(np.concatenate([self._of_song[one] for one in songs]))
+        return self._related[song]
 
     def _is_duplicate(self, one: int, other: int) -> bool:
         first, second = (self.sounds[self.loops[index]["loop_id"]] for index in (one, other))
         return first.apart_db(second) < DUPLICATE_DB
 
-    def strangers(self, song: str, *, harmonic: bool) -> np.ndarray:
-        """Return the indices of loops of unrelated songs; `harmonic`: no drum or bass loops."""
-        allowed = self._strangers[song]
-        return np.flatnonzero(allowed & self._harmonic if harmonic else allowed)
+    def stranger(self, song: str, random: np.random.Generator, *, harmonic: bool) -> Row | None:
+        """Draw a loop of a song that is unrelated; None if there is none.
+
+        Args:
+            song: whose loop is replaced.
+            random: draws.
+            harmonic: no drum or bass loops.
+        """
+        loops, place_of = self._drawable[harmonic]
+        places = place_of[self._loops_of_related(song)]
+        places = places[places >= 0]
+        left = len(loops) - len(places)
+        if not left:
+            return None
+        drawn = int(random.integers(left))
+        # The drawn-th of those that are left: what is left out before it is passed over.
+        drawn += int(np.searchsorted(places - np.arange(len(places)), drawn, side="right"))
+        return self.loops[loops[drawn]]
 
 
 def draw_negative(pair: Row, strategy: str, pool: Pool, *, seed: int) -> Row | str:
@@ -163,11 +194,11 @@ def _replacement(
     sound = pool.sounds[loop_id]
     if strategy in ("random", "selected"):
         song = pool.rows[loop_id]["song_id"]
-        strangers = pool.strangers(song, harmonic=strategy == "selected")
-        if not len(strangers):
+        stranger = pool.stranger(song, random, harmonic=strategy == "selected")
+        if stranger is None:
             kind = "harmonic loop" if strategy == "selected" else "loop"
             return f"there is no {kind} of another song in this split"
-        return pool.loops[int(random.choice(strangers))]["loop_id"], {}
+        return stranger["loop_id"], {}
     if strategy == "reverse":
         return (
             "both loops sound the same backwards"

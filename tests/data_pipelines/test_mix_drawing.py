@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_pipelines.mix_drawing import OFF_BEAT_S, Limits, MixClip, draw_recipes
+from data_pipelines import mix_drawing
+from data_pipelines.mix_drawing import OFF_BEAT_S, Limits, MixClip, Pool, draw_recipes
 from mashnet.data.mashupdb import CONDITIONS, ROLES, SPLITS
 from mashnet.data.recipes import LEAD_IN_S, Recipe
 from mashnet.files import content_id
@@ -184,3 +185,22 @@ def test_nothing_is_drawn_where_nothing_fits() -> None:
         clips, LIMITS, {"train": {}}, seed=1, stretch="global", artefact_control=True
     )
     assert none == []
+
+
+def test_of_very_many_partners_the_first_by_hash_are_kept(monkeypatch) -> None:
+    """As many as can be tried, so that a draw is that from all of them."""
+    clips = library(900)
+    pool = Pool(clips)
+    vocal = next(clip for clip in clips if "vocal" in clip.stems)
+    tried = mix_drawing._MOST_PAIRS
+    kept = pool.partners(vocal, "percussion", "unmatched_tempo", LIMITS, 1)
+    assert len(kept) == tried
+    monkeypatch.setattr(mix_drawing, "_MOST_PAIRS", 10**9)
+    everything = pool.partners(vocal, "percussion", "unmatched_tempo", LIMITS, 1)
+    assert len(everything) > 2 * tried
+    assert kept == everything[:tried]
+    few, many = (len(list(mix_drawing._pairs(range(n), range(n)))) for n in (3, 300))
+    assert (few, many) == (9, 300 * 300)
+    for first, second in ((1, 900), (900, 1), (7, 900), (900, 900)):
+        pairs = mix_drawing._pairs(range(first), range(second))
+        assert max(max(pair) for pair, _ in zip(pairs, range(tried), strict=False)) < tried
