@@ -13,7 +13,7 @@ from data_pipelines.separate import STORED_GAIN
 from mashnet.audio.annotate import Annotation
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.cli import CONFIGS, compose
-from mashnet.music.keys import Key
+from tests.metronome import steady_beats
 
 RATE_HZ = 22050
 DEMUCS_STEMS = ("drums", "bass", "other", "vocals")
@@ -26,15 +26,7 @@ def quick_tracker(monkeypatch) -> list[int]:
 
     def annotate(audio: np.ndarray, sample_rate: int) -> Annotation:
         calls.append(audio.shape[1])
-        beats = tuple(np.arange(0.25, audio.shape[1] / sample_rate, 0.5).tolist())
-        return Annotation(
-            tempo_bpm=120.0,
-            beats=beats,
-            downbeats=beats[::4],
-            beats_per_bar=4,
-            key=Key(0, "major"),
-            key_confidence=0.5,
-        )
+        return steady_beats(audio, sample_rate)
 
     monkeypatch.setattr("data_pipelines.analyse.annotate", annotate)
     return calls

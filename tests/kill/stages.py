@@ -11,8 +11,6 @@ import multiprocessing
 from functools import cache, partial
 from typing import Any
 
-import numpy as np
-
 from data_pipelines import (
     analyse,
     demo,
@@ -26,14 +24,13 @@ from data_pipelines import (
 )
 from data_pipelines.synth import song
 from mashnet import stem_encoding
-from mashnet.audio.annotate import Annotation
 from mashnet.audio.compiling import compiling_alone
 from mashnet.cli import CONFIGS, compose
 from mashnet.data import embedding_store
 from mashnet.errors import ending_in_one_line
-from mashnet.music.keys import Key
 from mashnet.stem_library import StemLibrary
 from tests.kill.bands import bands
+from tests.metronome import steady_beats
 
 SONGS_OF_DEMO = 2
 
@@ -67,19 +64,6 @@ def ready(name: str, settings: list[str]) -> None:
         # The band composes once: what is killed is how its songs are written down.
         for index in range(SONGS_OF_DEMO):
             demo.synthesise_song(0, index, whole=False)
-
-
-def steady_beats(audio: np.ndarray, sample_rate: int) -> Annotation:
-    """Return 120 bpm in C major."""
-    beats = tuple(np.arange(0.25, audio.shape[1] / sample_rate, 0.5).tolist())
-    return Annotation(
-        tempo_bpm=120.0,
-        beats=beats,
-        downbeats=beats[::4],
-        beats_per_bar=4,
-        key=Key(0, "major"),
-        key_confidence=0.5,
-    )
 
 
 _fork = multiprocessing.get_context("fork")

@@ -21,22 +21,15 @@ from tests.data_pipelines.conftest import pipeline, write_song
 from tests.loops import loop_database, songs
 from tests.stems import Clip, band, stem_database
 from tests.storage.s3 import Wire
+from tests.tasks.tiny_runs import TINY
 from train import settings_of
 
 pytestmark = pytest.mark.enable_socket
 COUNTS = "{original: 1, matched: 0, unmatched_key: 1, unmatched_tempo: 0}"
 SMALL = [
     "data=mashupdb",
-    "trainer.max_epochs=1",
-    "trainer.accelerator=cpu",
+    *TINY,
     "scale.mixes.frontend.window_s=1.0",
-    "scale.mixes.sizes.source_filters=[2,4]",
-    "scale.mixes.sizes.joint_filters=8",
-    "scale.mixes.batch_size=4",
-    "scale.loops.frontend.n_mels=16",
-    "scale.loops.frontend.hop_length=2048",
-    "scale.loops.sizes={frames: 22, n_mels: 16, filters: [4, 2], dense: [8, 8, 4]}",
-    "scale.loops.batch_size=4",
     "data.chunks.per_clip=2",
     "data.chunks.validation_per_clip=1",
 ]
