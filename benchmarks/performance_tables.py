@@ -82,7 +82,7 @@ def draw_growth(rows: Sequence[Row], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(13, 5.5), layout="constrained")
+    figure, axes = pyplot.subplots(1, 2, figsize=(13, 7), layout="constrained")
     ranking = [row for row in rows if row["what"].startswith("rank all songs")]
     others = [row for row in rows if row not in ranking]
     for axis, group, title in zip(
@@ -98,6 +98,7 @@ def draw_growth(rows: Sequence[Row], path: Path) -> None:
             upper = sizes[-3:]
             axis.plot(upper, [law.at(size) for size in upper], color=colour, linewidth=1)
         axis.set(xscale="log", yscale="log", xlabel="songs", ylabel="seconds", title=title)
-        axis.legend(frameon=False, fontsize=7)
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.1), "ncols": 2}
+        axis.legend(frameon=False, fontsize=8, **below)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

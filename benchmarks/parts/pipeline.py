@@ -2,7 +2,9 @@
 
 A stage starts processes and loads networks before it begins, which a long run does once and a short
 one pays for dearly. So each is run with few songs and with more, in fresh processes and into fresh
-folders; songs per hour are those of the difference, and what remains is given as its start.
+folders; songs per hour are those of the difference, and what remains is given as its start. One
+worker and two take turns, and the quicker of two rounds counts: other work on the machine lasts for
+minutes, and would fall upon one of them alone.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import shutil
 import time
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from benchmarks.music import library, write_songs
 from mashnet.cli import CONFIGS, compose
 
 SONG_S = 32.0
+ROUNDS = {"quick": 1, "full": 2}
 SONGS = {"quick": (1, 2), "full": (2, 12)}
 CHECKPOINT = Path("checkpoints/contrastive")
 MIXES = "{original: 1, matched: 2, unmatched_key: 1, unmatched_tempo: 1, unmatched_key_tempo: 1}"
@@ -38,36 +42,49 @@ ON_RAY = ("mashupdb",)
 
 def measure_part(scale: str, folder: Path) -> list[Row]:
     """Measure every stage in processes of its own."""
-    few, many = SONGS[scale]
     work = folder / "pipeline"
     shutil.rmtree(work, ignore_errors=True)
     measure(partial(_prepare, folder, work, SONGS[scale]), "songs")
     rows: list[Row] = []
     for stage in STAGES:
-        per_hour: dict[str, float] = {}
-        for way, settings in WAYS.items():
-            if (way == "2 workers on Ray" and stage not in ON_RAY) or (
-                stage == "embeddings" and not CHECKPOINT.is_dir()
-            ):
-                continue
-            runs = [
-                measure(
-                    partial(_run, stage, settings, work, count, way), f"{stage}, {way}, {count}"
-                )[0]
-                for count in (few, many)
-            ]
-            short_s, long_s = (run["figure_s"] for run in runs)
-            song_s = max(1e-3, (long_s - short_s) / (many - few))
-            per_hour[way] = 3600 / song_s
-            note = f"{many} songs of {SONG_S:g} s in {long_s:.1f} s, {few} in {short_s:.1f} s"
-            if way != "1 worker":
-                note += f"; {per_hour[way] / per_hour['1 worker']:.2f} × one worker"
-            found = row(f"{stage}, {way}", per_hour[way], "songs/hour", note, song_s=song_s)
-            found |= {name: runs[1][name] for name in ("seconds", "cpu_s", "peak_mb", "bytes")}
-            if way != "1 worker":
-                found["times_one_worker"] = round(per_hour[way] / per_hour["1 worker"], 2)
-            rows.append(found)
+        if stage == "embeddings" and not CHECKPOINT.is_dir():
+            continue
+        ways = [way for way in WAYS if way != "2 workers on Ray" or stage in ON_RAY]
+        rows += _rows(stage, ways, _quickest(stage, ways, work, scale), SONGS[scale])
     shutil.rmtree(work, ignore_errors=True)
+    return rows
+
+
+def _quickest(stage: str, ways: list[str], work: Path, scale: str) -> dict[tuple[str, int], Row]:
+    """Return the quickest run of each way with each number of songs."""
+    found: dict[tuple[str, int], Row] = {}
+    for _, way, count in product(range(ROUNDS[scale]), ways, SONGS[scale]):
+        work_of_it = partial(_run, stage, WAYS[way], work, count, way)
+        run = measure(work_of_it, f"{stage}, {way}, {count}")[0]
+        known = found.get((way, count), run)
+        found[way, count] = min(run, known, key=lambda r: r["figure_s"])
+    return found
+
+
+def _rows(
+    stage: str, ways: list[str], runs: dict[tuple[str, int], Row], songs: tuple[int, int]
+) -> list[Row]:
+    few, many = songs
+    rows: list[Row] = []
+    one_worker = 0.0
+    for way in ways:
+        short_s, long_s = (runs[way, count]["figure_s"] for count in songs)
+        song_s = max(1e-3, (long_s - short_s) / (many - few))
+        per_hour = 3600 / song_s
+        one_worker = one_worker or per_hour
+        note = f"{many} songs of {SONG_S:g} s in {long_s:.1f} s, {few} in {short_s:.1f} s"
+        if rows:
+            note += f"; {per_hour / one_worker:.2f} × one worker"
+        found = row(f"{stage}, {way}", per_hour, "songs/hour", note, song_s=song_s)
+        found |= {name: runs[way, many][name] for name in ("seconds", "cpu_s", "peak_mb", "bytes")}
+        if rows:
+            found["times_one_worker"] = round(per_hour / one_worker, 2)
+        rows.append(found)
     return rows
 
 
