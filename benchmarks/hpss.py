@@ -24,6 +24,7 @@ from mashnet.audio.hpss import HarmonicPercussiveMel
 with compiling_alone():
     import librosa.decompose
     import librosa.feature.spectral
+    import librosa.util.utils
 
 
 RATE = 16_000

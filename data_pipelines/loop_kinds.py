@@ -12,6 +12,7 @@ from mashnet.data.loops import SAMPLE_RATE
 with compiling_alone():
     import librosa.core.spectrum
     import librosa.decompose
+    import librosa.util.utils
 
 
 # Fixed on the bars of those songs of ../shared/corpus whose id hashes to an even number: the two

@@ -21,6 +21,7 @@ from mashnet.data.mashupdb import ROLES
 with compiling_alone():
     import librosa.core.spectrum
     import librosa.feature.spectral
+    import librosa.util.utils
 
 
 RATE_HZ = 22050

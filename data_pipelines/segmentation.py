@@ -26,6 +26,7 @@ from mashnet.music.sections import Section
 
 with compiling_alone():
     import librosa.segment
+    import librosa.util.utils
 
 
 _LEVEL_RANGE_DB = 40.0  # what is this much below a role's loudest bar counts as silent

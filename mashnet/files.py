@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
+from mashnet.storage.being_written import (
+    TEMPORARY_SUFFIX,
+    remove_if_left,
+    require_room,
+    writing,
+)
 from mashnet.storage.store_path import StorePath
 from mashnet.storage.uploads import remove_abandoned, uploaded
 
@@ -90,26 +95,18 @@ def written_atomically(path: Path) -> Iterator[Path]:
             temporary.chmod(0o666 & ~umask)  # mkstemp's 0600 would hide it from other users
             os.replace(temporary, path)
         except OSError as error:
-            if error.errno is not None and error.filename in (None, str(temporary)):
+            if error.errno is None:  # numpy's
+                require_room(temporary, path)
+            elif error.filename in (None, str(temporary)):
                 error.filename = str(path)
             raise
         except Exception:
-            _require_room(temporary, path)
+            require_room(temporary, path)
             raise
         finally:
             # Nothing can be removed from a disk that is read-only.
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
-
-
-def _require_room(temporary: Path, path: Path) -> None:
-    """Raise an OSError if the disk takes no more: encoders say so in words of their own."""
-    try:
-        with temporary.open("ab") as file:
-            file.write(bytes(1 << 20))
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def remove_leftovers(root: Path, *, below: bool = True) -> int:

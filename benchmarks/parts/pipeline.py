@@ -74,12 +74,16 @@ def _rows(
     one_worker = 0.0
     for way in ways:
         short_s, long_s = (runs[way, count]["figure_s"] for count in songs)
-        song_s = max(1e-3, (long_s - short_s) / (many - few))
+        song_s = (long_s - short_s) / (many - few)
+        if song_s <= 0:
+            raise RuntimeError(f"{stage}, {way}: {many} songs took no longer than {few}")
         per_hour = 3600 / song_s
         one_worker = one_worker or per_hour
         note = f"{many} songs of {SONG_S:g} s in {long_s:.1f} s, {few} in {short_s:.1f} s"
         if rows:
             note += f"; {per_hour / one_worker:.2f} × one worker"
+        if long_s < 2 * short_s:
+            note += "; too little beside the start to be exact"
         found = row(f"{stage}, {way}", per_hour, "songs/hour", note, song_s=song_s)
         found |= {name: runs[way, many][name] for name in ("seconds", "cpu_s", "peak_mb", "bytes")}
         if rows:

@@ -8,22 +8,26 @@ on it (numba, issue 10128).
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock
+
+_MOST_S = 300.0  # compiling takes half a minute
 
 
 @contextlib.contextmanager
 def compiling_alone() -> Iterator[None]:
     """Let no other process of this user into such a block; parts of librosa are imported in it.
 
-    Where no file can be made for the lock, nothing is waited for.
+    librosa imports its parts when they are first used: those that a module will use must be named,
+    `librosa.util.utils` among them, which most of the others use.
+
+    Where no file can be made for the lock, or it is held for minutes, nothing is waited for.
     """
-    folder = Path(os.environ.get("MASHNET_CACHE") or "~/.cache/mashnet").expanduser()
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError, NotImplementedError):
+        with contextlib.suppress(OSError, NotImplementedError, RuntimeError):
+            folder = Path.home() / ".cache" / "mashnet"
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(FileLock(folder / "compiling.lock"))
+            stack.enter_context(FileLock(folder / "compiling.lock", timeout=_MOST_S))
         yield

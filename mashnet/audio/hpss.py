@@ -18,6 +18,7 @@ from mashnet.audio.compiling import compiling_alone
 
 with compiling_alone():
     import librosa.filters
+    import librosa.util.utils
 
 
 FLOOR_DB = -80.0  # below a channel's maximum, as the published features

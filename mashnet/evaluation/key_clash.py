@@ -20,6 +20,7 @@ with compiling_alone():
     import librosa.core.constantq
     import librosa.core.pitch
     import librosa.feature.spectral
+    import librosa.util.utils
 
 
 FRAME_S = 0.5

@@ -16,6 +16,7 @@ from mashnet.audio.levels import rms_db
 with compiling_alone():
     import librosa.feature.spectral
     import librosa.onset
+    import librosa.util.utils
 
 
 SUBDIVISIONS = 4  # of a beat

@@ -28,6 +28,7 @@ from mashnet.execution.room import workers_that_fit
 # Results that wait for one that takes long, per worker: with fewer, workers stand still.
 _AHEAD = 8
 _WORTH_PROCESSES = 16  # items
+_SMALL_GB = 0.5  # decoding, stretching or encoding one stem
 WORKER_GB = 2.0  # Demucs at work on a minute of sound, and what holds it (docs/performance.md)
 # Before libraries are loaded: threads that were started would only wait.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -50,8 +51,8 @@ class LocalExecutor(Executor):
 
     @classmethod
     def for_items(cls, count: int) -> LocalExecutor:
-        """Return all cores for many items; a few are done before processes have started."""
-        return cls(0 if count >= _WORTH_PROCESSES else 1)
+        """Return all cores for many small items; a few are done before processes have started."""
+        return cls(0 if count >= _WORTH_PROCESSES else 1, memory_gb=_SMALL_GB)
 
     def each(
         self,
@@ -148,7 +149,7 @@ class _Crew:
                 workers,
                 mp_context=context,
                 initializer=_begin_process,
-                initargs=(environment, devices if self.devices else None, _own_sockets()),
+                initargs=(environment, devices if self.devices else None, _own_sockets(context)),
             )
             # Processes start when work comes. The first of all also start the one that they are
             # copies of, which keeps the environment of that moment.
@@ -192,10 +193,10 @@ def visible_gpus() -> list[str]:
     return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]
 
 
-def _own_sockets() -> str:
-    """Return the folder of this program's sockets, which only it removes; "" in its processes."""
-    if multiprocessing.parent_process() is not None:
-        return ""  # they share the program's
+def _own_sockets(context: Any) -> str:
+    """Return the folder of this program's sockets, which only it removes; "" if it has none."""
+    if context.get_start_method() != "forkserver" or multiprocessing.parent_process() is not None:
+        return ""  # processes of a program share the program's
     return multiprocessing.util.get_temp_dir()
 
 

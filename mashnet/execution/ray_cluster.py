@@ -82,16 +82,14 @@ class RayExecutor(Executor):
             begun[index] = task.remote(folder, function, items[index])
 
         def end(index: int) -> Any:
-            for _ in range(2):
+            try:
+                result = _result(begun[index])
+            except _WorkerDiedError:
+                begin(index)
                 try:
                     result = _result(begun[index])
                 except _WorkerDiedError:
-                    begin(index)
-                else:
-                    break
-            else:
-                ray.cancel(begun[index], force=True)
-                result = died(items[index])
+                    result = died(items[index])
             del begun[index]
             return result
 

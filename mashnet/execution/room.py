@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-_CGROUP = Path("/sys/fs/cgroup")  # of this container, or of this job of SLURM; version 2
+_CGROUP = Path("/sys/fs/cgroup")  # of a container with control groups of version 2 of its own
 _GB = 1024**3
 
 

@@ -280,6 +280,7 @@ def _beat_tracker() -> Callable[..., tuple[Any, np.ndarray]]:
     """Return librosa's, which takes seconds to import; parts whose beats are known need none."""
     with compiling_alone():
         import librosa.beat
+        import librosa.util.utils
     return librosa.beat.beat_track
 
 

@@ -26,6 +26,7 @@ _MOST_DEPTH = 20
 _MOST_NUMBER = 1 << 16
 # Numbers that may be larger, or must be smaller, by the end of their names.
 _MOST_BY_NAME = {"sample_rate": 192_000, "_hz": 192_000, "_s": 600, "n_mels": 512, "stride": 4096}
+_MOST_BY_NAME |= {"bins": 512, "bins_per_octave": 96}
 _MOST_FEATURES = 1 << 25  # numbers of a spectrogram of one window
 _WINDOW_S, _BINS = 10.0, 256  # where a configuration does not say
 
@@ -88,11 +89,23 @@ def require_sane(model: Mapping[str, Any]) -> None:
         _require_sane_numbers(f"model.{block}", block, model[block])
     # Some networks make their spectrograms themselves, by their sizes.
     for found in (model["frontend"], {**model["frontend"], **model["sizes"]}):
-        samples = _number(found, "sample_rate", 0) * _number(found, "window_s", _WINDOW_S)
-        hop = _number(found, "hop_length", _number(found, "hop_samples", math.inf))
-        bins = _number(found, "n_fft", _BINS)
-        if samples > _MOST_FEATURES or samples * bins > _MOST_FEATURES * hop:
+        if _largest_array(found) > _MOST_FEATURES:
             raise CheckpointError("model: its spectrograms would be larger than any memory")
+
+
+def _largest_array(found: Mapping[str, Any]) -> float:
+    """Return about how many numbers a window, its spectrogram or a bank of filters has."""
+    rate_hz = _number(found, "sample_rate", 0)
+    samples = rate_hz * _number(found, "window_s", _WINDOW_S)
+    hop = _number(found, "hop_length", _number(found, "hop_samples", math.inf))
+    bins = max(_number(found, "n_fft", _BINS), _number(found, "bins", 0))
+    spectrogram = samples * bins / hop if hop > 0 else math.inf
+    filters = 0.0
+    if "bins" in found or "bins_per_octave" in found:  # of a constant-Q transform
+        lowest_hz = _number(found, "f_min_hz", math.inf)
+        per_octave = _number(found, "bins_per_octave", _MOST_BY_NAME["bins_per_octave"])
+        filters = bins * 1.5 * rate_hz * per_octave / lowest_hz if lowest_hz > 0 else math.inf
+    return max(samples, spectrogram, filters)
 
 
 def _number(found: Mapping[str, Any], name: str, otherwise: float) -> float:

@@ -35,10 +35,21 @@ def writing(handle: int) -> AbstractContextManager[object]:
     return file
 
 
+def require_room(temporary: Path, path: Path | str) -> None:
+    """Raise an OSError if the disk takes no more: encoders say so in words of their own."""
+    try:
+        with temporary.open("ab") as file:
+            file.write(bytes(1 << 20))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def remove_if_left(path: Path) -> bool:
     """Delete a temporary file unless somebody still writes it; return whether it was deleted."""
     try:
-        with path.open("rb") as file:
+        # For writing, without which a lock is refused on NFS.
+        with path.open("r+b") as file:
             if _is_taken(file):
                 return False
         path.unlink()

@@ -100,18 +100,21 @@ def decodable(path: Path, *, whole: bool) -> Iterator[Any]:
         # Bytes: a name that is not valid UTF-8 cannot be encoded by soundfile itself.
         yield os.fsencode(path)
         return
-    if whole and len(content := path.read_range(0, _IN_ONE_REQUEST)) < _IN_ONE_REQUEST:
-        yield io.BytesIO(content)
-    else:
-        with RangeReader(path, quiet=True) as file:
-            try:
-                yield file
-            except Exception:
-                if file.failure is not None:
-                    raise file.failure from None
-                raise
+    if whole:
+        content = path.read_range(0, _IN_ONE_REQUEST)
+        if len(content) < _IN_ONE_REQUEST:
+            yield io.BytesIO(content)
+            return
+        del content  # it is longer than may be held
+    with RangeReader(path, quiet=True) as file:
+        try:
+            yield file
+        except Exception:
             if file.failure is not None:
-                raise file.failure
+                raise file.failure from None
+            raise
+        if file.failure is not None:
+            raise file.failure
 
 
 @contextlib.contextmanager

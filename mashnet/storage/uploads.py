@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.errors import StorageError
-from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
+from mashnet.storage.being_written import (
+    TEMPORARY_SUFFIX,
+    remove_if_left,
+    require_room,
+    writing,
+)
 from mashnet.storage.store_path import StorePath
 
 _PREFIX = "mashnet-upload"  # how temporary files of this machine begin
@@ -36,7 +41,12 @@ def uploaded(path: StorePath) -> Iterator[Path]:
     temporary = Path(name)
     with writing(handle):
         try:
-            yield temporary
+            try:
+                yield temporary
+            except Exception as error:
+                if not isinstance(error, OSError) or error.errno is None:  # numpy's, FAISS's …
+                    require_room(temporary, temporary)
+                raise
             _send(temporary, path)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -89,8 +99,9 @@ def _require_rename(filesystem: Any, path: StorePath) -> None:
 def remove_abandoned(root: StorePath, *, below: bool = True) -> int:
     """Remove what killed runs left of writes under `root`, there and here; return how many.
 
-    A store does not say who began an upload: one of 100 MB or more that another run is sending to
-    the same place at this moment is given up, too, and that run ends with an error.
+    A store does not say who began an upload: what another run is sending to the same place at this
+    moment is given up, too, and that run ends with an error (on S3 files of 100 MB or more; on
+    stores that rename, such as SFTP, all).
 
     Args:
         root: where to look.

@@ -12,6 +12,7 @@ from mashnet.errors import ConfigError
 
 with compiling_alone():
     import librosa.core.constantq
+    import librosa.util.utils
 
 
 RATE = 16_000

@@ -18,6 +18,7 @@ from mashnet.audio.hpss import HarmonicPercussiveMel, sliding_median
 with compiling_alone():
     import librosa.decompose
     import librosa.feature.spectral
+    import librosa.util.utils
 
 
 RATE = 16_000

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import ray
@@ -12,7 +13,7 @@ from mashnet.execution.ray_cluster import RayExecutor
 
 _ITEMS = 12
 _STORE = {"object_store_memory": 80 << 20}
-_LARGE_BYTES = 1 << 20  # kept on the node that made it; small results travel to who asked
+_LARGE_BYTES = 1 << 19  # kept on the node that made it; small results travel to who asked
 
 
 def node_after_a_moment(_: int) -> str:
@@ -20,12 +21,14 @@ def node_after_a_moment(_: int) -> str:
     return ray.get_runtime_context().get_node_id()
 
 
-def large(number: int) -> bytes:
+def large(marker: str) -> bytes:
+    """Leave a mark for every time that this is done."""
     time.sleep(0.2)
-    return bytes([number]) * _LARGE_BYTES
+    Path(f"{marker} {uuid.uuid4()}").touch()
+    return marker[-2:].encode() * _LARGE_BYTES
 
 
-def main() -> dict[str, object]:
+def main(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     head = {"num_cpus": 1, "include_dashboard": False, **_STORE}
     cluster = Cluster(initialize_head=True, head_node_args=head)
@@ -33,16 +36,21 @@ def main() -> dict[str, object]:
         second = cluster.add_node(num_cpus=1, **_STORE)
         cluster.wait_for_nodes()
         executor = RayExecutor(address=cluster.address)
-        nodes = executor.run(node_after_a_moment, range(_ITEMS), label="x", died=str)
-        found["nodes"] = len(set(nodes))
-        results = executor.each(large, range(_ITEMS), died=str)
+        nodes: set[str] = set()
+        deadline = time.monotonic() + 120
+        while len(nodes) < 2 and time.monotonic() < deadline:  # its processes take their time
+            nodes |= set(executor.run(node_after_a_moment, range(4), label="x", died=str))
+        found["nodes"] = len(nodes)
+        markers = [str(folder / f"{number:02d}") for number in range(_ITEMS)]
+        results = executor.each(large, markers, died=str)
         came = [next(results)]
-        time.sleep(1.0)  # some are made, and lie where they were made
+        time.sleep(2.0)  # many are made, and lie where they were made
         cluster.remove_node(second, allow_graceful=False)
         came += results
-        found["came"] = [[one[0], len(one)] for one in came]
-        nodes = executor.run(node_after_a_moment, range(2), label="x", died=str)
-        found["left"] = len(set(nodes))
+        found["came"] = [[one[:2].decode(), len(one)] for one in came]
+        found["done"] = len(list(folder.iterdir()))
+        nodes = set(executor.run(node_after_a_moment, range(2), label="x", died=str))
+        found["left"] = len(nodes)
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -51,4 +59,5 @@ def main() -> dict[str, object]:
 
 if __name__ == "__main__":
     # Ray writes to stdout whenever it likes.
-    Path(sys.argv[1]).write_text(json.dumps(main()))
+    (marks := Path(sys.argv[1]).with_name("marks")).mkdir()
+    Path(sys.argv[1]).write_text(json.dumps(main(marks)))

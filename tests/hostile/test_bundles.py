@@ -58,6 +58,8 @@ def test_a_network_is_not_built_larger_than_its_weights(tmp_path: Path, size: st
     [
         ("cocola", "sizes", {"hop_length": 1, "n_fft": 60_000}),
         ("phalar", "sizes", {"hop_samples": 0}),
+        ("phalar", "sizes", {"hop_samples": 1, "bins": 500}),
+        ("phalar", "sizes", {"bins": 96, "bins_per_octave": 24, "f_min_hz": 1e-3}),
         ("alignnet", "sizes", {"window_s": 600.0, "sample_rate": 190_000}),
         ("jepa", "frontend", {"window_s": 600.0, "sample_rate": 190_000}),
         ("premixnet", "frontend", {"hop_length": 1, "n_fft": 60_000}),

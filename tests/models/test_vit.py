@@ -14,6 +14,7 @@ from mashnet.models.vit import MelPatches, Vit, by_time, positions
 
 with compiling_alone():
     import librosa.feature.spectral
+    import librosa.util.utils
 
 
 SILENCE = (math.log(torch.finfo(torch.float32).eps) + 9.453) / 3.569

@@ -82,3 +82,24 @@ def test_without_locks_all_that_is_temporary_goes(
         temporary.write_bytes(b"whole")
     assert os.listdir(tmp_path) == ["a.npy"]
     assert (tmp_path / "a.npy").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("1048576 requested and 524224 written"), RuntimeError("write error")]
+)
+def test_others_words_for_a_full_disk_become_the_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Those of numpy and of FAISS, which name neither the reason nor the file."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(being_written.os, "fsync", full)
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        written_atomically(tmp_path / "a"),
+    ):
+        raise error
+    assert (caught.value.errno, caught.value.filename) == (28, str(tmp_path / "a"))
+    assert not os.listdir(tmp_path)

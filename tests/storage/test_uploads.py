@@ -12,6 +12,7 @@ import pytest
 
 from mashnet.errors import StorageError
 from mashnet.files import file_digest, remove_leftovers, write_json, written_atomically
+from mashnet.storage import being_written
 from mashnet.storage.paths import root_of
 from mashnet.storage.uploads import remove_abandoned
 from tests.storage.s3 import Wire
@@ -136,12 +137,21 @@ def test_a_refusal_names_the_credentials(bucket: str, monkeypatch: pytest.Monkey
         write(root_of(bucket) / "a", b"x")
 
 
-def test_a_full_temporary_folder_is_named(bucket: str, own_temporary_folder: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), OSError("8 requested and 4 written")]
+)
+def test_a_full_temporary_folder_is_named(
+    bucket: str, own_temporary_folder: Path, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(being_written.os, "fsync", full)
     with (
         pytest.raises(StorageError, match=f"{own_temporary_folder}.*is full.*TMPDIR"),
         written_atomically(root_of(bucket) / "a"),
     ):
-        raise OSError(28, "No space left on device")
+        raise error
 
 
 class Renaming(fsspec.get_filesystem_class("file")):
