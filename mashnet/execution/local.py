@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -28,6 +29,7 @@ from mashnet.execution.room import workers_that_fit
 # Results that wait for one that takes long, per worker: with fewer, workers stand still.
 _AHEAD = 8
 _WORTH_PROCESSES = 16  # items
+_LONGEST_TMPDIR = 70  # bytes: the socket in it may have a path of about 104
 _SMALL_GB = 0.5  # decoding, stretching or encoding one stem
 WORKER_GB = 2.0  # Demucs at work on a minute of sound, and what holds it (docs/performance.md)
 # Before libraries are loaded: threads that were started would only wait.
@@ -170,7 +172,8 @@ def _context(function: Callable[[Any], Any]) -> Any:
 
     They are not copies of this process, which may have threads that hold locks.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    long = len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TMPDIR
+    if long or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # A program's own functions are in __main__, which has its real name in its specification.

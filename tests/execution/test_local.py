@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -154,11 +156,16 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Return a folder whose name is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="mashnet.", dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_processes_end_with_a_program_that_is_killed_and_clear_up(tmp_path):
+def test_processes_end_with_a_program_that_is_killed_and_clear_up(tmp_path, temporary):
     paths = [tmp_path / name for name in "ab"]
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
     program = subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, *map(str, paths)],
         env={**os.environ, "TMPDIR": str(temporary)},
@@ -176,3 +183,26 @@ def test_processes_end_with_a_program_that_is_killed_and_clear_up(tmp_path):
         time.sleep(0.05)
     assert not any(map(running, processes))
     assert not os.listdir(temporary)
+
+
+_SQUARES = """
+from tests.execution.test_local import run, square_later
+
+if __name__ == "__main__":
+    print(run(square_later, range(3), 2))
+"""
+
+
+def test_a_temporary_folder_with_a_long_name_is_no_hindrance(tmp_path):
+    """Processes that are copies of one are reached by a socket in it, whose path has a bound."""
+    long = tmp_path / ("long " * 20)
+    long.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", _SQUARES],
+        env={**os.environ, "TMPDIR": str(long)},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[0, 1, 4]\n", done.stderr[-2000:]
