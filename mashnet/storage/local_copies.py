@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from filelock import FileLock
 
 from mashnet.errors import ConfigError
 from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
@@ -201,6 +200,8 @@ class LocalCopies:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_Count]:
+        from filelock import FileLock  # local databases need no lock
+
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "lock"):
             yield _Count(self.folder / "bytes")
