@@ -48,8 +48,12 @@ def test_without_a_place_for_the_lock_nothing_is_waited_for(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    with compiling_alone():
-        pass
+    entered = 0
+    for _ in range(2):
+        with compiling_alone(), compiling_alone():  # with a lock the inner one would wait
+            entered += 1
+    assert entered == 2
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
 
 
 _USED = """
