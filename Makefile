@@ -1,24 +1,43 @@
 # make demo and make test set everything up by themselves; Python 3.11 or 3.12 and make are enough.
 SHELL := /bin/bash
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 RUN := $(VENV)/bin/python
+# What is installed, each package with its exact version; nothing else is.
+PINS := requirements.txt
+INSTALL := $(UV) pip install --python $(RUN) --constraints $(PINS) --build-constraints $(PINS)
 # Idle OpenMP threads that spin slow a shared machine down many times over.
 export OMP_WAIT_POLICY := PASSIVE
 # Where it is set every program compiles all that it imports anew, which takes it ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint clean
+.PHONY: setup setup-all upgrade demo test test-long lint clean
 
-setup: $(VENV)/.synced
+# The core, and what the demo runs.
+setup: $(VENV)/.demo
+# The same, every extra, and what the tests need.
+setup-all: $(VENV)/.all
 
-$(VENV)/.synced: pyproject.toml
-	@command -v $(UV) >/dev/null 2>&1 || { \
-	  test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV); \
-	  $(VENV)/bin/python -m pip install --quiet uv; }
-	$(UV) sync --all-extras
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	@command -v $(UV) >/dev/null 2>&1 || $(RUN) -m pip install --quiet --constraint $(PINS) uv
+
+$(VENV)/.demo: pyproject.toml $(PINS) | $(VENV)/bin/python
+	$(INSTALL) --editable '.[pipelines,train,evaluate]'
+	$(RUN) -m mashnet.doctor check
 	@touch $@
+
+$(VENV)/.all: pyproject.toml $(PINS) | $(VENV)/bin/python
+	$(INSTALL) --editable . --all-extras --group dev
+	$(RUN) -m mashnet.doctor check
+	@touch $@ $(VENV)/.demo
+
+# Resolves everything anew and keeps the result if the whole suite passes with it.
+upgrade: | $(VENV)/bin/python
+	cp $(PINS) $(PINS).before
+	python3 -m true
+	@echo "$(PINS) is rewritten; commit it"
 
 demo: setup
 	$(RUN) -m data_pipelines.demo out=data/demo
@@ -34,10 +53,10 @@ demo: setup
 	@echo "bundle:   runs/demo/bundle"
 
 test: export OMP_NUM_THREADS := 1
-test: setup
+test: setup-all
 	$(RUN) -m pytest -n auto
 
-lint: setup
+lint: setup-all
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
