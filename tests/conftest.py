@@ -1,5 +1,6 @@
 """A MashupDB small enough for every test: chords, tunes and clicks with exact annotations."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -100,10 +101,16 @@ def make_tiny_database(root: Path, *, songs: int = 12) -> MashupDB:
     return database
 
 
+@pytest.fixture(scope="session")
+def tiny_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of twelve songs that tests get copies of; nobody writes into it."""
+    return make_tiny_database(tmp_path_factory.mktemp("template") / "tiny").root
+
+
 @pytest.fixture
-def tiny_database(tmp_path: Path) -> MashupDB:
+def tiny_database(tiny_template: Path, tmp_path: Path) -> MashupDB:
     """Return a fresh database of twelve songs without mixes."""
-    return make_tiny_database(tmp_path / "tiny")
+    return MashupDB(Path(shutil.copytree(tiny_template, tmp_path / "tiny")))
 
 
 @pytest.fixture(scope="session")
