@@ -1,6 +1,8 @@
 """A MashupDB small enough for every test: chords, tunes and clicks with exact annotations."""
 
+import multiprocessing.forkserver
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "corpus" in item.keywords:
                 item.add_marker(skip)
+
+
+# What worker processes are asked for in tests, each by the module of its function.
+WORK = (
+    "data_pipelines.mashupdb",
+    "data_pipelines.demo",
+    "data_pipelines.mixes",
+    "data_pipelines.structure",
+    "data_pipelines.loops",
+    "mashnet.stem_encoding",
+    "tests.execution.test_local",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_of_all_work() -> Iterator[None]:
+    """Have worker processes begin as copies of one that has imported all that tests ask for.
+
+    A program begins them as copies of one that has imported what its own work needs. Tests are many
+    programs in one process, and only the first would have that: of all others each worker would
+    import PyTorch anew.
+    """
+    named = multiprocessing.forkserver.set_forkserver_preload
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            multiprocessing.forkserver,
+            "set_forkserver_preload",
+            lambda names: named([*dict.fromkeys([*names, *WORK])]),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
