@@ -250,6 +250,7 @@ def worker_of(launcher: int, rank: int) -> int:
     raise AssertionError(f"process {launcher} has no worker {rank}")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 def test_a_run_goes_on_after_one_process_was_killed(database, tmp_path) -> None:
     """On two devices, and then on one: the curve is that of an undisturbed run."""
