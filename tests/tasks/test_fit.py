@@ -98,7 +98,10 @@ def losses(run: Path) -> list[tuple[int, float, float]]:
     ]
 
 
-@pytest.mark.parametrize("model", ["premixnet_lsro", "loop_siamese"])
+# tests/kill/test_training.py kills premixnet_lsro in every run of the tests.
+@pytest.mark.parametrize(
+    "model", [pytest.param("premixnet_lsro", marks=pytest.mark.long), "loop_siamese"]
+)
 def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(
     database: MashupDB, tmp_path: Path, model: str
 ) -> None:
