@@ -21,7 +21,7 @@ from mashnet.models.loading import load_scorer
 from mashnet.tasks.fit import fit, read_log, read_run
 from tests.model_configs import models_of
 from tests.tasks.killed_run import train_until_killed
-from tests.tasks.tiny_runs import settings
+from tests.tasks.tiny_runs import overrides_of, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = models_of("mixes", "loops")  # networks that judge stems: test_stem_runs.py
@@ -145,9 +145,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
 
 def test_wandb_works_without_an_account(database: MashupDB, tmp_path: Path) -> None:
     command = [
-        *(sys.executable, "train.py", "data=mashupdb", f"data.root={database.root}"),
-        *("logger=wandb", "trainer.max_epochs=1", "scale.mixes.frontend.window_s=2.0"),
-        *("scale.mixes.sizes.source_filters=[2,4]", f"runs={tmp_path}", "run=logged"),
+        *(sys.executable, "train.py", *overrides_of(database.root, "logger=wandb")),
+        *(f"runs={tmp_path}", "run=logged"),
     ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
     result = subprocess.run(

@@ -42,9 +42,10 @@ PLAIN = {
 }
 AS_ONE = ("contrastive", "jepa", "stem_jepa")  # stem networks that draw nothing in a step
 SINGLE = "single precision"
-# One of each view in every run of the tests, all others in the long one.
-FEW = ("premixnet_lsro", "loop_cnn", "contrastive", SINGLE)
-OTHERS = tuple(sorted({*PLAIN, *models_of("stems")} - {*FEW}))
+# In every run of the tests one that is normalised over batches and one that compares all of a
+# batch, all others in the long one.
+FEW = ("premixnet_lsro", "contrastive")
+OTHERS = tuple(sorted({*PLAIN, *models_of("stems"), SINGLE} - {*FEW}))
 # Seconds where the tests are all that runs; enough for a machine with much else to do.
 pytestmark = pytest.mark.timeout(1800)
 CLOCKS = {"train/epoch_s", "train/waiting_share"}
@@ -137,9 +138,6 @@ def by_two_and(models: Iterable[str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("by_two", "model"), cases, indirect=["by_two"])
 
 
-only_few = pytest.mark.parametrize("by_two", [pytest.param(FEW, id="few")], indirect=True)
-
-
 @by_two_and(PLAIN)
 def test_curves_are_those_of_one_process(by_two, database, tmp_path, model) -> None:
     """Losses, accuracies and validation figures, learning rates and batch statistics included."""
@@ -151,14 +149,14 @@ def test_curves_are_those_of_one_process(by_two, database, tmp_path, model) -> N
         assert found[epoch] == pytest.approx(values, abs=1e-6), epoch
 
 
-@only_few
+@by_two_and([SINGLE])
 def test_in_single_precision_training_losses_agree_to_four_digits(
-    by_two, database, tmp_path
+    by_two, database, tmp_path, model
 ) -> None:
     """With one process of the same trainer: the default one's batch statistics are less exact."""
     one = settings(database, *MIXES, "trainer.max_epochs=2", "trainer=ddp", "trainer.devices=1")
     fit(tmp_path / "one", one)
-    expected, found = figures(tmp_path / "one"), figures(by_two[0] / SINGLE)
+    expected, found = figures(tmp_path / "one"), figures(by_two[0] / model)
     for epoch in (0, 1):
         assert found[epoch]["train/loss"] == pytest.approx(expected[epoch]["train/loss"], abs=1e-4)
         assert found[epoch]["val/loss"] == pytest.approx(expected[epoch]["val/loss"], abs=1e-3)
@@ -219,9 +217,9 @@ def test_only_the_first_process_writes(by_two) -> None:
         assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-@only_few
-def test_its_checkpoint_is_one_like_any_other(by_two, tmp_path) -> None:
-    run = by_two[0] / SINGLE
+@by_two_and(["premixnet_lsro", SINGLE])
+def test_its_checkpoint_is_one_like_any_other(by_two, tmp_path, model) -> None:
+    run = by_two[0] / model
     export_bundle(run, tmp_path / "bundle")
     # Loading checks the score that the bundle promises.
     states = [load_scorer(path).network.state_dict() for path in (run, tmp_path / "bundle")]
