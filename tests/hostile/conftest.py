@@ -1,4 +1,4 @@
-"""A reading process that the tests of a file share, honest files, and the pipeline's own fixtures."""
+"""A reading process for each file of tests, honest files, and the pipeline's own fixtures."""
 
 from collections.abc import Iterator
 
