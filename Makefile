@@ -52,9 +52,16 @@ demo: setup
 	@echo "results:  runs/demo/evaluation/*/report.html"
 	@echo "bundle:   runs/demo/bundle"
 
-test: export OMP_NUM_THREADS := 1
+# Neighbours share their fixtures, so each worker begins with a block of tests and steals at the end.
+PYTEST := $(RUN) -m pytest -n auto --dist worksteal
+test test-long: export OMP_NUM_THREADS := 1
+# Every behaviour once: minutes (docs/tests.md).
 test: setup-all
-	$(RUN) -m pytest -n auto
+	$(PYTEST) -m "not long"
+
+# What repeats, and what starts clusters and browsers.
+test-long: setup-all
+	$(PYTEST) -m long
 
 lint: setup-all
 	$(VENV)/bin/ruff check .
