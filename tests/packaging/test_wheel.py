@@ -22,7 +22,7 @@ print(model.score(vocal="v.wav", harmonic="h.wav", percussion="p.wav"))
 ranked = model.rank(
     {"vocal": "v.wav"}, "db", tempo_bpm=100, key="C major", first_downbeat_s=0.1, max_semitones=6
 )
-print(len(ranked), sorted(set(ranked["semitones"]))[-1], max(ranked["tempo_ratio"]))
+print(len(ranked), min(ranked["semitones"]), min(ranked["tempo_ratio"]))
 """
 
 
@@ -37,7 +37,7 @@ def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 def test_the_core_loads_scores_and_ranks(core: Environment, tmp_path: Path) -> None:
-    make_tiny_database(tmp_path / "db", songs=6)
+    make_tiny_database(tmp_path / "db", songs=12)
     seconds = np.arange(8 * 22050) / 22050
     for name, hertz in (("v", 440), ("h", 220), ("p", 55)):
         soundfile.write(tmp_path / f"{name}.wav", 0.2 * np.sin(2 * np.pi * hertz * seconds), 22050)
@@ -49,7 +49,7 @@ def test_the_core_loads_scores_and_ranks(core: Environment, tmp_path: Path) -> N
     clips, semitones, ratio = ranked.split()
     assert int(clips) > 1
     # Something had to be moved, and no GPL engine was there to do it.
-    assert int(semitones) != 0 or float(ratio) != 1
+    assert int(semitones) < 0 and float(ratio) < 1
     assert "signalsmith moves the library's parts" in result.stderr
 
 
