@@ -12,6 +12,7 @@ import pytest
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
 from mashnet.files import content_id
+from tests.worker_processes import naming_all_work
 
 CORPUS = Path(__file__).resolve().parents[1] / ".." / "shared" / "corpus"
 TINY_RATE = 22050
@@ -27,33 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(skip)
 
 
-# What worker processes are asked for in tests, each by the module of its function.
-WORK = (
-    "data_pipelines.mashupdb",
-    "data_pipelines.demo",
-    "data_pipelines.mixes",
-    "data_pipelines.structure",
-    "data_pipelines.loops",
-    "mashnet.stem_encoding",
-    "tests.execution.test_local",
-)
-
-
 @pytest.fixture(scope="session", autouse=True)
-def _processes_of_all_work() -> Iterator[None]:
-    """Have worker processes begin as copies of one that has imported all that tests ask for.
-
-    A program begins them as copies of one that has imported what its own work needs. Tests are many
-    programs in one process, and only the first would have that: of all others each worker would
-    import PyTorch anew.
-    """
-    named = multiprocessing.forkserver.set_forkserver_preload
+def _workers_of_all_work() -> Iterator[None]:
+    """Have worker processes begin with all imported that any test asks for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            multiprocessing.forkserver,
-            "set_forkserver_preload",
-            lambda names: named([*dict.fromkeys([*names, *WORK])]),
-        )
+        patch.setattr(multiprocessing.forkserver, "set_forkserver_preload", naming_all_work())
         yield
 
 

@@ -4,6 +4,7 @@ python -m tests.execution.stages FOLDER OUT overrides of the executor …
 """
 
 import json
+import multiprocessing.forkserver
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from data_pipelines.mixes import stage as mixes
 from data_pipelines.structure import stage as structure
 from mashnet.cli import CONFIGS, compose
 from mashnet.files import file_digest
+from tests.worker_processes import naming_all_work
 
 
 def main(folder: Path, out: Path, *executor: str) -> None:
@@ -35,4 +37,6 @@ def main(folder: Path, out: Path, *executor: str) -> None:
 
 
 if __name__ == "__main__":
+    # All stages in one process: the workers of each would import what those of the first did not.
+    multiprocessing.forkserver.set_forkserver_preload = naming_all_work()
     main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
