@@ -20,12 +20,12 @@ import torch
 from torch._subclasses import fake_tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 GPU = torch.device("cuda", 0)
 _META = torch.device("meta")
 _DEVICE_OF = torch.ops.prim.device.default
+_ATTENTION = functional.scaled_dot_product_attention
 # Fake tensors know most of the types that operations refuse, but not what only kernels ask for. Of
 # that the likeliest in mixed precision, by names and beginnings of names: operations for which
 # NVIDIA's GPUs have no kernel in bfloat16, and those whose operands must be of one type.
@@ -124,19 +124,18 @@ def _require_kernel(func: Any, tensors: Iterable[torch.Tensor]) -> None:
         raise RuntimeError(f"{name} takes operands of one type, got {found}")
 
 
-class _FusedAttention(TorchFunctionMode):
-    """Takes the kernel for attention that a GPU takes; without one PyTorch takes none."""
+def _attention(query: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """Take the fused kernel where a GPU takes it; without one PyTorch takes none.
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Replace attention on the GPU in half precision, without a mask, by its fused kernel."""
-        kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention and len(args) == 3 and not kwargs:
-            if args[0].device.type == "cuda":
-                if torch.is_autocast_enabled("cuda"):
-                    args = [part.to(torch.get_autocast_dtype("cuda")) for part in args]
-                if args[0].dtype in (torch.bfloat16, torch.float16):
-                    return torch.ops.aten._scaled_dot_product_flash_attention(*args)[0]
-        return func(*args, **kwargs)
+    That is in half precision, without a mask, dropout or anything else but three operands.
+    """
+    if query.device.type == "cuda" and len(args) == 2 and not kwargs:
+        parts = [query, *args]
+        if torch.is_autocast_enabled("cuda"):
+            parts = [part.to(torch.get_autocast_dtype("cuda")) for part in parts]
+        if parts[0].dtype in (torch.bfloat16, torch.float16):
+            return torch.ops.aten._scaled_dot_product_flash_attention(*parts)[0]
+    return _ATTENTION(query, *args, **kwargs)
 
 
 def _no_numbers(self: FakeTensor, *_: Any, **__: Any) -> NoReturn:
@@ -163,7 +162,7 @@ def fake_gpu() -> Iterator[FakeGpu]:
         ),
         mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
         mock.patch("torch.cuda.is_bf16_supported", lambda: True),
+        mock.patch.object(functional, "scaled_dot_product_attention", _attention),
         mode,
-        _FusedAttention(),
     ):
         yield mode

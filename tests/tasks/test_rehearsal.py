@@ -128,3 +128,16 @@ def test_state_is_weights_and_two_moments() -> None:
     figures: Figures = rehearse(config_of("contrastive", "small"), steps=1)
     # Four bytes each; filters of the spectrogram and rounding up come on top.
     assert figures.of_state_bytes == pytest.approx(12 * figures.trained, rel=0.03)
+
+
+def test_recomputing_takes_a_fraction_of_the_memory() -> None:
+    """Gradients are the same: tests/models/test_contrastive.py."""
+    config = config_of("contrastive", "paper")
+    config["data"]["batch_size"] = 32
+    plain, sparing = (
+        rehearse(config | {"model": config["model"] | {"sizes": {"depth": 12, "recompute": again}}})
+        for again in (False, True)
+    )
+    assert sparing.peak_bytes < plain.peak_bytes / 2
+    # All but the last layer of a block, which nothing needs: two thirds of a forward pass.
+    assert sparing.flop == pytest.approx((3 + 2 / 3) / 3 * plain.flop, rel=0.02)
