@@ -30,18 +30,20 @@ class Contrastive(ContrastiveNetwork):
     sample_rate = SAMPLE_RATE
     windows_meet: ClassVar[bool] = False
 
-    def __init__(self, *, width: int = 768, depth: int = 12) -> None:
+    def __init__(self, *, width: int = 768, depth: int = 12, recompute: bool = False) -> None:
         """Set the sizes of the encoder; the defaults are the paper's ViT-Base (scale=paper).
 
         Args:
             width: of a token, a multiple of 64.
             depth: number of transformer blocks.
+            recompute: train in less memory and more time (`Vit`): every pair of a batch is
+                compared with every other, so smaller batches added up would be another loss.
 
         Raises:
             ConfigError: if these are impossible.
         """
         super().__init__()
-        self.encoder = Vit(width=width, depth=depth)
+        self.encoder = Vit(width=width, depth=depth, recompute=recompute)
         self.log_scale = nn.Parameter(torch.tensor(math.log(_START_SCALE)))
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

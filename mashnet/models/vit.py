@@ -13,6 +13,7 @@ import torch
 import torchaudio
 from torch import nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from mashnet.errors import ConfigError
 
@@ -91,12 +92,14 @@ class Vit(nn.Module):
     token_s = TOKEN_S
     sample_rate = SAMPLE_RATE
 
-    def __init__(self, *, width: int = 768, depth: int = 12) -> None:
+    def __init__(self, *, width: int = 768, depth: int = 12, recompute: bool = False) -> None:
         """Set the sizes.
 
         Args:
             width: of a token; heads are 64 wide, as in every published ViT.
             depth: number of transformer blocks.
+            recompute: in training, keep only what goes into each block and compute the rest
+                again for the gradients: a fraction of the memory for a quarter more operations.
 
         Raises:
             ConfigError: if the width is no multiple of 64, or there is no block.
@@ -106,7 +109,7 @@ class Vit(nn.Module):
             raise ConfigError(f"width={width} must be a multiple of {HEAD_WIDTH}")
         if depth < 1:
             raise ConfigError(f"depth={depth} must be at least 1")
-        self.width, self.depth = width, depth
+        self.width, self.depth, self.recompute = width, depth, recompute
         self.patches = MelPatches()
         self.embed = nn.Linear(PATCH * PATCH, width)
         self.blocks = nn.ModuleList([Block(width) for _ in range(depth)])
@@ -126,7 +129,10 @@ class Vit(nn.Module):
         x = self.embed(patches)
         x = (x + positions(patches.shape[-2], self.width, device=x.device)).flatten(1, 2)
         for block in self.blocks:
-            x = block(x)
+            if self.recompute and self.training and torch.is_grad_enabled():
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
         return self.norm(x)
 
     def tokens(self, waves: torch.Tensor) -> torch.Tensor:

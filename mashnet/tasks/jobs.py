@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from mashnet.models.loop_scoring import LoopScorer
 from mashnet.models.mix_scoring import MixScorer
 from mashnet.models.predictive import PredictiveNetwork
 from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.trained import TrainedScorer
 from mashnet.tasks.contrastive import ContrastiveTask
 from mashnet.tasks.jepa import JepaTask
 from mashnet.tasks.loop import LoopTask
@@ -60,6 +62,24 @@ def job_of(config: dict[str, Any], device: str, share: Share = WHOLE) -> Job:
     return _mixes(scorer, config, device, share)
 
 
+def task_of(scorer: TrainedScorer, model: Mapping[str, Any], seed: int) -> pl.LightningModule:
+    """Return what trains a network.
+
+    Args:
+        scorer: holds the network.
+        model: the settings of a run's model.
+        seed: decides what is random in a step.
+    """
+    rate = model["learning_rate"]
+    if isinstance(scorer, LoopScorer):
+        return LoopTask(scorer, learning_rate=rate, seed=seed)
+    if isinstance(scorer, StemScorer):
+        kind = JepaTask if isinstance(scorer.network, PredictiveNetwork) else ContrastiveTask
+        return kind(scorer, learning_rate=rate, weight_decay=model["weight_decay"], seed=seed)
+    assert isinstance(scorer, MixScorer)
+    return MixTask(scorer, unlabelled=model["unlabelled"], learning_rate=rate)
+
+
 def _mixes(scorer: MixScorer, config: dict[str, Any], device: str, share: Share) -> Job:
     model, settings = config["model"], config["data"]
     data = MixData(
@@ -77,8 +97,7 @@ def _mixes(scorer: MixScorer, config: dict[str, Any], device: str, share: Share)
         share=share,
     )
     data.setup("fit")
-    task = MixTask(scorer, unlabelled=model["unlabelled"], learning_rate=model["learning_rate"])
-    return Job(task, {"datamodule": data}, "val/average_rank")
+    return Job(task_of(scorer, model, config["seed"]), {"datamodule": data}, "val/average_rank")
 
 
 def _loops(scorer: LoopScorer, config: dict[str, Any], device: str, share: Share) -> Job:
@@ -98,9 +117,7 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str, share: Share
         "train_dataloaders": data.train_dataloader(),
         "val_dataloaders": data.val_dataloader(),
     }
-    rate = config["model"]["learning_rate"]
-    task = LoopTask(scorer, learning_rate=rate, seed=config["seed"])
-    return Job(task, loaders, "val/rank_share")
+    return Job(task_of(scorer, config["model"], config["seed"]), loaders, "val/rank_share")
 
 
 def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
@@ -126,11 +143,4 @@ def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
         "train_dataloaders": data.train_dataloader(),
         "val_dataloaders": data.val_dataloader(),
     }
-    kind = JepaTask if isinstance(scorer.network, PredictiveNetwork) else ContrastiveTask
-    task = kind(
-        scorer,
-        learning_rate=model["learning_rate"],
-        weight_decay=model["weight_decay"],
-        seed=config["seed"],
-    )
-    return Job(task, loaders, "val/rank_share")
+    return Job(task_of(scorer, model, config["seed"]), loaders, "val/rank_share")

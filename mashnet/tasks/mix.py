@@ -29,7 +29,8 @@ def targets_of(labels: torch.Tensor, unlabelled: str, logits: torch.Tensor) -> t
         logits: the network's output, (batch, 2); read by `pseudo` only, never differentiated.
 
     Raises:
-        ValueError: if `none` meets an unlabelled example.
+        ValueError: if `none` meets an unlabelled example; on a GPU, which does not wait for Python
+            to ask, a RuntimeError of a later operation.
     """
     known = functional.one_hot(labels.clamp_min(0), 2).to(logits.dtype)
     missing = (labels == UNLABELLED).unsqueeze(-1)
@@ -38,8 +39,11 @@ def targets_of(labels: torch.Tensor, unlabelled: str, logits: torch.Tensor) -> t
     if unlabelled == "pseudo":
         guessed = functional.one_hot(logits.detach().argmax(-1), 2).to(logits.dtype)
         return torch.where(missing, guessed, known)
-    if missing.any():
-        raise ValueError("unlabelled=none was given unlabelled examples")
+    problem = "unlabelled=none was given unlabelled examples"
+    if labels.device.type != "cpu":
+        torch._assert_async(~missing.any(), problem)
+    elif missing.any():
+        raise ValueError(problem)
     return known
 
 
@@ -50,8 +54,10 @@ def balancing_weights(labels: torch.Tensor, batch: torch.Tensor | None = None) -
         labels: (n,).
         batch: labels of the whole batch, where `labels` are only a process's share of it.
     """
-    known, counts = (labels if batch is None else batch).unique(return_counts=True)
-    return 1.0 / (len(known) * counts[torch.searchsorted(known, labels)])
+    # All are compared with all: of `unique` Python would have to ask a GPU how much it found.
+    everybody = labels if batch is None else batch
+    known = (1.0 / (everybody[:, None] == everybody).sum(1)).sum().round()
+    return 1.0 / (known * (labels[:, None] == everybody).sum(1))
 
 
 class MixTask(pl.LightningModule):

@@ -157,3 +157,17 @@ def test_scorer_takes_cosines_over_windows():
     assert scores[0].item() == pytest.approx(1.0, abs=1e-5)  # itself
     alone = [scorer.score(query, [candidate])[0] for candidate in candidates]
     torch.testing.assert_close(torch.stack(alone), scores, atol=1e-5, rtol=0)
+
+
+def test_recomputing_changes_memory_but_no_gradient():
+    gradients = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        network = Contrastive(width=64, depth=3, recompute=recompute).train()
+        sounds = {side: torch.randn(4, 8000) / 10 for side in ("context", "target")}
+        contexts, targets = network({**sounds, "label": ["bass"] * 4})
+        network.loss(contexts, targets, torch.zeros(4, 4, dtype=torch.bool)).backward()
+        gradients.append([p.grad for p in network.parameters()])
+    assert all(one is not None and one.abs().max() > 0 for one in gradients[0][:-1])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
