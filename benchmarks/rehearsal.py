@@ -7,8 +7,10 @@ A training step of the published batch is rehearsed with tensors that have no nu
 (mashnet/tasks/rehearsal.py). From it come, exactly, the parameters and the operations of matrix
 products, convolutions and attention, forward and backward; and what tensors take at most, as
 PyTorch counts allocated memory. CUDA itself, workspaces of kernels and gaps between pieces come on
-top. Where lengths of chunks are drawn, the batch has the longest. Hours are operations × steps ÷ (share × the chip's dense bf16 peak): nothing is timed, and a
-network of small layers, or one that waits for its spectrograms, has a smaller share.
+top. Where lengths of chunks are drawn, the batch has the longest.
+
+Hours are operations × steps ÷ (share × the chip's dense bf16 peak): nothing is timed, and a network
+of small layers, or one that waits for its spectrograms, has a smaller share.
 """
 
 from __future__ import annotations
