@@ -148,7 +148,7 @@ def _write(
     database.write_table("sections", [*sections, *_found_sections(database, clips, sections)])
     database.write_table("clips", clips)
     for clip_id in made - {row["clip_id"] for row in clips}:
-        remove_folder(database.root / "audio" / clip_id)
+        remove_folder(database.root, "audio", clip_id)
     database.update_manifest(
         mashupdb={"config": _kept(config)},
         counts={

@@ -47,7 +47,7 @@ def make(config: DictConfig) -> None:
             f"python -m data_pipelines.loops db={database.root}"
         )
     remove_leftovers(database.root, below=False)
-    remove_leftovers(database.root / "cache" / "loop_mels")  # of a training run that was killed
+    remove_leftovers(database.place("cache", "loop_mels"))  # of a training run that was killed
     sounds = _sounds(database)
     rows: list[Row] = []
     refused: list[Row] = []

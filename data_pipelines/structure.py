@@ -33,6 +33,7 @@ from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
 from mashnet.music.sections import LABELS, Section, sections_within
+from mashnet.storage.places import place
 
 # Part of the cache's keys: another number makes all songs be looked at again.
 STRUCTURE_VERSION = 2
@@ -56,7 +57,7 @@ class Task:
         """Where the finished song is kept; another annotation of beats is another file."""
         clips = [[c["clip_id"], c["beats"], c["downbeats"], c["duration_s"]] for c in self.clips]
         stems = [[[row["stem_id"], row["role"]] for row, _ in clip] for clip in self.stems]
-        return self.root / RECORDS / f"{content_id(clips, stems, STRUCTURE_VERSION)}.json"
+        return place(self.root, RECORDS, f"{content_id(clips, stems, STRUCTURE_VERSION)}.json")
 
 
 def estimate(task: Task) -> Row:
@@ -144,7 +145,7 @@ def make(config: DictConfig) -> MashupDB:
         given, problems = read_folder(Path(config.all_in_one), map(_named, tasks))
     try:
         remove_leftovers(root, below=False)
-        remove_leftovers(root / RECORDS)
+        remove_leftovers(database.place(RECORDS))
         results = executor.run(estimate, tasks, label="songs", died=process_died)
         estimated = _write(database, tasks, results, given, problems)
         database.update_manifest(structure={"all_in_one": config.all_in_one})

@@ -28,10 +28,10 @@ import torch
 
 from mashnet.audio.io import read_audio
 from mashnet.audio.spectrogram import LogMel
-from mashnet.data.limits import inside
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import AudioError
 from mashnet.files import content_id, file_digest
+from mashnet.storage.places import inside
 
 SAMPLE_RATE = 44_100  # Hz
 LOOP_S = 2.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import polars as pl
@@ -17,7 +17,6 @@ import polars as pl
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.data.limits import (
     MOST_MANIFEST_BYTES,
-    inside,
     require_bounded_table,
     require_short_texts,
 )
@@ -25,6 +24,7 @@ from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import write_json, written_atomically
 from mashnet.music.sections import Section
 from mashnet.storage.paths import file_sizes, is_local, root_of
+from mashnet.storage.places import inside, place
 
 SCHEMA_VERSION = 1
 ROLES = ("vocal", "harmonic", "percussion")
@@ -225,6 +225,14 @@ class MashupDB:
         for derived in ("stem_rows", "clip_rows", "sounding_stems", "_sections_by_clip"):
             self.__dict__.pop(derived, None)
         return frame
+
+    def place(self, *names: str | PurePath) -> Path:
+        """Return where something of the database is written or deleted; see `places.place`.
+
+        Raises:
+            DatabaseError: if a name is none, or there is a symbolic link on the way.
+        """
+        return place(self.root, *names)
 
     @property
     def clips(self) -> pl.DataFrame:

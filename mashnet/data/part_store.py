@@ -21,6 +21,7 @@ from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
 from mashnet.storage.paths import missing
+from mashnet.storage.places import place
 
 # FLAC ends at ±1; sums of stems and stretched peaks reach beyond. A quarter leaves 84 dB.
 STORED_GAIN = 0.25
@@ -32,8 +33,14 @@ class StoredPart:
     """A part that is rendered once, at the store's rate, and read from disk from then on."""
 
     part: RenderedPart
-    path: Path
+    folder: Path  # of the store
+    name: str  # of the file, without .flac
     store_rate: int
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it lies, or will."""
+        return self.folder / self.name[:2] / f"{self.name}.flac"
 
     @cached_property
     def part_id(self) -> str:
@@ -56,7 +63,8 @@ class StoredPart:
         samples = self.part.waveform(self.store_rate)
         # Peaks above 1 / STORED_GAIN make the whole part quieter; clipping would change its sound.
         gain = STORED_GAIN / max(1.0, float(np.abs(samples).max(initial=0.0)) * STORED_GAIN)
-        write_flac(self.path, samples[None] * np.float32(gain), self.store_rate)
+        path = place(self.folder, self.name[:2], f"{self.name}.flac")
+        write_flac(path, samples[None] * np.float32(gain), self.store_rate)
 
 
 class PartStore:
@@ -73,7 +81,7 @@ class PartStore:
         self.sample_rate = int(settings.get("sample_rate", 22050))  # Hz
         self.engine = str(settings.get("engine", DEFAULT_ENGINE))
         require_installed(self.engine)
-        self.folder = database.root / "audio" / "mixes" / str(self.sample_rate)
+        self.folder = database.place("audio", "mixes", str(self.sample_rate))
 
     def part(
         self,
@@ -96,8 +104,7 @@ class PartStore:
 
     def kept(self, part: RenderedPart) -> StoredPart:
         """Return a part that is rendered once and read from this store from then on."""
-        part_id = part.part_id
-        return StoredPart(part, self.folder / part_id[:2] / f"{part_id}.flac", self.sample_rate)
+        return StoredPart(part, self.folder, part.part_id, self.sample_rate)
 
     def render_all(self, parts: Iterable[Part], *, executor: Executor | None = None) -> int:
         """Render what is not on disk yet; return how many that were.

@@ -63,7 +63,7 @@ def open_library(folder: str | Path) -> tuple[MashupDB, Path]:
         DatabaseError: if it is no MashupDB, or must not be written to.
     """
     database = MashupDB.open(folder)
-    kept = database.root / "cache" / "scores"
+    kept = database.place("cache", "scores")
     try:
         with written_atomically(kept / "writable") as temporary:
             temporary.touch()
