@@ -207,6 +207,13 @@ def _write_tables(
     database: MashupDB, config: DictConfig, generator: str, songs: list[dict[str, Any]]
 ) -> None:
     """Write tables and manifest, unless they say all this already."""
+    with database.changing():
+        _write_what_differs(database, config, generator, songs)
+
+
+def _write_what_differs(
+    database: MashupDB, config: DictConfig, generator: str, songs: list[dict[str, Any]]
+) -> None:
     existed = (database.root / "manifest.json").is_file()
     clips = [song["clip"] for song in songs]
     stems = [stem for song in songs for stem in song["stems"]]
@@ -223,8 +230,8 @@ def _write_tables(
     settings = {"seed": config.seed, "count": config.count, "form": config.form}
     entries = {
         "demo": {"config": settings, "generator": generator},
-        "counts": {**database.manifest.get("counts", {}), **counts} if existed else counts,
-        "tools": {**database.manifest.get("tools", {}), **versions} if existed else versions,
+        "counts": {**(database.entry("counts") or {}), **counts} if existed else counts,
+        "tools": {**(database.entry("tools") or {}), **versions} if existed else versions,
     }
     if existed and all(database.manifest.get(k) == v for k, v in entries.items()):
         return

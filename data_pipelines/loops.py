@@ -215,8 +215,9 @@ def make(config: DictConfig) -> MashupDB:
         for folder in (AUDIO, RECORDS):
             remove_leftovers(database.place(folder))
         results = executor.run(make_loops, tasks, label="clips", unit="clip", died=process_died)
-        _write(database, tasks, results)
-        database.update_manifest(loops=OmegaConf.to_container(config.loops, resolve=True))
+        with database.changing():
+            _write(database, tasks, results)
+            database.update_manifest(loops=OmegaConf.to_container(config.loops, resolve=True))
     except OSError as error:
         raise disk_error(error, root) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)

@@ -147,8 +147,9 @@ def make(config: DictConfig) -> MashupDB:
         remove_leftovers(root, below=False)
         remove_leftovers(database.place(RECORDS))
         results = executor.run(estimate, tasks, label="songs", died=process_died)
-        estimated = _write(database, tasks, results, given, problems)
-        database.update_manifest(structure={"all_in_one": config.all_in_one})
+        with database.changing():
+            estimated = _write(database, tasks, results, given, problems)
+            database.update_manifest(structure={"all_in_one": config.all_in_one})
     except OSError as error:
         raise disk_error(error, root) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)

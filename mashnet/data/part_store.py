@@ -16,7 +16,7 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe
 from mashnet.data.rendering import UNMOVED, Displacement, RenderedPart, rendered_part
-from mashnet.errors import AudioError, MashnetError, StorageError
+from mashnet.errors import AudioError, DatabaseError, MashnetError, StorageError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
@@ -25,6 +25,7 @@ from mashnet.storage.places import place
 
 # FLAC ends at ±1; sums of stems and stretched peaks reach beyond. A quarter leaves 84 dB.
 STORED_GAIN = 0.25
+DEFAULT_RATE = 22_050  # Hz, of data_pipelines.mixes
 _GROUP = 4  # parts that one worker renders after each other
 
 
@@ -73,13 +74,15 @@ class PartStore:
     def __init__(self, database: MashupDB) -> None:
         """Take the rate and the engine that `data_pipelines.mixes` wrote into the manifest.
 
+        A database without mixes has no such entry; what it is asked for is rendered as the stage
+        would by default.
+
         Raises:
             ConfigError: if the engine is unknown or not installed.
+            DatabaseError: if there are mixes and nobody knows how they are to be rendered.
         """
         self.database = database
-        settings = database.manifest.get("mixes", {})
-        self.sample_rate = int(settings.get("sample_rate", 22050))  # Hz
-        self.engine = str(settings.get("engine", DEFAULT_ENGINE))
+        self.sample_rate, self.engine = _settings(database)
         require_installed(self.engine)
         self.folder = database.place("audio", "mixes", str(self.sample_rate))
 
@@ -155,6 +158,25 @@ class PartStore:
         for part in killed:
             del found[part.part_id]
         return found | _render(executor, [[part] for part in killed])
+
+
+def _settings(database: MashupDB) -> tuple[int, str]:
+    """Return sample rate (Hz) and engine of a database's mixes."""
+    found = database.entry("mixes")
+    if found is None:
+        if not (database.root / "mixes.parquet").is_file():
+            return DEFAULT_RATE, DEFAULT_ENGINE
+        problem = "has no entry 'mixes', so that nobody knows how the mixes are to be rendered"
+    else:
+        rate = found.get("sample_rate", DEFAULT_RATE)
+        engine = found.get("engine", DEFAULT_ENGINE)
+        if type(rate) is int and 8000 <= rate <= 192_000 and isinstance(engine, str):
+            return rate, engine
+        problem = f"asks for mixes at sample_rate={rate!r} by engine={engine!r}"[:200]
+    raise DatabaseError(
+        f"{database.root / 'manifest.json'} {problem}. Make them anew: "
+        f"python -m data_pipelines.mixes db={database.root}"
+    )
 
 
 def _render(executor: Executor, groups: list[list[StoredPart]]) -> dict[str, str]:
