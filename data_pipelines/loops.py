@@ -43,6 +43,7 @@ from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.errors import (
     AudioError,
     ConfigError,
+    DatabaseError,
     MashnetError,
     disk_error,
     require_one_of,
@@ -80,6 +81,7 @@ class Task:
     clip: Mapping[str, Any]  # a row of clips.parquet
     stems: tuple[tuple[Mapping[str, Any], Path], ...]  # rows of stems.parquet, where they lie
     settings: Settings
+    refused: str = ""  # why its stems cannot be used
 
     @property
     def key(self) -> str:
@@ -105,6 +107,8 @@ def make_loops(task: Task) -> Row:
     Raises:
         OSError: if the database cannot be written to (never for a bad input).
     """
+    if task.refused:  # not kept: the table may be put right
+        return {"loops": [], "pairs": [], "reject": task.refused, "done": False}
     try:
         done: Row = json.loads(task.record.read_text("utf-8"))
         if all(_is_there(task, row) for row in done["loops"]):
@@ -208,8 +212,11 @@ def make(config: DictConfig) -> MashupDB:
     stems = database.stems.partition_by("clip_id", as_dict=True)
     for clip in database.clips.iter_rows(named=True):
         rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-        parts = tuple((row, database.audio_path(row["stem_id"])) for row in rows)
-        tasks.append(Task(root, clip, parts, settings))
+        try:
+            parts = tuple((row, database.audio_path(row["stem_id"])) for row in rows)
+            tasks.append(Task(root, clip, parts, settings))
+        except DatabaseError as error:
+            tasks.append(Task(root, clip, (), settings, refused=str(error)))
     try:
         remove_leftovers(root, below=False)
         for folder in (AUDIO, RECORDS):

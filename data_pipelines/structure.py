@@ -28,7 +28,7 @@ from data_pipelines.song_clips import reject_row
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
-from mashnet.errors import AudioError, MashnetError, disk_error
+from mashnet.errors import AudioError, DatabaseError, MashnetError, disk_error
 from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
@@ -51,6 +51,7 @@ class Task:
     root: Path
     clips: tuple[Mapping[str, Any], ...]
     stems: tuple[tuple[tuple[Mapping[str, Any], Path], ...], ...]
+    refused: str = ""  # why its stems cannot be used
 
     @property
     def record(self) -> Path:
@@ -70,6 +71,12 @@ def estimate(task: Task) -> Row:
     Raises:
         OSError: if the database cannot be written to (never for a bad input).
     """
+    if task.refused:  # not kept: the table may be put right
+        return {
+            "sections": [],
+            "rejects": {clip["clip_id"]: task.refused for clip in task.clips},
+            "done": False,
+        }
     try:
         done: Row = json.loads(task.record.read_text("utf-8"))
         return {"sections": done["sections"], "rejects": done["rejects"], "done": True}
@@ -166,10 +173,14 @@ def _tasks(database: MashupDB) -> list[Task]:
     tasks = []
     for clips in songs.values():
         parts = []
+        refused = ""
         for clip in clips:
             rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-            parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
-        tasks.append(Task(database.root, tuple(clips), tuple(parts)))
+            try:
+                parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
+            except DatabaseError as error:
+                refused = refused or str(error)
+        tasks.append(Task(database.root, tuple(clips), tuple(parts), refused))
     return tasks
 
 

@@ -140,6 +140,6 @@ def _error(frame: pl.DataFrame, wrong: pl.Series, column: str, path: Path) -> Da
         value = value.to_list()
     what = "is null" if value is None else f"cannot be {shown(value)}"
     return DatabaseError(
-        f"{path} cannot be used: {column} of row {row + 1} {what}. Make it anew with the stage that "
-        "writes it"
+        f"{path} cannot be used: {column} of row {row + 1} {what}. Make it anew with the stage "
+        "that writes it"
     )
