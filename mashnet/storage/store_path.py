@@ -209,12 +209,15 @@ class StorePath:
         return FileNotFoundError(errno.ENOENT, "the store can have no file of this name", shown)
 
     def _info(self) -> dict[str, Any] | None:
-        filesystem, inner = self.located()
-        with self.errors():
-            try:
-                return filesystem.info(inner)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+        try:
+            filesystem, inner = self.located()
+            with self.errors():
+                try:
+                    return filesystem.info(inner)
+                except NotADirectoryError:
+                    return None
+        except FileNotFoundError:
+            return None
 
     def exists(self) -> bool:
         """As in pathlib, but a store that does not answer is an error."""
