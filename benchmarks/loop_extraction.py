@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-from data_pipelines.loops import CONFIG_DIR, Task, make_loops, settings_of
+from data_pipelines.loops.stage import CONFIG_DIR, Task, make_loops, settings_of
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 

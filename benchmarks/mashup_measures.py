@@ -26,7 +26,7 @@ from mashnet.data.song_clips import clips_with
 from mashnet.evaluation.key_clash import key_clash
 from mashnet.evaluation.onset_grid import onset_error_s
 from mashnet.evaluation.spectral_balance import masked_share
-from mashnet.rendering.mashup import RENDERING_ENGINE
+from mashnet.rendering.plan import RENDERING_ENGINE
 
 RATE = 22_050  # Hz
 LONGEST_S = 45.0

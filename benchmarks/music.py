@@ -24,7 +24,7 @@ def library(folder: Path) -> MashupDB:
             return MashupDB.open(root)
     root = folder / "demo"
     if not (root / "manifest.json").is_file():
-        from data_pipelines.demo import make
+        from data_pipelines.demo.stage import make
 
         make(compose("demo", [f"out={root}", f"count={DEMO_SONGS}"], CONFIGS / "pipeline"))
     return MashupDB.open(root)

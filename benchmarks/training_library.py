@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.music import library, write_part_of
 from mashnet.cli import CONFIGS, compose
-from train import settings_of
+from mashnet.tasks.settings import settings_of
 
 SONGS = {"quick": 9, "full": 18}
 COUNTS = "{original: 2, matched: 2, unmatched_key: 1, unmatched_tempo: 1, unmatched_key_tempo: 1}"
@@ -21,7 +21,9 @@ def training_library(folder: Path, scale: str) -> Path:
     root = folder / f"training library, {scale}"
     if (root / "done").is_file():
         return root
-    from data_pipelines import loops, mixes, negatives
+    from data_pipelines.loops import stage as loops
+    from data_pipelines.mixes import stage as mixes
+    from data_pipelines.negatives import stage as negatives
 
     write_part_of(library(folder), root, SONGS[scale])
     counts = [f"per_seed.{split}={COUNTS}" for split in ("train", "val")]

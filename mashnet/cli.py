@@ -12,16 +12,17 @@ import tempfile
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
-import hydra
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
+from mashnet.config_folder import CONFIGS as CONFIGS
 from mashnet.errors import ConfigError, ending_in_one_line, near_miss, require_one_of
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+# Only programs import this file: where Hydra is not installed they end here, in one line.
+with ending_in_one_line("nothing was begun"):
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException, MissingConfigException
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
 # Runs name their own folders; Hydra must neither make any nor leave the user's directory.
 _QUIET = (

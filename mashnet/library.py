@@ -13,6 +13,7 @@ from mashnet.data.candidates import Target
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import FilePart, Group
 from mashnet.errors import ConfigError
+from mashnet.extras import advice
 from mashnet.music.keys import Key
 from mashnet.storage.paths import root_of
 
@@ -34,7 +35,8 @@ def target_of(
 
     Raises:
         AudioError: if a file cannot be used.
-        ConfigError: if the tempo or a downbeat is neither given nor found.
+        ConfigError: if the tempo or a downbeat is neither given nor found, or something is not
+            given and what estimates it is not installed.
     """
     waves = [read_audio(path, sample_rate=44100, mono=True)[0][0] for path in stems.values()]
     mix = np.zeros(max(map(len, waves)), np.float32)
@@ -42,7 +44,13 @@ def target_of(
         mix[: len(wave)] += wave
     duration_s = len(mix) / 44100
     if tempo_bpm is None or key is None or first_downbeat_s is None:
-        found = annotate(mix[None], 44100)
+        try:
+            found = annotate(mix[None], 44100)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "without madmom nothing is estimated: give tempo_bpm, key and first_downbeat_s, "
+                f"or get it: {advice('render')}"
+            ) from error
         tempo_bpm = found.tempo_bpm if tempo_bpm is None else tempo_bpm
         key = key or found.key
         if first_downbeat_s is None and found.downbeats:

@@ -10,11 +10,7 @@ import sys
 from pathlib import Path
 
 from mashnet.arguments import read_arguments, run_program
-from mashnet.audio.io import require_writable_sound, write_sound
-from mashnet.data.mashupdb import MashupDB
-from mashnet.rendering.mashup import RENDERING_ENGINE, render_mashup
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
-from mashnet.rendering.songs import song_of_library
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 USAGE = (
     "python -m mashnet.render base=SONG vocals=OTHER library=data/real out=mashup.wav "
@@ -27,6 +23,12 @@ _NEEDED = ("base", "library", "out")
 def main(arguments: list[str]) -> None:
     """Render one mashup and say what it is."""
     settings, stems = _understood(arguments)
+    # Imported here: what is mistyped is refused at once.
+    from mashnet.audio.io import require_writable_sound, write_sound
+    from mashnet.data.mashupdb import MashupDB
+    from mashnet.rendering.mashup import render_mashup
+    from mashnet.rendering.songs import song_of_library
+
     out = Path(settings["out"])
     database = MashupDB.open(settings["library"])
     warnings: list[str] = []

@@ -19,7 +19,6 @@ from mashnet.files import written_atomically
 from mashnet.models.loading import folder_of, load_scorer, networks, read_config
 from mashnet.models.stem_scoring import StemScorer
 from mashnet.stem_encoding import encoder
-from mashnet.stem_library import StemLibrary
 from mashnet.storage.paths import root_of
 
 USAGE = (
@@ -75,6 +74,8 @@ def retrieve(
         raise AudioError(f"{mix} is silent: nothing fits it better than anything else")
     if instrument is not None and _ignores_instruments(scorer, query):
         print(f"note: {scorer.name} takes no notice of the instrument", file=sys.stderr)
+    from mashnet.stem_library import StemLibrary  # with the extra `retrieve`: FAISS
+
     model = read_config(folder_of(Path(checkpoint)))["model"]
     stems = StemLibrary(library, scorer, model=model, encode=encoder(Path(checkpoint)))
     database = stems.database

@@ -7,9 +7,7 @@ context=a.wav target=b.wav and, if it is told what to look for, instrument="fret
 from __future__ import annotations
 
 from mashnet.arguments import read_arguments, run_program
-from mashnet.data.parts import named_instrument
 from mashnet.errors import ConfigError
-from mashnet.scoring import load
 
 USAGE = "python -m mashnet.score BUNDLE_OR_RUN vocal=a.wav harmonic=b.wav percussion=c.wav"
 
@@ -19,6 +17,10 @@ def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help") or "=" in arguments[0]:
         raise ConfigError(f"usage: {USAGE}")
     stems = read_arguments(arguments[1:], usage=USAGE)
+    # Imported here: what is mistyped is refused without torch.
+    from mashnet.data.parts import named_instrument
+    from mashnet.scoring import load
+
     if "instrument" in stems:
         named_instrument(stems["instrument"])
     print(f"{load(arguments[0]).score(**stems):.4f}")

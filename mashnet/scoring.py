@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from mashnet.data.candidates import Limits, candidates_for
-from mashnet.data.loops import file_part, part_of
-from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import FilePart, Part, Query
-from mashnet.errors import AudioError, ConfigError, DatabaseError, require_one_of
-from mashnet.library import files_of, target_of
+from mashnet.data.roles import ROLES
+from mashnet.errors import AudioError, ConfigError, require_one_of
 from mashnet.models.loading import load_scorer
 from mashnet.models.scorer import EmbeddingScorer, Scorer
-from mashnet.models.stem_scoring import StemScorer
-from mashnet.music.key_names import parse_key
 from mashnet.storage.paths import root_of
 
-__all__ = ["EmbeddingScorer", "Model", "Scorer", "load"]
+if TYPE_CHECKING:
+    import polars as pl
 
-RANKING = {
-    "score": pl.Float64,
-    "clip_id": pl.String,
-    "title": pl.String,
-    "artist": pl.String,
-    "semitones": pl.Int64,
-    "tempo_ratio": pl.Float64,
-}
-LOOP_RANKING = ("score", "loop_id", "kind", "clip_id", "title", "path")
+__all__ = ["EmbeddingScorer", "Model", "Scorer", "load"]
 
 
 class Model:
@@ -53,17 +40,23 @@ class Model:
             ConfigError: if a role is missing or unknown, or the network asks for no instrument.
         """
         roles = getattr(self.scorer, "roles", ROLES)
-        if instrument and not isinstance(self.scorer, StemScorer):
+        view = getattr(self.scorer, "view", "mixes")
+        if instrument and view != "stems":
             raise ConfigError("instrument=… is for networks that look for stems; leave it out")
         for role in stems:
             require_one_of("role", role, roles)
         if missing := [role for role in roles if role not in stems]:
             raise ConfigError(f"a file for each role is needed; missing: {', '.join(missing)}")
-        read = file_part if getattr(self.scorer, "view", "mixes") == "loops" else FilePart
-        parts: dict[str, Part] = {role: read(root_of(path)) for role, path in stems.items()}
-        if isinstance(self.scorer, StemScorer):
+        parts: dict[str, Part]
+        if view == "loops":
+            from mashnet.data.loops import file_part
+
+            parts = {role: file_part(root_of(path)) for role, path in stems.items()}
+        else:
+            parts = {role: FilePart(root_of(path)) for role, path in stems.items()}
+        if view == "stems":
             for role, part in parts.items():
-                if not self.scorer.frontend.windows_of({role: part})[1].any():
+                if not self.scorer.frontend.windows_of({role: part})[1].any():  # type: ignore[attr-defined]
                     raise AudioError(f"{stems[role]}: is silent; nothing fits or misfits it")
         query = Query({roles[0]: parts.pop(roles[0])}, instrument=instrument)
         return float(self.scorer.score(query, [parts])[0])
@@ -104,51 +97,26 @@ class Model:
             ConfigError: if the query's roles, key or beat make no sense, or the network looks for
                 stems, of which `python -m mashnet.retrieve` finds those that fit.
         """
-        if isinstance(self.scorer, StemScorer):
+        from mashnet.ranking import rank_clips, rank_loops  # score() needs no library
+
+        view = getattr(self.scorer, "view", "mixes")
+        if view == "stems":
             raise ConfigError(
                 f"{self.scorer.name} looks for stems; search a library with: python -m "
                 "mashnet.retrieve"
             )
-        database = MashupDB.open(library)
-        if getattr(self.scorer, "view", "mixes") == "loops":
-            return self._rank_loops(query, database)
-        files, group, missing = files_of(query)
-        try:
-            known_key = parse_key(key) if key else None
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-        target = target_of(
-            files, tempo_bpm=tempo_bpm, key=known_key, first_downbeat_s=first_downbeat_s
+        if view == "loops":
+            return rank_loops(self.scorer, query, library)
+        return rank_clips(
+            self.scorer,
+            query,
+            library,
+            tempo_bpm=tempo_bpm,
+            key=key,
+            first_downbeat_s=first_downbeat_s,
+            max_semitones=max_semitones,
+            tempo_range=tempo_range,
         )
-        limits = Limits(max_semitones, tempo_range)
-        candidates = candidates_for(target, database, missing, limits=limits)
-        groups = [candidate.group for candidate in candidates]
-        scores = self.scorer.score(group, groups).tolist() if groups else []
-        rows = [
-            {
-                "score": score,
-                **{name: c.clip[name] for name in ("clip_id", "title", "artist")},
-                "semitones": c.semitones,
-                "tempo_ratio": c.tempo_ratio,
-            }
-            for score, c in zip(scores, candidates, strict=True)
-        ]
-        return pl.DataFrame(rows, schema=RANKING).sort("score", descending=True)
-
-    def _rank_loops(self, query: Mapping[str, str | Path], database: MashupDB) -> pl.DataFrame:
-        if set(query) != {"loop_a"}:
-            raise ConfigError("a loop is ranked with one other loop: query={'loop_a': file}")
-        loops = database.loops.join(database.clips.select("clip_id", "title"), "clip_id", "left")
-        if not len(loops):
-            raise DatabaseError(
-                f"{database.root} has no loops. Make them with: "
-                f"python -m data_pipelines.loops db={database.root}"
-            )
-        groups = [{"loop_b": part_of(database, row)} for row in loops.iter_rows(named=True)]
-        asked = {"loop_a": file_part(root_of(query["loop_a"]))}
-        scores = self.scorer.score(asked, groups).tolist()
-        ranking = loops.with_columns(score=pl.Series(scores, dtype=pl.Float64))
-        return ranking.select(LOOP_RANKING).sort("score", descending=True)
 
 
 def load(path: str | Path) -> Model:

@@ -124,19 +124,19 @@ def _run(stage: str, settings: list[str], work: Path, count: int, way: str) -> l
 def _begin(stage: str, config: Any) -> None:
     # Imported here: a stage's start is its own.
     if stage == "mashupdb":
-        from data_pipelines.mashupdb import build
+        from data_pipelines.mashupdb.stage import build
 
         build(config)
     elif stage == "mixes":
-        from data_pipelines import mixes
+        from data_pipelines.mixes import stage as mixes
 
         mixes.make(config)
     elif stage == "loops":
-        from data_pipelines import loops
+        from data_pipelines.loops import stage as loops
 
         loops.make(config)
     else:
-        from data_pipelines import embeddings
+        from data_pipelines.embeddings import stage as embeddings
 
         embeddings.make(config)
 

@@ -12,11 +12,7 @@ import numpy as np
 import torch
 import torchaudio
 
-from mashnet.audio.compiling import compiling_alone
-
-with compiling_alone():
-    import librosa.core.convert
-
+from mashnet.audio.mel_scale import htk_frequencies
 
 SAMPLE_RATE = 16_000  # Hz
 ONSET_HOP = 320  # samples: 50 frames per second
@@ -44,7 +40,7 @@ def onsets_and_power_in_bands(samples: np.ndarray) -> tuple[torch.Tensor, torch.
     The bands meet at 220 and 1760 Hz (AutoMashUpper's low, middle and high).
     """
     mel = _mel()(_signal(samples))
-    centres_hz = librosa.mel_frequencies(n_mels=66, fmin=40.0, fmax=7800.0, htk=True)[1:-1]
+    centres_hz = htk_frequencies(66, 40.0, 7800.0)[1:-1]
     band = torch.from_numpy(np.searchsorted(BAND_EDGES_HZ, centres_hz))
     member = torch.nn.functional.one_hot(band, len(BAND_EDGES_HZ) + 1).T.float()
     member = member / member.sum(dim=1, keepdim=True)

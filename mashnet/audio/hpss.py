@@ -13,13 +13,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-
-from mashnet.audio.compiling import compiling_alone
-
-with compiling_alone():
-    import librosa.filters
-    import librosa.util.utils
-
+from torchaudio.functional import melscale_fbanks
 
 FLOOR_DB = -80.0  # below a channel's maximum, as the published features
 AMIN = 1e-10  # smallest mel power that is told from zero, as the published features
@@ -73,10 +67,10 @@ class HarmonicPercussiveMel(nn.Module):
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.kernel = kernel
-        basis = librosa.filters.mel(
-            sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=f_min_hz, fmax=f_max_hz
+        basis = melscale_fbanks(
+            n_fft // 2 + 1, f_min_hz, f_max_hz, n_mels, sample_rate, "slaney", "slaney"
         )
-        self.register_buffer("mel_basis", torch.from_numpy(basis), persistent=False)
+        self.register_buffer("mel_basis", basis.T.contiguous(), persistent=False)
 
     @torch.no_grad()
     def power(self, waves: torch.Tensor) -> torch.Tensor:

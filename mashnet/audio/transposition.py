@@ -5,11 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.mel_scale import hz_to_mel, mel_to_hz
 from mashnet.errors import ConfigError
-
-with compiling_alone():
-    import librosa.core.convert
 
 
 class MelTransposition(nn.Module):
@@ -52,14 +49,14 @@ class MelTransposition(nn.Module):
                 f"{sample_rate / 2 / 2 ** (most_semitones / 12):.0f} at most, or "
                 "data.transposed_negatives=false"
             )
-        low, high, most = librosa.hz_to_mel([f_min_hz, f_max_hz, most_hz])
+        low, high, most = hz_to_mel([f_min_hz, f_max_hz, most_hz])
         step = (high - low) / (n_mels + 1)
         self.wide_mels = n_mels + int(-(-(most - high) // step))
         """Bands of the log-mels that are read; the first `n_mels` are those that are returned."""
-        self.wide_f_max_hz = float(librosa.mel_to_hz(low + step * (self.wide_mels + 1)))
+        self.wide_f_max_hz = float(mel_to_hz(low + step * (self.wide_mels + 1)))
         """Upper edge of the highest of them."""
         bands = torch.arange(1, self.wide_mels + 1, dtype=torch.float64).numpy()
-        centres_hz = torch.from_numpy(librosa.mel_to_hz(low + step * bands)).float()
+        centres_hz = torch.from_numpy(mel_to_hz(low + step * bands)).float()
         self.register_buffer("centres_hz", centres_hz, persistent=False)
 
     def forward(self, log_mel: torch.Tensor, semitones: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
@@ -28,10 +28,12 @@ import torch
 
 from mashnet.audio.io import read_audio
 from mashnet.audio.spectrogram import LogMel
-from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import AudioError
 from mashnet.files import content_id, file_digest
 from mashnet.storage.places import inside
+
+if TYPE_CHECKING:
+    from mashnet.data.mashupdb import MashupDB
 
 SAMPLE_RATE = 44_100  # Hz
 LOOP_S = 2.0

@@ -21,6 +21,7 @@ from mashnet.data.limits import (
     require_bounded_table,
     require_short_texts,
 )
+from mashnet.data.roles import ROLES as ROLES
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import write_json, written_atomically
@@ -30,7 +31,6 @@ from mashnet.storage.paths import file_sizes, is_local, root_of
 from mashnet.storage.places import inside, place
 
 SCHEMA_VERSION = 1
-ROLES = ("vocal", "harmonic", "percussion")
 SPLITS = ("train", "val", "test")
 ANNOTATED = "annotated"  # the origin of sections that a source knew
 CONDITIONS = ("original", "matched", "unmatched_key", "unmatched_tempo", "unmatched_key_tempo")

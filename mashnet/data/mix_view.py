@@ -20,7 +20,7 @@ import torch
 from torch.utils.data import Dataset
 
 from mashnet.data.features import FeatureStore
-from mashnet.data.mashupdb import ROLES
+from mashnet.data.roles import ROLES
 from mashnet.data.transposed_windows import draw_common_semitones, draw_places, mixes_of_windows
 from mashnet.errors import DatabaseError
 

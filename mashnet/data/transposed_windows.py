@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mashnet.data.mashupdb import ROLES
+from mashnet.data.roles import ROLES
 
 COMMON_SEMITONES = 3.0  # every window is transposed by up to this, so that none stands out
 MOST_SEMITONES = 6  # beyond, a key is nearer from the other side

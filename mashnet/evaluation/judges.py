@@ -10,15 +10,15 @@ from typing import Any
 
 import yaml
 
+from mashnet.config_folder import CONFIGS
 from mashnet.errors import CheckpointError, ConfigError, near_miss
 from mashnet.evaluation import baselines
 from mashnet.files import content_id, file_digest
 from mashnet.models.loading import checkpoint_of, folder_of, load_scorer, networks, read_config
 from mashnet.models.scorer import Scorer
 
-_ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = Path("checkpoints")
-RULES = _ROOT / "configs" / "scorer"
+RULES = CONFIGS / "scorer"
 _FIRST = ("alignnet", "alignment")  # who is asked if nobody is named: the best that is there
 
 

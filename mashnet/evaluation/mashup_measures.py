@@ -31,8 +31,8 @@ from mashnet.evaluation.spectral_balance import (
 )
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.beat_lags import beat_lags_s, planned_lags_s
-from mashnet.rendering.mashup import RENDERING_ENGINE, Part, plan_parts, render_part
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE
+from mashnet.rendering.mashup import Part, plan_parts, render_part
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE
 from mashnet.rendering.proposals import MUSIC
 from mashnet.rendering.songs import SongOfLibrary
 

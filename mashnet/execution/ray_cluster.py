@@ -17,6 +17,7 @@ from mashnet.execution.executor import (
     in_order,
 )
 from mashnet.execution.room import available_cores
+from mashnet.extras import advice
 
 _AHEAD = 8  # items per worker that may have begun and not been taken
 _KNOCK_S = 10
@@ -44,9 +45,7 @@ class RayExecutor(Executor):
         try:
             import ray  # noqa: F401
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                "executor=ray needs Ray: install it with `uv sync --extra cluster`"
-            ) from error
+            raise ConfigError(f"executor=ray needs Ray; get it: {advice('cluster')}") from error
         self.workers, self.address, self.memory_gb = workers, address, memory_gb
 
     def each(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from mashnet.cli import entry_point
-from mashnet.export.bundle import export_bundle
-from mashnet.models.loading import load_scorer
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 @entry_point("export")
 def main(config: DictConfig) -> None:
     """Export a bundle and say how to use it."""
+    # Imported here: a mistyped setting is refused without torch.
+    from mashnet.export.bundle import export_bundle
+    from mashnet.models.loading import load_scorer
+
     out = export_bundle(Path(config.checkpoint), Path(config.out), format=str(config.format))
     size = sum(p.stat().st_size for p in out.iterdir()) / 1e6
     print(f"bundle: {out} ({size:.1f} MB, self-check passed)")

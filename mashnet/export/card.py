@@ -132,7 +132,7 @@ def _figure_lines(run: Path) -> list[str]:
         for name, m in first["metrics"].items():
             cells = [_estimate(result["metrics"].get(name)) for result in results]
             lines.append(f"| {name} | {m['n']} | " + " | ".join(cells) + " |")
-    return lines[1:] or ["Not evaluated yet: python evaluate.py checkpoint=… protocol=…"]
+    return lines[1:] or ["Not evaluated yet: mashnet evaluate checkpoint=… protocol=…"]
 
 
 def _estimate(metric: dict[str, Any] | None) -> str:

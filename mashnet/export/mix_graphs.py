@@ -135,7 +135,7 @@ class _LogMelOfSum(nn.Module):
         waves = [to_common_level(wave) for wave in (vocal, harmonic, percussion)]
         longest = waves[0].shape[-1]
         for wave in waves[1:]:
-            longest = torch.sym_max(longest, wave.shape[-1])
+            longest = torch.sym_max(longest, wave.shape[-1])  # type: ignore[assignment]
         padded = [nn.functional.pad(wave, (0, longest - wave.shape[-1])) for wave in waves]
         return self.log_mel(to_common_level(torch.stack(padded).sum(0)))
 

@@ -17,6 +17,7 @@ from mashnet.export.loop_graphs import loop_graphs
 from mashnet.export.mix_graphs import mix_graphs
 from mashnet.export.recording import OPSET
 from mashnet.export.stem_graphs import stem_graphs
+from mashnet.extras import advice
 from mashnet.models.cocola import Cocola
 from mashnet.models.contrastive import Contrastive
 from mashnet.models.jepa import Jepa
@@ -65,7 +66,7 @@ def require_exportable(scorer: TrainedScorer) -> None:
             importlib.import_module(package)
         except ImportError as error:
             raise ConfigError(
-                f"format=onnx needs the package {package}. Install it with: uv sync --extra onnx"
+                f"format=onnx needs the package {package}; get it: {advice('onnx')}"
             ) from error
     size = sum(p.numel() * p.element_size() for p in scorer.network.parameters())
     if size > _MOST_BYTES:

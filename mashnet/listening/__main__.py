@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mashnet.arguments import listed, number, read_arguments, run_program, whole_number
 from mashnet.errors import ConfigError, require_one_of
+from mashnet.extras import advice
 from mashnet.listening.folder import KEY
 
 PROGRAM = "python -m mashnet.listening"
@@ -105,7 +106,7 @@ def _settings(name: str, arguments: list[str]) -> dict[str, str]:
 def _missing(error: ImportError) -> Exception:
     if (error.name or "").startswith("mashnet"):
         return error
-    return ConfigError(f"{error.name} is not installed; get it: uv sync --extra listening")
+    return ConfigError(f"{error.name} is not installed; get it: {advice('listening')}")
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ from mashnet.audio.descriptors import (
     chromagram,
     onsets_and_power_in_bands,
 )
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import Group
+from mashnet.data.roles import ROLES
 from mashnet.models.submix import PITCHED_ROLES, EncodingCache
 from mashnet.music.keys import fold_semitones
 

@@ -21,6 +21,7 @@ from torch import nn
 
 import mashnet.models
 from mashnet.errors import CheckpointError, ConfigError, near_miss, require_one_of
+from mashnet.extras import lacking
 from mashnet.models.limits import (
     bounded_text,
     no_larger_than,
@@ -31,27 +32,48 @@ from mashnet.models.limits import (
 )
 from mashnet.models.selfcheck import check_files, check_score
 from mashnet.models.trained import TrainedScorer
+from mashnet.typed import program
 
 NETWORK_PREFIX = "network."  # where a LightningModule keeps the network in its state
 
 
-def networks() -> dict[str, tuple[type[nn.Module], type[TrainedScorer]]]:
+Network = tuple[type[nn.Module], type[TrainedScorer]]
+
+
+def networks() -> dict[str, Network]:
     """Find the networks: every module of mashnet.models with a network named as the module.
+
+    All modules are imported for it; who wants one of them calls `network_of`.
 
     Returns:
         Module name → the network class and the Scorer class that the same module defines.
     """
-    found = {}
-    for info in pkgutil.iter_modules(mashnet.models.__path__):
-        module = importlib.import_module(f"mashnet.models.{info.name}")
-        own = [c for c in vars(module).values() if inspect.isclass(c)]
-        own = [c for c in own if c.__module__ == module.__name__]
-        wanted = info.name.replace("_", "")
-        network = [c for c in own if issubclass(c, nn.Module) and c.__name__.lower() == wanted]
-        scorer = [c for c in own if issubclass(c, TrainedScorer)]
-        if network and scorer:
-            found[info.name] = (network[0], scorer[0])
-    return found
+    found = {name: _network_in(name) for name in _modules()}
+    return {name: pair for name, pair in found.items() if pair is not None}
+
+
+def network_of(name: str) -> Network:
+    """Return a network class and its Scorer class, and import no other network's module.
+
+    Raises:
+        ConfigError: if there is no such network, naming the nearest and all there are.
+    """
+    found = _network_in(name) if name in _modules() else None
+    return found or networks()[require_one_of("model.network", name, networks())]
+
+
+def _modules() -> list[str]:
+    return [info.name for info in pkgutil.iter_modules(mashnet.models.__path__)]
+
+
+def _network_in(name: str) -> Network | None:
+    module = importlib.import_module(f"mashnet.models.{name}")
+    own = [c for c in vars(module).values() if inspect.isclass(c)]
+    own = [c for c in own if c.__module__ == module.__name__]
+    wanted = name.replace("_", "")
+    network = [c for c in own if issubclass(c, nn.Module) and c.__name__.lower() == wanted]
+    scorer = [c for c in own if issubclass(c, TrainedScorer)]
+    return (network[0], scorer[0]) if network and scorer else None
 
 
 def build_scorer(settings: dict[str, Any], *, name: str) -> TrainedScorer:
@@ -64,8 +86,7 @@ def build_scorer(settings: dict[str, Any], *, name: str) -> TrainedScorer:
     Raises:
         ConfigError: if there is no such network, naming the nearest and all there are.
     """
-    known = networks()
-    network, scorer = known[require_one_of("model.network", settings["network"], known)]
+    network, scorer = network_of(settings["network"])
     frontend = scorer.frontend_of(settings["frontend"])
     return scorer(network(**settings["sizes"]), frontend, name=name)
 
@@ -102,7 +123,7 @@ def checkpoint_of(run: Path) -> Path:
             return run / "checkpoints" / name
     raise CheckpointError(
         f"{run} has no checkpoint yet. Let training finish an epoch, or go on with: "
-        f"python train.py resume={run}"
+        f"{program('train')} resume={run}"
     )
 
 
@@ -152,6 +173,8 @@ def load_scorer(path: str | Path) -> TrainedScorer:
         scorer.network.load_state_dict(state)
     except ConfigError as error:
         raise ConfigError(f"{folder / 'config.yaml'}: {error}") from error
+    except ModuleNotFoundError as error:
+        raise lacking(error) or error from error
     # Wrong settings fail in as many ways as networks use them; none may pass for a crash.
     except Exception as error:
         raise CheckpointError(

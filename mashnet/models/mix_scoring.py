@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from mashnet.data.frontend import MixFrontend
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import Group, Part
+from mashnet.data.roles import ROLES
 from mashnet.models.trained import TrainedScorer
 
 WINDOWS_PER_BATCH = 32

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from mashnet.audio.spectrogram import log_mel_of_sum
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import Group
+from mashnet.data.roles import ROLES
 from mashnet.models.mix_layers import JointHead, SourceNet
 from mashnet.models.mix_scoring import WINDOWS_PER_BATCH, MixScorer, complete
 

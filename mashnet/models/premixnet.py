@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from mashnet.data.frontend import MixFrontend
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import Group, Part
+from mashnet.data.roles import ROLES
 from mashnet.models.mix_layers import JointHead, SourceNet
 from mashnet.models.mix_scoring import WINDOWS_PER_BATCH, MixScorer, complete
 

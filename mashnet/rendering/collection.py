@@ -18,8 +18,7 @@ from typing import Any
 from mashnet.audio.io import write_sound
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, plain_name, remove_leftovers, write_json
-from mashnet.rendering.mashup import RENDERING_ENGINE
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE
 from mashnet.rendering.proposals import LibraryClip, Proposal
 from mashnet.rendering.recipe import recipe_of, render, song_of
 from mashnet.rendering.songs import SongOfLibrary

@@ -15,13 +15,12 @@ from mashnet.audio.limiter import TARGET_LUFS, Mastered, master
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.errors import ConfigError
 from mashnet.rendering.pieces import Mix, Pending, add_moved, add_untouched
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, GuestPlan, plan_guest
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, GuestPlan, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, StemFile, without
 from mashnet.rendering.workers import stretching
 
 # The faster engine follows beats within 3 ms at a third of the finer one's cost; PEERS and
 # `python -m benchmarks.stretch` have the figures of both.
-RENDERING_ENGINE = "pylibrb_r2"
 _MOST_GAIN_DB = 12.0  # by which a guest is made louder or softer to meet the base
 _NEAR_LU = 0.5  # a loudness this far off is worth a warning
 

@@ -25,6 +25,7 @@ from mashnet.rendering.grid import Grid, at_tempo_of, grid_of
 
 TECHNIQUES = ("tempo", "tempo+key", "structure", "structure+key")
 DEFAULT_TECHNIQUE = "structure+key"
+RENDERING_ENGINE = "pylibrb_r2"  # of mashnet.audio.stretch: follows beats, and is quick
 _TOLERANCE_S = 0.008  # how far a key frame may be from the line through its neighbours
 _LONGEST_S = 120.0  # a longer piece is cut on a bar line: pieces are stretched in memory
 

@@ -31,7 +31,7 @@ from mashnet.data.rendering import RenderedPart
 from mashnet.data.song_clips import VOCAL, clips_with
 from mashnet.files import content_id
 from mashnet.music.keys import Key
-from mashnet.rendering.mashup import RENDERING_ENGINE
+from mashnet.rendering.plan import RENDERING_ENGINE
 
 MUSIC = tuple(role for role in ROLES if role != VOCAL)
 

@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from mashnet.errors import ConfigError, StorageError
+from mashnet.extras import advice
 from mashnet.storage.ranges import RANGE_BYTES, RangeReader
 
 # Stores in which an object appears as a whole or not at all.
@@ -344,15 +345,16 @@ class StorePath:
 
 def _require_installed(scheme: str, url: str) -> None:
     """Raise a ConfigError naming the package that a scheme needs, if it is not there."""
-    advice = "uv sync --extra storage"
     try:
         import fsspec
     except ImportError:
-        raise ConfigError(f"{url}: stores need fsspec, which is not installed: {advice}") from None
+        raise ConfigError(
+            f"{url}: stores need fsspec, which is not installed: {advice('storage')}"
+        ) from None
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
-        hint = advice if scheme in ("s3", "s3a") else _one_line(error)
+        hint = advice("storage") if scheme in ("s3", "s3a") else _one_line(error)
         raise ConfigError(f"{url}: {scheme}:// needs a package that is missing: {hint}") from None
     except ValueError:
         raise ConfigError(

@@ -8,8 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from mashnet.arguments import run_program
-from mashnet.evaluation.judges import offered
-from mashnet.evaluation.kept_scores import open_library
 from mashnet.studio.settings import require_free, require_streamlit, understood
 
 _OPTIONS = {
@@ -35,6 +33,10 @@ def main(arguments: list[str]) -> None:
     """Refuse what cannot work, then serve the page until Ctrl-C."""
     settings = understood(arguments)
     require_streamlit()
+    # Imported here: what is mistyped is refused without torch.
+    from mashnet.evaluation.judges import offered
+    from mashnet.evaluation.kept_scores import open_library
+
     open_library(settings.library)
     offered(settings.scorer)
     require_free(settings.port)

@@ -8,8 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from mashnet.data.song_clips import VOCAL
-from mashnet.rendering.mashup import RENDERING_ENGINE, render_original
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
+from mashnet.rendering.mashup import render_original
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 from mashnet.rendering.proposals import LibraryClip, Proposal
 from mashnet.rendering.recipe import file_stem, song_of
 from mashnet.studio.pairs_panel import Pair

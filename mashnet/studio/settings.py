@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mashnet.arguments import read_arguments, whole_number
 from mashnet.errors import ConfigError
+from mashnet.extras import advice
 
 USAGE = "python -m mashnet.studio library=data/real [scorer=checkpoints/alignnet] [port=8501]"
 _DEFAULT_PORT = "8501"  # Streamlit's own
@@ -52,7 +53,7 @@ def libraries_beside(folder: str) -> list[str]:
 def require_streamlit() -> None:
     """Raise a ConfigError where Streamlit, which draws the page, is not installed."""
     if importlib.util.find_spec("streamlit") is None:
-        raise ConfigError("the studio needs Streamlit; get it: uv sync --extra studio")
+        raise ConfigError(f"the studio needs Streamlit; get it: {advice('studio')}")
 
 
 def require_free(port: int) -> None:

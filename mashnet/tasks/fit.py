@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProg
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from mashnet.errors import CheckpointError, ConfigError
+from mashnet.extras import advice
 from mashnet.files import remove_leftovers, written_atomically
 from mashnet.models.loading import read_config
 from mashnet.tasks.batch_norm import normalise_whole_batches
@@ -27,6 +28,7 @@ from mashnet.tasks.memory import keep_freed_memory
 from mashnet.tasks.processes import ALONE, Processes
 from mashnet.tasks.saving import LoggedFirst, WholeCheckpoints
 from mashnet.tasks.waiting import WaitingForData
+from mashnet.typed import program
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
@@ -136,7 +138,7 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
         # different places, and begin their first epoch again.
         if processes.size == 1 and not resumed.is_file():
             trainer.save_checkpoint(resumed)
-        raise KeyboardInterrupt(f"go on with: python train.py resume={run}") from error
+        raise KeyboardInterrupt(f"go on with: {program('train')} resume={run}") from error
     if processes.rank == 0:
         draw_curves(run, job.monitor)
     return checkpoints / "best.ckpt"
@@ -172,9 +174,7 @@ def loggers(run: Path, settings: dict[str, Any]) -> list[Logger]:
                 )
             )
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                "logger=wandb needs wandb: install it with `uv sync --extra wandb`"
-            ) from error
+            raise ConfigError(f"logger=wandb needs wandb; get it: {advice('wandb')}") from error
     return chosen
 
 

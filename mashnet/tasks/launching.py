@@ -8,21 +8,20 @@ import signal
 import sys
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 
 from mashnet.errors import MashnetError
 from mashnet.execution.room import available_cores
 from mashnet.tasks.processes import LAUNCHER, LOST
 
 
-def launch(script: Path, arguments: Sequence[str], *, processes: int, advice: str) -> None:
-    """Run `python script arguments` in some processes and wait for them.
+def launch(module: str, arguments: Sequence[str], *, processes: int, advice: str) -> None:
+    """Run `python -m module arguments` in some processes and wait for them.
 
     They are told who they are in the way of torchrun. When one of them dies the others are ended,
     after half a minute by force.
 
     Args:
-        script: the program.
+        module: the program.
         arguments: its arguments.
         processes: how many.
         advice: what a user can do if one dies.
@@ -51,7 +50,7 @@ def launch(script: Path, arguments: Sequence[str], *, processes: int, advice: st
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cores() // processes)))
     os.environ[LAUNCHER] = str(os.getpid())
     try:
-        elastic_launch(config, sys.executable)(str(script), *arguments)
+        elastic_launch(config, sys.executable)("-m", module, *arguments)
     except ChildFailedError as error:
         # Others that were ended, or that lost their connection, follow the one to be named.
         followers = (LOST, -signal.SIGTERM)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from data_pipelines import negatives
+from data_pipelines.negatives import stage as negatives
 from mashnet.cli import compose
 from mashnet.data.loop_frontend import LoopFrontend
 from mashnet.data.loop_view import LoopData

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from mashnet.errors import ConfigError, MashnetError
 
 RATE_HZ = 22050

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipelines import demo
+from data_pipelines.demo import stage as demo
 from mashnet.audio.io import read_audio
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from data_pipelines.embeddings import CONFIG_DIR, make
+from data_pipelines.embeddings.stage import CONFIG_DIR, make
 from mashnet import retrieve as search
 from mashnet.cli import compose
 from mashnet.errors import ConfigError

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines import loops
+from data_pipelines.loops import stage as loops
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.cli import compose
 from mashnet.data.loops import KINDS, LOOP_SAMPLES, part_of

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from mashnet.audio.io import read_audio
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.splits import split_of
@@ -19,7 +19,7 @@ from mashnet.data.splits import split_of
 SLOW_BUILD = """
 import sys, time
 import data_pipelines.analyse
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from mashnet.audio.annotate import Annotation
 from mashnet.cli import CONFIGS, compose
 from mashnet.music.keys import Key

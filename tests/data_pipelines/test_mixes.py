@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines import mixes
+from data_pipelines.mixes import stage as mixes
 from mashnet.cli import compose
 from mashnet.data.mashupdb import CONDITIONS, ROLES, MashupDB
 from mashnet.data.part_store import PartStore

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines import negatives
 from data_pipelines.negative_drawing import Sound
+from data_pipelines.negatives import stage as negatives
 from mashnet.cli import compose
 from mashnet.data.loops import SAMPLE_RATE, STRATEGIES, changed, log_mel_of, part_of
 from mashnet.data.mashupdb import MashupDB

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from data_pipelines.recordings import with_stems
 from data_pipelines.sources.fma import find
 from data_pipelines.sources.song import RawSong, Reject

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from data_pipelines.recordings import with_stems
 from data_pipelines.sources.harmonix import clip_parts, find, read_beats, read_segments
 from data_pipelines.sources.song import RawSong, Reject

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from omegaconf import OmegaConf
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources.moisesdb import find
 from data_pipelines.sources.song import RawSong, Reject, kind_of, label_path
 from mashnet.cli import CONFIGS

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from data_pipelines.song_clips import Task
 from data_pipelines.sources import musdb18
 from data_pipelines.sources.musdb18 import STREAMS, find

@@ -8,7 +8,7 @@ import soundfile
 import yaml
 from omegaconf import OmegaConf
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources.slakh2100 import find
 from data_pipelines.sources.song import RawSong, Reject, kind_of
 from mashnet.cli import CONFIGS

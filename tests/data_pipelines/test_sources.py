@@ -6,7 +6,7 @@ import torch
 from demucs.htdemucs import HTDemucs
 from omegaconf import OmegaConf
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources.lookup import load_source, source_names
 from data_pipelines.sources.song import kind_of, printable
 from data_pipelines.sources.stems import find, known_of

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines import demo, structure
+from data_pipelines.demo import stage as demo
 from data_pipelines.section_agreement import boundary_hits, every_eighth_bar, label_agreement
 from data_pipelines.section_features import bar_lines, bars_of
+from data_pipelines.structure import stage as structure
 from mashnet.audio.io import write_flac
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB

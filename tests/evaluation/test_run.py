@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
-from data_pipelines import negatives
+from data_pipelines.negatives import stage as negatives
 from mashnet.cli import CONFIGS, check_overrides, compose
 from mashnet.data.recipes import Recipe
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError

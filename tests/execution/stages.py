@@ -7,7 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from data_pipelines import embeddings, loops, mashupdb, mixes, structure
+from data_pipelines.embeddings import stage as embeddings
+from data_pipelines.loops import stage as loops
+from data_pipelines.mashupdb import stage as mashupdb
+from data_pipelines.mixes import stage as mixes
+from data_pipelines.structure import stage as structure
 from mashnet.cli import CONFIGS, compose
 from mashnet.files import file_digest
 

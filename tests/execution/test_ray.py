@@ -83,5 +83,5 @@ def test_wrong_settings_are_named(workers, change, message):
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match="uv sync --extra cluster"):
+    with pytest.raises(ConfigError, match="mashnet.cluster."):
         executor_of({"workers": 0, "executor": RAY})

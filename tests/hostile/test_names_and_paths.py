@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from mashnet.errors import MashnetError
 from mashnet.files import plain_name
 from mashnet.listening.folder import read_json

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipelines.mashupdb import build
+from data_pipelines.mashupdb.stage import build
 from mashnet.audio import decoder_process, decoders
 from mashnet.audio.io import read_audio
 from mashnet.errors import AudioError

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from data_pipelines import mixes, structure
-from data_pipelines.mashupdb import build
-from mashnet.cli import compose
+from data_pipelines.mashupdb.stage import build
+from data_pipelines.mixes import stage as mixes
+from data_pipelines.structure import stage as structure
+from mashnet.cli import CONFIGS, compose
 from mashnet.data.mashupdb import SCHEMAS, MashupDB
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
@@ -135,7 +136,7 @@ def test_stages_end_in_one_line_or_leave_clips_out(tmp_path, column, value, ends
     frame = frame.with_columns(values)
     frame.write_parquet(root / "clips.parquet")
     for module, name, more in ((structure, "structure", ()), (mixes, "mixes", ("render=false",))):
-        config = compose(name, [f"db={root}", "workers=1", *more], module.CONFIG_DIR)
+        config = compose(name, [f"db={root}", "workers=1", *more], CONFIGS / "pipeline")
         with pytest.raises(MashnetError) as error:
             module.make(config)
             raise MashnetError("it went well")
@@ -167,6 +168,6 @@ def test_a_clip_whose_stem_leads_nowhere_is_a_reject(tmp_path):
     clip_id = database.clips["clip_id"][0]
     there = pl.when(pl.col("clip_id") == clip_id).then(pl.lit("../x")).otherwise(pl.col("path"))
     database.write_table("stems", database.stems.with_columns(path=there))
-    structure.make(compose("structure", [f"db={database.root}", "workers=1"], structure.CONFIG_DIR))
+    structure.make(compose("structure", [f"db={database.root}", "workers=1"], CONFIGS / "pipeline"))
     (reject,) = MashupDB.open(database.root).rejects.to_dicts()
     assert clip_id in reject["input"] and "leaves its folder" in reject["reason"]

@@ -12,9 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines import demo, loops, mixes, negatives, separate, structure
-from data_pipelines.mashupdb import build
-from mashnet.cli import compose
+from data_pipelines import separate
+from data_pipelines.demo import stage as demo
+from data_pipelines.loops import stage as loops
+from data_pipelines.mashupdb.stage import build
+from data_pipelines.mixes import stage as mixes
+from data_pipelines.negatives import stage as negatives
+from data_pipelines.structure import stage as structure
+from mashnet.cli import CONFIGS, compose
 from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
 from mashnet.data.mashupdb import MashupDB
@@ -122,18 +127,18 @@ def test_demo_songs_of_an_older_band_are_removed_inside_only(tmp_path):
 def test_the_demo_overwrites_no_other_database(tiny):
     before = (tiny / "clips.parquet").read_bytes()
     with pytest.raises(DatabaseError, match="Name another folder"):
-        demo.make(compose("demo", [f"out={tiny}", "count=1"], demo.CONFIG_DIR))
+        demo.make(compose("demo", [f"out={tiny}", "count=1"], CONFIGS / "pipeline"))
     assert (tiny / "clips.parquet").read_bytes() == before
     assert not (tiny / "annotations").exists()
 
 
 def stage(module: Any, name: str, *settings: str) -> Callable[[Path], object]:
-    return lambda root: module.make(compose(name, [f"db={root}", *settings], module.CONFIG_DIR))
+    return lambda root: module.make(compose(name, [f"db={root}", *settings], CONFIGS / "pipeline"))
 
 
 def demo_stage(root: Path) -> object:
     (root / "manifest.json").unlink()
-    return demo.make(compose("demo", [f"out={root}", "count=1", "workers=1"], demo.CONFIG_DIR))
+    return demo.make(compose("demo", [f"out={root}", "count=1", "workers=1"], CONFIGS / "pipeline"))
 
 
 STAGES = {

@@ -14,14 +14,14 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-import train as program
-from data_pipelines import mixes
+from data_pipelines.mixes import stage as mixes
 from mashnet.audio.compiling import compiling_alone
 from mashnet.cli import compose
 from mashnet.errors import ending_in_one_line
 from mashnet.export.bundle import export_bundle
 from mashnet.files import TEMPORARY_SUFFIX
 from mashnet.tasks.fit import fit, read_log
+from mashnet.tasks.settings import begin
 from tests.conftest import make_tiny_database
 
 MODEL = "premixnet_lsro"
@@ -74,7 +74,7 @@ def training(root: str) -> None:
     config = _composed(root, f"resume={root}/run" if begun else "run=run")
     with ending_in_one_line("go on"):
         trainer: Any = OmegaConf.to_container(config.trainer, resolve=True)
-        run, settings = program.begin(config, trainer)
+        run, settings = begin(config, trainer)
         fit(run, settings)
 
 

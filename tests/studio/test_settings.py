@@ -69,7 +69,7 @@ def test_without_streamlit_it_says_how_to_get_it(small_library, monkeypatch):
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "streamlit" else real(name)
     )
-    with pytest.raises(ConfigError, match="uv sync --extra studio"):
+    with pytest.raises(ConfigError, match="mashnet.studio."):
         program.main([f"library={small_library.root}"])
 
 

@@ -23,10 +23,10 @@ from mashnet.models.stem_scoring import StemScorer
 from mashnet.score import main as score_main
 from mashnet.tasks.compilation import choose_compilation
 from mashnet.tasks.fit import fit, read_log, read_run
+from mashnet.tasks.settings import settings_of
 from tests.model_configs import models_of
 from tests.stems import RATE, Clip, band, noise, stem_database
 from tests.tasks.killed_run import train_until_killed
-from train import settings_of
 
 MODELS = models_of("stems")
 

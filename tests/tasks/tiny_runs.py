@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_pipelines import mixes, negatives
+from data_pipelines.mixes import stage as mixes
+from data_pipelines.negatives import stage as negatives
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
+from mashnet.tasks.settings import settings_of
 from tests.conftest import make_tiny_database
 from tests.loops import loop_database, songs
-from train import settings_of
 
 SMALL_COUNTS = "{original: 1, matched: 1, unmatched_key: 1, unmatched_tempo: 0}"
 TINY = (

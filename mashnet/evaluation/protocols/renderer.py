@@ -41,8 +41,7 @@ from mashnet.evaluation.results import Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.collection import Collection
-from mashnet.rendering.mashup import RENDERING_ENGINE
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, TECHNIQUES
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 from mashnet.rendering.proposals import Proposal
 
 NAME = "renderer"

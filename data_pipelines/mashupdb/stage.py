@@ -21,7 +21,6 @@ from data_pipelines.recordings import with_stems
 from data_pipelines.song_clips import Task, make_clips, process_died, reject_row
 from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
-from mashnet.cli import CONFIGS, entry_point
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, disk_error
@@ -204,13 +203,3 @@ def _summary(database: MashupDB, already: int, seconds: float) -> None:
     detail = ", ".join(f"{stage} {count}" for stage, count in stages.iter_rows())
     where = f" ({detail}): {database.root / 'rejects.parquet'}" if counts["rejects"] else ""
     print(f"{counts['rejects']} rejects{where}")
-
-
-@entry_point("mashupdb", CONFIGS / "pipeline")
-def main(config: DictConfig) -> None:
-    """Build the database that the command line describes."""
-    build(config)
-
-
-if __name__ == "__main__":
-    main()

@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from data_pipelines import synth
 from data_pipelines.synth.song import ROLES, Song, synthesise_song
 from mashnet.audio.io import write_flac
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.cli import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
@@ -240,15 +240,3 @@ def _write_what_differs(
     database.write_table("sections", sections)
     database.write_table("rejects", [])
     database.update_manifest(**entries)
-
-
-@entry_point("demo", CONFIG_DIR)
-def main(config: DictConfig) -> None:
-    """Make the corpus and say where it lies."""
-    database = make(config)
-    splits = database.clips["split"].value_counts().sort("split")
-    print("splits: " + ", ".join(f"{split} {count}" for split, count in splits.iter_rows()))
-
-
-if __name__ == "__main__":
-    main()

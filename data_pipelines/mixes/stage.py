@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from data_pipelines.mix_drawing import Limits, draw_recipes, usable_clips
 from data_pipelines.song_clips import reject_row
 from mashnet.audio.stretch import require_beatwise, require_installed
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.cli import CONFIGS
 from mashnet.data.mashupdb import CONDITIONS, ROLES, SCHEMAS, SPLITS, MashupDB
 from mashnet.data.part_store import PartStore
 from mashnet.data.recipes import Recipe
@@ -172,13 +172,3 @@ def _checked(settings: dict[str, Any]) -> Limits:
         min_s=shortest_s,
         max_s=longest_s,
     )
-
-
-@entry_point("mixes", CONFIG_DIR)
-def main(config: DictConfig) -> None:
-    """Draw and render."""
-    make(config)
-
-
-if __name__ == "__main__":
-    main()

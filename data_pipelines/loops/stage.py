@@ -37,7 +37,7 @@ from data_pipelines.loop_refinement import (
 from data_pipelines.song_clips import reject_row
 from mashnet.audio.io import write_flac
 from mashnet.audio.stretch import require_installed
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.cli import CONFIGS
 from mashnet.data.loops import KINDS, POSITIVE, SAMPLE_RATE
 from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.errors import (
@@ -319,13 +319,3 @@ def _summary(database: MashupDB, already: int, seconds: float) -> None:
     reasons = Counter(re.sub(r"\d+(\.\d+)?", "#", reason) for reason in rejects["reason"])
     for reason, count in reasons.most_common():
         print(f"  {count:>4}  {reason}")
-
-
-@entry_point("loops", CONFIG_DIR)
-def main(config: DictConfig) -> None:
-    """Find the loops of the database that the command line names."""
-    make(config)
-
-
-if __name__ == "__main__":
-    main()

@@ -26,7 +26,7 @@ from data_pipelines.section_features import Bars, bars_of, joined
 from data_pipelines.segmentation import find_sections
 from data_pipelines.song_clips import reject_row
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.cli import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.errors import AudioError, DatabaseError, MashnetError, disk_error
 from mashnet.execution.choice import executor_of
@@ -274,13 +274,3 @@ def _print_agreement(database: MashupDB, estimated: Sections) -> None:
             f"F {within_3_s:.3f}, within 0.5 s F {within_half_s:.3f} (every eighth bar: "
             f"{np.mean(regular):.3f} within 3 s); same label {np.mean(labels):.1%} of the time"
         )
-
-
-@entry_point("structure", CONFIG_DIR)
-def main(config: DictConfig) -> None:
-    """Find the sections of the database that the command line names."""
-    make(config)
-
-
-if __name__ == "__main__":
-    main()

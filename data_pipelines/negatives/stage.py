@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from data_pipelines.negative_drawing import Pool, Row, Sound, draw_negative
 from data_pipelines.song_clips import reject_row
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.cli import CONFIGS
 from mashnet.data.loops import POSITIVE, SAMPLE_RATE, STRATEGIES, log_mel_of, part_of
 from mashnet.data.mashupdb import SCHEMAS, SPLITS, MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
@@ -109,13 +109,3 @@ def _summary(database: MashupDB, positives: int, rows: list[Row], refused: list[
         common = Counter(row["reason"] for row in refused).most_common()
         detail = ", ".join(f"{reason}: {count}" for reason, count in common)
         print(f"{len(refused)} left out ({detail}): {database.root / 'rejects.parquet'}")
-
-
-@entry_point("negatives", CONFIG_DIR)
-def main(config: DictConfig) -> None:
-    """Draw the negatives."""
-    make(config)
-
-
-if __name__ == "__main__":
-    main()

@@ -16,7 +16,7 @@ import polars as pl
 from omegaconf import DictConfig
 
 from data_pipelines.song_clips import reject_row
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.cli import CONFIGS
 from mashnet.errors import MashnetError
 from mashnet.execution.choice import executor_of
 from mashnet.files import remove_leftovers
@@ -65,13 +65,3 @@ def make(config: DictConfig) -> StemLibrary:
     if rejects:
         print(f"{len(rejects)} rejects: {database.root / 'rejects.parquet'}")
     return library
-
-
-@entry_point("embeddings", CONFIG_DIR)
-def main(config: DictConfig) -> None:
-    """Encode the stems of the database that the command line names."""
-    make(config)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Music in, MashupDB out: sources → songs → clips, stems and annotations (docs/data.md)."""

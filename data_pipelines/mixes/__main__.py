@@ -1,0 +1,23 @@
+"""What is typed: python -m data_pipelines.mixes key=value …; the work is in stage.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mashnet.cli import CONFIGS, entry_point
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@entry_point("mixes", CONFIGS / "pipeline")
+def main(config: DictConfig) -> None:
+    """Draw and render."""
+    # Imported here: a mistyped setting is refused without the libraries that the work takes.
+    from data_pipelines.mixes.stage import make
+
+    make(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""What is typed: python -m data_pipelines.negatives key=value …; the work is in stage.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mashnet.cli import CONFIGS, entry_point
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@entry_point("negatives", CONFIGS / "pipeline")
+def main(config: DictConfig) -> None:
+    """Draw the negatives."""
+    # Imported here: a mistyped setting is refused without the libraries that the work takes.
+    from data_pipelines.negatives.stage import make
+
+    make(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The sections of all songs of a MashupDB."""

@@ -1,0 +1,45 @@
+"""Train a model: python train.py model=premixnet_lsro data=mashupdb data.root=data/real."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from mashnet.cli import CONFIGS, compose, entry_point, job_overrides
+from mashnet.programs import PROGRAMS
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@entry_point("train")
+def main(config: DictConfig) -> None:
+    """Train, or resume, and say where the result lies and what to do with it."""
+    # Imported here: a mistyped setting is refused without torch.
+    from mashnet.tasks.training import train
+
+    train(config, job_overrides(), module="mashnet.commands.train", prepare=make_demo)
+
+
+def make_demo(settings: dict[str, Any]) -> None:
+    """Make the demo corpus, and what this run needs of it, unless it is there."""
+    data = settings["data"]
+    if data["name"] != "demo":
+        return
+    view = settings["model"]["view"]
+    _make("demo", f"out={data['root']}")
+    if view == "loops":
+        _make("loops", f"db={data['root']}", *data["loops"])
+        _make("negatives", f"db={data['root']}")
+    elif view == "mixes":
+        _make("mixes", f"db={data['root']}", *data["mixes"])
+
+
+def _make(name: str, *overrides: str) -> None:
+    # By its name: the pipelines may not be installed, and stand above all of mashnet.
+    stage: Any = importlib.import_module(f"{PROGRAMS[name].module}.stage")
+    stage.make(compose(name, list(overrides), CONFIGS / "pipeline"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""What a stem is for in a mix."""
+
+ROLES = ("vocal", "harmonic", "percussion")

@@ -1,0 +1,17 @@
+"""How programs are called where this one was called: messages name commands that can be pasted."""
+
+from __future__ import annotations
+
+import os
+
+# Set by the command `mashnet`, and seen by the processes that it starts.
+CALLED_BY = "MASHNET_CALLED_BY"
+
+
+def program(name: str) -> str:
+    """Return what to type for one of the two programs that also lie beside the source.
+
+    Args:
+        name: train or evaluate.
+    """
+    return f"mashnet {name}" if os.environ.get(CALLED_BY) == "mashnet" else f"python {name}.py"
