@@ -51,7 +51,8 @@ def _not_all_there(lists: pl.Series) -> pl.Series:
 
 def _elements(lists: pl.Series) -> pl.Series:
     """Return what all lists hold; some versions of polars make a null of an empty list."""
-    return lists.filter(lists.list.len() > 0).explode()
+    lengths = lists.list.len()
+    return (lists if lengths.min() else lists.filter(lengths > 0)).explode()
 
 
 def _none_of(lists: pl.Series) -> pl.Series:

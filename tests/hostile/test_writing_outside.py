@@ -19,6 +19,7 @@ from data_pipelines.mashupdb.stage import build
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.negatives import stage as negatives
 from data_pipelines.structure import stage as structure
+from mashnet.audio.io import write_flac
 from mashnet.cli import CONFIGS, compose
 from mashnet.data.features import FeatureStore
 from mashnet.data.frontend import MixFrontend
@@ -28,6 +29,9 @@ from mashnet.data.parts import ArrayPart
 from mashnet.data.wave_store import WaveStore
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.evaluation.kept_scores import open_library
+from mashnet.listening.build import Settings
+from mashnet.listening.build import build as build_test
+from mashnet.listening.ratings_file import RatingsFile
 from mashnet.stem_library import StemLibrary
 from tests.conftest import make_tiny_database
 from tests.kill.bands import bands
@@ -268,3 +272,28 @@ def test_lists_of_separated_stems_name_files_beside_them(tmp_path, names):
     assert separate._listed(listed) == []
     listed.write_text("[drums, vocals]")
     assert separate._listed(listed) == ["drums", "vocals"]
+
+
+@pytest.mark.parametrize("dangling", [True, False])
+def test_ratings_are_stored_behind_no_link(tmp_path, dangling):
+    mine = tmp_path / "mine.csv"
+    if not dangling:
+        mine.write_text("")
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "ratings.csv").symlink_to(mine)
+    with pytest.raises(DatabaseError, match="is a symbolic link"):
+        RatingsFile(tmp_path / "test")
+    assert mine.exists() != dangling and (dangling or mine.read_text() == "")
+
+
+@pytest.mark.parametrize("linked", ["page", "page/audio"])
+def test_a_listening_test_is_built_behind_no_link(tmp_path, linked):
+    mine = music(tmp_path / "music")
+    pieces = tmp_path / "pieces"
+    pieces.mkdir()
+    write_flac(pieces / "a.flac", 0.1 * np.ones((1, 8000), np.float32), 8000)
+    link(tmp_path / "test" / linked, mine)
+    chosen = Settings(systems=(pieces,), title="test")
+    with pytest.raises(DatabaseError, match="is a symbolic link"):
+        build_test(chosen, tmp_path / "test")
+    assert is_whole(mine)
