@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_pipelines.mashupdb.stage import build
+from data_pipelines.mix_drawing import Limits, usable_clips
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.structure import stage as structure
 from mashnet.cli import CONFIGS, compose
@@ -171,3 +172,7 @@ def test_a_clip_whose_stem_leads_nowhere_is_a_reject(tmp_path):
     structure.make(compose("structure", [f"db={database.root}", "workers=1"], CONFIGS / "pipeline"))
     (reject,) = MashupDB.open(database.root).rejects.to_dicts()
     assert clip_id in reject["input"] and "leaves its folder" in reject["reason"]
+    limits = Limits(max_semitones=3, min_ratio=0.8, max_ratio=1.2, min_s=1.0, max_s=60.0)
+    clips, lacking = usable_clips(MashupDB.open(database.root), limits)
+    assert clip_id not in {clip.clip_id for clip in clips} and len(clips) == 1
+    assert lacking == {"usable paths of its stems": 1}
