@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY := PASSIVE
 # Where it is set every program compiles all that it imports anew, which takes it ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup setup-all upgrade demo test test-long lint clean
+.PHONY: setup setup-all pins upgrade demo test test-long lint clean
 
 # The core, and what the demo runs.
 setup: $(VENV)/.demo
@@ -29,15 +29,29 @@ $(VENV)/.demo: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.all: pyproject.toml $(PINS) | $(VENV)/bin/python
-	$(INSTALL) --editable . --all-extras --group dev
+	$(INSTALL) -r pyproject.toml --all-extras --group dev --editable .
 	$(RUN) -m mashnet.doctor check
 	@touch $@ $(VENV)/.demo
 
-# Resolves everything anew and keeps the result if the whole suite passes with it.
-upgrade: | $(VENV)/bin/python
+# Writes down what pyproject.toml asks for anew, and leaves the other versions as they are.
+pins: | $(VENV)/bin/python
+	$(call resolve,)
+
+# Resolves everything anew, and keeps the result only if the whole suite passes with it.
+upgrade: setup-all
 	cp $(PINS) $(PINS).before
-	python3 -m true
-	@echo "$(PINS) is rewritten; commit it"
+	$(call resolve,--upgrade)
+	$(MAKE) lint test test-long || { mv $(PINS).before $(PINS); $(MAKE) setup-all; exit 1; }
+	rm $(PINS).before
+
+# The marker that all lines share is what pyproject.toml says already.
+define resolve
+	$(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --all-extras \
+	  --group dev --no-header --no-annotate --no-emit-index-url $(1) --output-file $(PINS)
+	sed -i "s/ ; python_full_version < '3.13' and sys_platform == 'linux'$$//; \
+	  s/python_full_version < '3.13' and sys_platform == 'linux' and //; \
+	  1i# All that make setup and make test install (Linux, Python 3.11 and 3.12); made by make pins." $(PINS)
+endef
 
 demo: setup
 	$(RUN) -m data_pipelines.demo out=data/demo
@@ -52,9 +66,16 @@ demo: setup
 	@echo "results:  runs/demo/evaluation/*/report.html"
 	@echo "bundle:   runs/demo/bundle"
 
-test: export OMP_NUM_THREADS := 1
+# Neighbours share their fixtures, so each worker begins with a block of tests and steals at the end.
+PYTEST := $(RUN) -m pytest -n auto --dist worksteal
+test test-long: export OMP_NUM_THREADS := 1
+# Every behaviour once: minutes (docs/tests.md).
 test: setup-all
-	$(RUN) -m pytest -n auto
+	$(PYTEST) -m "not long"
+
+# What repeats, and what starts clusters and browsers.
+test-long: setup-all
+	$(PYTEST) -m long
 
 lint: setup-all
 	$(VENV)/bin/ruff check .

@@ -56,8 +56,8 @@ def examine() -> list[Finding]:
         *(_package(name, distribution) for name, distribution in CORE.items()),
         _gpu(),
         _extra("pytorch_lightning", "training"),
-        _extra("pylibrb", "the stretch engine that follows beats"),
-        _extra("pedalboard", "a fast stretch engine, and sound that libsndfile cannot read"),
+        _extra("pylibrb", "Rubber Band, the stretch engine that follows beats"),
+        _extra("pedalboard", "Rubber Band once more, and sound that libsndfile cannot read"),
         _program("rubberband", "engine=rubberband only", "apt install rubberband-cli"),
         _program(
             "ffmpeg", "MP4, WMA and other formats that libsndfile cannot read", "apt install ffmpeg"

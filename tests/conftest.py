@@ -1,5 +1,9 @@
 """A MashupDB small enough for every test: chords, tunes and clicks with exact annotations."""
 
+import functools
+import multiprocessing.forkserver
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +25,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "corpus" in item.keywords:
                 item.add_marker(skip)
+
+
+# What worker processes are asked for in tests, each by the module of its function.
+WORK = (
+    "data_pipelines.mashupdb",
+    "data_pipelines.demo",
+    "data_pipelines.mixes",
+    "data_pipelines.structure",
+    "data_pipelines.loops",
+    "mashnet.stem_encoding",
+    "tests.execution.test_local",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_of_all_work() -> Iterator[None]:
+    """Have worker processes begin as copies of one that has imported all that tests ask for.
+
+    A program begins them as copies of one that has imported what its own work needs. Tests are many
+    programs in one process, and only the first would have that: of all others each worker would
+    import PyTorch anew.
+    """
+    named = multiprocessing.forkserver.set_forkserver_preload
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            multiprocessing.forkserver,
+            "set_forkserver_preload",
+            lambda names: named([*dict.fromkeys([*names, *WORK])]),
+        )
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +83,30 @@ def tiny_stems(tempo_bpm: float, tonic: int, first_s: float, seed: int) -> dict[
     return {role: (wave * sounding).astype(np.float32) for role, wave in stems.items()}
 
 
+@functools.cache
+def tiny_files(index: int) -> dict[str, bytes]:
+    """Return role → FLAC file of a song; encoding them is most of what a database costs."""
+    tempo_bpm, tonic, first_s = tiny_music(index)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stem.flac"
+        files = {}
+        for role, wave in tiny_stems(tempo_bpm, tonic, first_s, index).items():
+            write_flac(path, wave[None], TINY_RATE)
+            files[role] = path.read_bytes()
+    return files
+
+
+def tiny_music(index: int) -> tuple[float, int, float]:
+    """Return tempo, tonic and first beat of a song."""
+    return 100.0 + 4 * (index % 5), 2 * (index // 4), 0.1 + 0.05 * (index % 3)
+
+
 def make_tiny_database(root: Path, *, songs: int = 12) -> MashupDB:
     """Write a MashupDB whose songs are spread over all three splits."""
     database = MashupDB(root)
     clips, stems = [], []
     for index in range(songs):
-        tempo_bpm, tonic = 100.0 + 4 * (index % 5), 2 * (index // 4)
-        first_s = 0.1 + 0.05 * (index % 3)
+        tempo_bpm, tonic, first_s = tiny_music(index)
         clip_id = content_id("tiny", index)
         beats = [float(b) for b in np.arange(first_s, TINY_DURATION_S, 60 / tempo_bpm)]
         clips.append(
@@ -79,10 +130,11 @@ def make_tiny_database(root: Path, *, songs: int = 12) -> MashupDB:
                 "split": ("train", "train", "val", "test")[index % 4],
             }
         )
-        for role, wave in tiny_stems(tempo_bpm, tonic, first_s, index).items():
+        for role, content in tiny_files(index).items():
             stem_id = content_id("tiny stem", index, role)
             path = f"audio/{clip_id}/{role}.flac"
-            write_flac(root / path, wave[None], TINY_RATE)
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_bytes(content)
             stems.append(
                 {
                     "clip_id": clip_id,

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import soundfile
 
+from data_pipelines.mashupdb.__main__ import main
 from data_pipelines.mashupdb.stage import build
 from mashnet.errors import ConfigError, MashnetError
 
@@ -275,20 +276,31 @@ def test_clip_lengths_that_cannot_be_kept(make, root, tmp_path):
         build(make.pipeline(root, tmp_path / "db", "clip.max_s=15"))
 
 
+def check_refusal(status: object, said: str, message: str) -> None:
+    assert status == 2
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("source=stmes", "source 'stmes' is not available. Did you mean 'stems'?"),
         ("clip.mim_s=3", "there is no setting 'mim_s' in clip. Did you mean 'min_s'?"),
         ("workers=many", "workers=many is not allowed: expected a whole number"),
-        ("source.root=/nowhere", "error: source.root: /nowhere does not exist"),
     ],
 )
-def test_the_command_line_ends_with_one_line_and_status_two(tmp_path, setting, message):
-    command = [sys.executable, "-m", "data_pipelines.mashupdb", setting, f"out={tmp_path}/db"]
-    if not setting.startswith("source.root"):
-        command.append(f"source.root={tmp_path}")
+def test_a_slip_ends_with_one_line_and_status_two(tmp_path, monkeypatch, capsys, setting, message):
+    arguments = [setting, f"out={tmp_path}/db", f"source.root={tmp_path}"]
+    monkeypatch.setattr(sys, "argv", ["mashupdb", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    check_refusal(ended.value.code, capsys.readouterr().err, message)
+
+
+def test_the_program_ends_with_one_line_and_status_two(tmp_path):
+    """The program itself, which has to start; who refuses is asked above."""
+    command = [sys.executable, "-m", "data_pipelines.mashupdb", "source.root=/nowhere"]
+    command.append(f"out={tmp_path}/db")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    check_refusal(done.returncode, done.stderr, "error: source.root: /nowhere does not exist")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.long  # two nodes; test_ray.py has one
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -64,6 +64,6 @@ def test_every_stage_left_its_files(one_worker):
     assert tables >= {f"db/{name}.parquet" for name in names}
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
+@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.long)])
 def test_two_workers_of_any_executor_write_the_same_bytes(folder, one_worker, executor):
     assert run(folder, executor, f"executor={executor}", "workers=2") == one_worker

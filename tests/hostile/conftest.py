@@ -1,4 +1,4 @@
-"""A reading process that tests share, honest files, and the pipeline's own fixtures."""
+"""A reading process for each file of tests, honest files, and the pipeline's own fixtures."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.hostile.sounds import originals
 __all__ = ["make", "quick_tracker"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
     started = Reader()
     yield started

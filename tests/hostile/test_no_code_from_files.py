@@ -69,12 +69,14 @@ def problems(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"{name} without weights_only=True"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_runs_what_a_file_says(path: Path) -> None:
+def test_nothing_runs_what_a_file_says() -> None:
+    assert len(SOURCES) > 100  # all of them, and not what an empty folder holds
     found = [
-        f"{path}:{line}: {what}" for line, what in problems(ast.parse(path.read_text("utf-8")))
+        f"{path}:{line}: {what}"
+        for path in SOURCES
+        for line, what in problems(ast.parse(path.read_text("utf-8")))
     ]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(

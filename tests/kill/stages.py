@@ -12,17 +12,14 @@ import multiprocessing
 from functools import cache, partial
 from typing import Any
 
-from data_pipelines import (
-    analyse,
-    demo,
-    embeddings,
-    loops,
-    mashupdb,
-    mixes,
-    negatives,
-    separate,
-    structure,
-)
+from data_pipelines import analyse, separate
+from data_pipelines.demo import stage as demo
+from data_pipelines.embeddings import stage as embeddings
+from data_pipelines.loops import stage as loops
+from data_pipelines.mashupdb import stage as mashupdb
+from data_pipelines.mixes import stage as mixes
+from data_pipelines.negatives import stage as negatives
+from data_pipelines.structure import stage as structure
 from data_pipelines.synth import song
 from mashnet import stem_encoding
 from mashnet.audio.compiling import compiling_alone

@@ -15,7 +15,7 @@ from mashnet.audio.io import write_sound
 from mashnet.listening.build import Settings, build
 from mashnet.listening.folder import PAGE, TEST
 from mashnet.listening.ratings_file import RATINGS, read_ratings
-from tests.kill.harness import KILLS, ROOT, Moment, leftovers, nursery
+from tests.kill.harness import ROOT, Moment, leftovers, nursery
 
 
 def built(folder: Path) -> Path:
@@ -31,7 +31,7 @@ def built(folder: Path) -> Path:
 
 
 @pytest.mark.enable_socket
-def test_what_a_server_said_was_stored_is_there_once(tmp_path: Path) -> None:
+def test_what_a_server_said_was_stored_is_there_once(tmp_path: Path, kills: int) -> None:
     draw = random.Random(20)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +43,7 @@ def test_what_a_server_said_was_stored_is_there_once(tmp_path: Path) -> None:
         command = [*program, str(folder / PAGE / TEST), str(told)]
         with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as listeners:
             stored = []
-            for _ in range(KILLS):
+            for _ in range(kills):
                 # It makes no file but one, when it starts: the clock runs from then.
                 moment = Moment(after_s=draw.uniform(0.1, 1.0))
                 served = servers.run("serving", moment, folder=str(folder), port=port)
@@ -54,7 +54,7 @@ def test_what_a_server_said_was_stored_is_there_once(tmp_path: Path) -> None:
         assert leftovers(servers, folder) == []
     acknowledged = told.read_text().split()
     # Most servers took ratings before they were killed.
-    assert len(set(stored)) > KILLS / 2
+    assert len(set(stored)) > kills / 2
     ratings, _ = read_ratings(folder / RATINGS)
     tokens = [rating.token for rating in ratings]
     assert set(acknowledged) <= set(tokens)

@@ -68,11 +68,11 @@ def music(folder: Path) -> Path:
     return folder
 
 
-def test_mashupdb(stages: Nursery, tmp_path: Path) -> None:
+def test_mashupdb(stages: Nursery, kills: int, tmp_path: Path) -> None:
     settings = [f"source.root={music(tmp_path / 'music')}", "clip.min_s=2", "clip.max_s=4"]
     root = stages.folder / "db"
     stage = program(stages, "mashupdb", root, "source=stems", *settings)
-    survives(stages, stage)
+    survives(stages, stage, kills=kills)
     assert MashupDB.open(root).clips.height == 8
 
 
@@ -95,7 +95,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_mashupdb_that_separates(stages: Nursery, weights: Path, tmp_path: Path) -> None:
+def test_mashupdb_that_separates(
+    stages: Nursery, kills: int, weights: Path, tmp_path: Path
+) -> None:
     recordings = tmp_path / "music"
     recordings.mkdir()
     for number in range(3):
@@ -103,22 +105,22 @@ def test_mashupdb_that_separates(stages: Nursery, weights: Path, tmp_path: Path)
     settings = ["source=songs", f"source.root={recordings}", "clip.min_s=1", "clip.max_s=4"]
     settings += [f"separate.repo={weights}", "separate.model=f00dfeed"]
     root = stages.folder / "separated"
-    survives(stages, program(stages, "mashupdb", root, *settings), seed=1)
+    survives(stages, program(stages, "mashupdb", root, *settings), seed=1, kills=kills)
     assert MashupDB.open(root).stems.height > 6
 
 
-def test_mixes(stages: Nursery, small: Path) -> None:
+def test_mixes(stages: Nursery, kills: int, small: Path) -> None:
     counts = "{original: 1, matched: 1, unmatched_key: 1, unmatched_tempo: 0}"
     settings = [f"per_seed.{split}={counts}" for split in ("train", "val", "test")]
     settings += ["duration.min_s=5"]
     root = stages.folder / "mixed"
     stage = program(stages, "mixes", root, *settings, template=small)
-    survives(stages, stage, seed=2)
+    survives(stages, stage, seed=2, kills=kills)
     assert MashupDB.open(root).mixes.height >= 6
 
 
 @pytest.mark.parametrize("source", ["mix", "stems"])
-def test_loops(stages: Nursery, tmp_path: Path, source: str) -> None:
+def test_loops(stages: Nursery, kills: int, tmp_path: Path, source: str) -> None:
     songs = MetronomeDB(tmp_path / "songs")
     for seed in range(2):
         clip_id = songs.add(
@@ -131,28 +133,28 @@ def test_loops(stages: Nursery, tmp_path: Path, source: str) -> None:
     root = stages.folder / "looped"
     settings = [f"loops.from={source}", "loops.min_bars=3", "loops.max_iterations=5"]
     stage = program(stages, "loops", root, *settings, template=template)
-    survives(stages, stage, seed=3)
+    survives(stages, stage, seed=3, kills=kills)
     assert MashupDB.open(root).pairs.height >= 2
 
 
-def test_negatives(stages: Nursery, tmp_path: Path) -> None:
+def test_negatives(stages: Nursery, kills: int, tmp_path: Path) -> None:
     template = tmp_path / "loops"
     loop_database(template, [*songs("train", 3), *songs("val", 2, first=50)])
     root = stages.folder / "negatives"
     arguments = {"name": "negatives", "settings": [f"db={root}"]}
     stage = Program("stage", root, template, arguments)
-    survives(stages, stage, seed=4)  # it changes three files only
+    survives(stages, stage, seed=4, kills=kills)  # it changes three files only
     assert MashupDB.open(root).pairs["strategy"].n_unique() > 4
 
 
-def test_structure(stages: Nursery, small: Path) -> None:
+def test_structure(stages: Nursery, kills: int, small: Path) -> None:
     root = stages.folder / "structure"
     stage = program(stages, "structure", root, template=small)
-    survives(stages, stage, seed=5)
+    survives(stages, stage, seed=5, kills=kills)
     assert MashupDB.open(root).sections.height >= 4
 
 
-def test_embeddings_and_their_index(stages: Nursery, tmp_path: Path) -> None:
+def test_embeddings_and_their_index(stages: Nursery, kills: int, tmp_path: Path) -> None:
     database = make_tiny_database(tmp_path / "db", songs=8)
     damaged = database.audio_path(min(database.stem_rows))
     damaged.write_bytes(damaged.read_bytes()[:100])
@@ -160,13 +162,13 @@ def test_embeddings_and_their_index(stages: Nursery, tmp_path: Path) -> None:
     stage = program(
         stages, "embeddings", root, "checkpoint=checkpoints/contrastive", template=database.root
     )
-    survives(stages, stage, seed=11)
+    survives(stages, stage, seed=11, kills=kills)
     assert len(list(root.glob("cache/embeddings/*/*.faiss"))) == 1
     assert MashupDB.open(root).rejects["stage"].to_list() == ["embeddings"]
 
 
-def test_demo(stages: Nursery) -> None:
+def test_demo(stages: Nursery, kills: int) -> None:
     root = stages.folder / "demo"
     stage = program(stages, "demo", root, "count=2")
-    survives(stages, stage, seed=6)
+    survives(stages, stage, seed=6, kills=kills)
     assert MashupDB.open(root).clips.height == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def prepared(trainer: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path
     return root
 
 
-def test_training(trainer: Nursery, prepared: Path) -> None:
+def test_training(trainer: Nursery, prepared: Path, kills: int) -> None:
     def state(root: Path) -> dict[str, str]:
         outcome = trainer.run("result_of_training", root=str(root))
         assert outcome.status == 0, outcome.said
@@ -36,12 +37,20 @@ def test_training(trainer: Nursery, prepared: Path) -> None:
 
     root = trainer.folder / "training"
     run = Program("training", root, prepared, {"root": str(root)}, state=state)
-    survives(trainer, run, seed=10)
+    survives(trainer, run, seed=10, kills=kills)
 
 
-def test_export(trainer: Nursery, prepared: Path) -> None:
-    trained = trainer.run("training", root=str(prepared))
-    assert trained.status == 0, trained.said
+@pytest.fixture(scope="module")
+def trained(trainer: Nursery, prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same with a run in it."""
+    root = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("trained") / "prepared"))
+    outcome = trainer.run("training", root=str(root))
+    assert outcome.status == 0, outcome.said
+    return root
+
+
+def test_export(trainer: Nursery, trained: Path, kills: int) -> None:
     root = trainer.folder / "exported"
-    survives(trainer, Program("export", root, prepared, {"root": str(root)}), seed=12)
+    export = Program("export", root, trained, {"root": str(root)})
+    survives(trainer, export, seed=12, kills=kills)
     assert (root / "bundle" / "selfcheck.json").is_file()

@@ -22,6 +22,7 @@ from mashnet.rendering.songs import song_of_library
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
+    pytest.mark.long,  # a server of Streamlit and a whole browser; test_app.py asks the app itself
     pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here"),
     pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost"]),
     pytest.mark.usefixtures("socket_enabled"),

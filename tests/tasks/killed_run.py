@@ -26,7 +26,7 @@ def train_until_killed(run: Path, config: dict[str, Any]) -> None:
         stderr=subprocess.DEVNULL,
     )
     checkpoint = run / "checkpoints" / "last.ckpt"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240  # for a busy machine
     while not checkpoint.is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

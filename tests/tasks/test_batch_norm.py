@@ -61,8 +61,9 @@ def in_a_process(rank: int, store: Path) -> None:
 
 
 def test_two_uneven_shares_are_normalised_as_one_batch(tmp_path: Path) -> None:
-    # Forked: what is imported need not be imported again.
-    context = multiprocessing.get_context("fork")
+    # Copies of a process that has imported all that is needed, and has no threads as this one has.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     workers = [
         context.Process(target=in_a_process, args=(rank, tmp_path / "store")) for rank in range(2)
     ]

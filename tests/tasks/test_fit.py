@@ -21,7 +21,7 @@ from mashnet.models.loading import load_scorer
 from mashnet.tasks.fit import fit, read_log, read_run
 from tests.model_configs import models_of
 from tests.tasks.killed_run import train_until_killed
-from tests.tasks.tiny_runs import settings
+from tests.tasks.tiny_runs import overrides_of, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = models_of("mixes", "loops")  # networks that judge stems: test_stem_runs.py
@@ -43,7 +43,8 @@ def test_every_model_config_trains_and_loads(
     assert load_scorer(run).name == (f"{model}+random" if model in LOOPS else model)
 
 
-@pytest.mark.parametrize("model", LOOPS)
+# Both networks have the same task.
+@pytest.mark.parametrize("model", [pytest.param("loop_cnn", marks=pytest.mark.long), LOOPS[1]])
 def test_a_loop_network_learns_and_becomes_a_bundle(
     database: MashupDB, tmp_path: Path, model: str
 ) -> None:
@@ -98,7 +99,10 @@ def losses(run: Path) -> list[tuple[int, float, float]]:
     ]
 
 
-@pytest.mark.parametrize("model", ["premixnet_lsro", "loop_siamese"])
+# tests/kill/test_training.py kills premixnet_lsro in every run of the tests.
+@pytest.mark.parametrize(
+    "model", [pytest.param("premixnet_lsro", marks=pytest.mark.long), "loop_siamese"]
+)
 def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(
     database: MashupDB, tmp_path: Path, model: str
 ) -> None:
@@ -142,9 +146,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
 
 def test_wandb_works_without_an_account(database: MashupDB, tmp_path: Path) -> None:
     command = [
-        *(sys.executable, "train.py", "data=mashupdb", f"data.root={database.root}"),
-        *("logger=wandb", "trainer.max_epochs=1", "scale.mixes.frontend.window_s=2.0"),
-        *("scale.mixes.sizes.source_filters=[2,4]", f"runs={tmp_path}", "run=logged"),
+        *(sys.executable, "train.py", *overrides_of(database.root, "logger=wandb")),
+        *(f"runs={tmp_path}", "run=logged"),
     ]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WANDB")}
     result = subprocess.run(

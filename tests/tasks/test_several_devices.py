@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,11 @@ PLAIN = {
     "loop_siamese": (*EXACT, *LOOPS),
 }
 AS_ONE = ("contrastive", "jepa", "stem_jepa")  # stem networks that draw nothing in a step
+SINGLE = "single precision"
+# In every run of the tests one that is normalised over batches and one that compares all of a
+# batch, all others in the long one.
+FEW = ("premixnet_lsro", "contrastive")
+OTHERS = tuple(sorted({*PLAIN, *models_of("stems"), SINGLE} - {*FEW}))
 # Seconds where the tests are all that runs; enough for a machine with much else to do.
 pytestmark = pytest.mark.timeout(1800)
 CLOCKS = {"train/epoch_s", "train/waiting_share"}
@@ -72,36 +79,66 @@ def figures(run: Path) -> dict[int, dict[str, float]]:
     }
 
 
+Trained = tuple[Path, list[dict]]
+
+
 @pytest.fixture(scope="module")
-def by_two(
+def train_by_two(
     database: MashupDB, stems: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, list[dict]]:
-    """Train everything that two processes are tested with, started once, by torchrun."""
-    folder = tmp_path_factory.mktemp("by_two")
-    jobs = {
-        model: settings(database, f"model={model}", *chosen, *TOGETHER)
-        for model, chosen in PLAIN.items()
-    }
-    jobs["single precision"] = settings(database, *MIXES, *TOGETHER, "trainer.max_epochs=2")
-    for model in models_of("stems"):
-        jobs[model] = stem_settings(stems, model, *TOGETHER)
-    (folder / "jobs.json").write_text(
-        json.dumps({str(folder / name): chosen for name, chosen in jobs.items()})
-    )
-    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*program, "-m", "tests.tasks.two_processes", folder / "jobs.json", folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=840,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+) -> Callable[[Sequence[str]], Trained]:
+    """Return what trains some models with two processes, started once for all of them."""
+
+    @cache
+    def trained(models: Sequence[str]) -> Trained:
+        folder = tmp_path_factory.mktemp("by_two")
+        jobs = {}
+        for name in models:
+            if name in PLAIN:
+                jobs[name] = settings(database, f"model={name}", *PLAIN[name], *TOGETHER)
+            elif name == SINGLE:
+                jobs[name] = settings(database, *MIXES, *TOGETHER, "trainer.max_epochs=2")
+            else:
+                jobs[name] = stem_settings(stems, name, *TOGETHER)
+        (folder / "jobs.json").write_text(
+            json.dumps({str(folder / name): chosen for name, chosen in jobs.items()})
+        )
+        program = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        program.append("--nproc-per-node=2")
+        done = subprocess.run(
+            [*program, "-m", "tests.tasks.two_processes", folder / "jobs.json", folder],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=840,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+    return trained
 
 
-@pytest.mark.parametrize("model", PLAIN)
+@pytest.fixture(
+    params=[pytest.param(FEW, id="few"), pytest.param(OTHERS, id="others", marks=pytest.mark.long)]
+)
+def by_two(
+    request: pytest.FixtureRequest, train_by_two: Callable[[Sequence[str]], Trained]
+) -> Trained:
+    return train_by_two(request.param)
+
+
+def by_two_and(models: Iterable[str]) -> pytest.MarkDecorator:
+    """Give a test each model, and the two processes that have trained it."""
+    cases = [
+        pytest.param(FEW, model, id=model)
+        if model in FEW
+        else pytest.param(OTHERS, model, id=model, marks=pytest.mark.long)
+        for model in models
+    ]
+    return pytest.mark.parametrize(("by_two", "model"), cases, indirect=["by_two"])
+
+
+@by_two_and(PLAIN)
 def test_curves_are_those_of_one_process(by_two, database, tmp_path, model) -> None:
     """Losses, accuracies and validation figures, learning rates and batch statistics included."""
     fit(tmp_path / "one", settings(database, f"model={model}", *PLAIN[model]))
@@ -112,19 +149,20 @@ def test_curves_are_those_of_one_process(by_two, database, tmp_path, model) -> N
         assert found[epoch] == pytest.approx(values, abs=1e-6), epoch
 
 
+@by_two_and([SINGLE])
 def test_in_single_precision_training_losses_agree_to_four_digits(
-    by_two, database, tmp_path
+    by_two, database, tmp_path, model
 ) -> None:
     """With one process of the same trainer: the default one's batch statistics are less exact."""
     one = settings(database, *MIXES, "trainer.max_epochs=2", "trainer=ddp", "trainer.devices=1")
     fit(tmp_path / "one", one)
-    expected, found = figures(tmp_path / "one"), figures(by_two[0] / "single precision")
+    expected, found = figures(tmp_path / "one"), figures(by_two[0] / model)
     for epoch in (0, 1):
         assert found[epoch]["train/loss"] == pytest.approx(expected[epoch]["train/loss"], abs=1e-4)
         assert found[epoch]["val/loss"] == pytest.approx(expected[epoch]["val/loss"], abs=1e-3)
 
 
-@pytest.mark.parametrize("model", AS_ONE)
+@by_two_and(AS_ONE)
 def test_negatives_are_those_of_all_processes(by_two, stems, tmp_path, model) -> None:
     """The loss depends on every pair of the batch, so it is only the same if all are compared."""
     fit(tmp_path / "one", stem_settings(stems, model))
@@ -149,10 +187,11 @@ def test_every_example_is_seen_once_per_epoch(by_two) -> None:
             assert sum(seen.values()) == 2 * 12 and max(seen.values()) <= epochs
         else:  # keys name the epoch, or how often a clip has been drawn from
             assert set(seen.values()) == {1}, model
-    mixes = first[str(folder / "premixnet_lsro")]["trained"]
-    mixes += second[str(folder / "premixnet_lsro")]["trained"]
+    mixnet = "premixnet_lsro" if str(folder / "premixnet_lsro") in first else "postmixnet"
+    epochs = len(figures(folder / mixnet))
+    mixes = first[str(folder / mixnet)]["trained"] + second[str(folder / mixnet)]["trained"]
     groups = 1 + max(index for _, index in mixes)
-    assert sorted(map(tuple, mixes)) == [(e, i) for e in range(3) for i in range(groups)]
+    assert sorted(map(tuple, mixes)) == [(e, i) for e in range(epochs) for i in range(groups)]
 
 
 def test_processes_end_with_the_same_weights(by_two) -> None:
@@ -178,8 +217,9 @@ def test_only_the_first_process_writes(by_two) -> None:
         assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_its_checkpoint_is_one_like_any_other(by_two, tmp_path) -> None:
-    run = by_two[0] / "single precision"
+@by_two_and(["premixnet_lsro", SINGLE])
+def test_its_checkpoint_is_one_like_any_other(by_two, tmp_path, model) -> None:
+    run = by_two[0] / model
     export_bundle(run, tmp_path / "bundle")
     # Loading checks the score that the bundle promises.
     states = [load_scorer(path).network.state_dict() for path in (run, tmp_path / "bundle")]
@@ -208,6 +248,7 @@ def worker_of(launcher: int, rank: int) -> int:
     raise AssertionError(f"process {launcher} has no worker {rank}")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 def test_a_run_goes_on_after_one_process_was_killed(database, tmp_path) -> None:
     """On two devices, and then on one: the curve is that of an undisturbed run."""

@@ -169,7 +169,12 @@ def test_what_is_compiled(monkeypatch):
 
 # Shares of the other songs' targets before the own one: found in 4 epochs, 0.05, 0.25 and 0.27.
 @pytest.mark.parametrize(
-    ("model", "share"), [("contrastive", 0.15), ("jepa", 0.35), ("stem_jepa", 0.35)]
+    ("model", "share"),
+    [
+        ("contrastive", 0.15),
+        ("jepa", 0.35),
+        pytest.param("stem_jepa", 0.35, marks=pytest.mark.long),  # of the same task as jepa
+    ],
 )
 def test_a_few_songs_are_learned(root, tmp_path, model, share):
     """The loss falls, and contexts find their own targets before those of the other songs."""

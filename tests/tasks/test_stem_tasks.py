@@ -250,6 +250,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long  # test_several_devices.py trains one such network by two in every run
 def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path):
     program, out = tmp_path / "ddp.py", tmp_path / "out.json"
     program.write_text(TWO_PROCESSES)
