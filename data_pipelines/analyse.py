@@ -15,6 +15,7 @@ from mashnet.files import content_id, write_json
 from mashnet.music.beats import bar_offset, grid_phase, regular_beats, tempo_of
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key
+from mashnet.storage.places import place
 
 # Part of the cache's keys: another number makes all songs be analysed again.
 ANALYSIS_VERSION = 1
@@ -36,7 +37,7 @@ def cached_annotation(cache: Path, mix: np.ndarray, sample_rate: int) -> Annotat
         mix: shape (channels, samples).
         sample_rate: in Hz.
     """
-    path = cache / f"{analysis_id(mix, sample_rate)}.json"
+    path = place(cache, f"{analysis_id(mix, sample_rate)}.json")
     try:
         return _from_json(json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError):

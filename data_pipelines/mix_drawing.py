@@ -15,6 +15,7 @@ import numpy as np
 
 from mashnet.data.mashupdb import CONDITIONS, ROLES, MashupDB
 from mashnet.data.recipes import IN_KEY, IN_TIME, LEAD_IN_S, Recipe, Stretch
+from mashnet.errors import DatabaseError
 from mashnet.files import content_id
 from mashnet.music.keys import Key, shift_to_fit
 
@@ -70,6 +71,10 @@ def usable_clips(database: MashupDB, limits: Limits) -> tuple[list[MixClip], Cou
             lacking["a key"] += 1
         elif not stems:
             lacking["stems with a role"] += 1
+        elif not all(
+            _leads_to_a_file(database, stem_id) for of in stems.values() for stem_id in of
+        ):
+            lacking["usable paths of its stems"] += 1
         else:
             clip = MixClip(
                 clip_id=row["clip_id"],
@@ -87,6 +92,14 @@ def usable_clips(database: MashupDB, limits: Limits) -> tuple[list[MixClip], Cou
             else:
                 clips.append(clip)
     return clips, lacking
+
+
+def _leads_to_a_file(database: MashupDB, stem_id: str) -> bool:
+    try:
+        database.audio_path(stem_id)
+    except DatabaseError:
+        return False
+    return True
 
 
 class Pool:

@@ -16,6 +16,7 @@ from mashnet.audio.io import read_blocks
 from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.storage.paths import root_of
+from mashnet.storage.places import place
 
 GAIN = 1 / STORED_GAIN  # what the stems must be multiplied by (RawSong.gain)
 _BLOCK_S = 60
@@ -67,7 +68,7 @@ def with_stems(
             recording=song.recording,
             model=config.separate.model,
             repo=Path(repo) if repo else None,
-            cache=root_of(config.out) / "cache" / "separated",
+            cache=place(root_of(config.out), "cache", "separated"),
             min_s=float(config.clip.min_s),
         )
         for song in waiting

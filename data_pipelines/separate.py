@@ -16,6 +16,7 @@ from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import flac_writer, read_blocks
 from mashnet.errors import AudioError, MashnetError
 from mashnet.files import content_id, file_digest, written_atomically
+from mashnet.storage.places import inside, is_plain_name, place
 
 SAMPLE_RATE_HZ = 44100
 # Stems are kept at half their level, as estimates may exceed full scale where the mix does not.
@@ -65,15 +66,17 @@ class Separator:
             key = content_id("separated", file_digest(path), self._identity(), _SEPARATION_VERSION)
         except OSError as error:
             raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
-        folder = cache / key
+        folder = place(cache, key)
         # The list of stems is written last: it says that all of them are there.
         finished = folder / "stems.yaml"
-        if finished.is_file():
-            return {name: folder / f"{name}.flac" for name in yaml.safe_load(finished.read_text())}
+        if finished.is_file() and (names := _listed(finished)):
+            for name in names:
+                inside(cache, f"{key}/{name}.flac", f"stem {name}")
+            return {name: folder / f"{name}.flac" for name in names}
         level = _level(path, min_s, max_s)
         if self._model is None:
             self._model = load_model(self.name, self.repo)
-        stems = {name: folder / f"{name}.flac" for name in self._model.sources}
+        stems = {name: place(folder, f"{name}.flac") for name in self._model.sources}
         with contextlib.ExitStack() as stack:
             writers = [
                 stack.enter_context(flac_writer(stem, 2, SAMPLE_RATE_HZ)) for stem in stems.values()
@@ -124,6 +127,17 @@ class Separator:
         # No random shifts: the same recording gives the same stems.
         stems = apply_model(self._model, mix[None], shifts=0, split=True, device=device)[0]
         return stems.cpu().numpy() * deviation
+
+
+def _listed(finished: Path) -> list[str]:
+    """Return the stems that a list names; none if it is not what this module writes."""
+    try:
+        names = yaml.safe_load(finished.read_text("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return []
+    if not isinstance(names, list) or not all(map(is_plain_name, names)):
+        return []
+    return names
 
 
 def load_model(name: str, repo: Path | None) -> Any:

@@ -20,10 +20,11 @@ from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
 from mashnet.data.mashupdb import ANNOTATED
-from mashnet.errors import AudioError
+from mashnet.errors import AudioError, DatabaseError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
+from mashnet.storage.places import inside, is_plain_name, place
 
 SAMPLE_RATE_HZ = 44100
 # Part of the cache's keys: another number makes all songs be cut and written again.
@@ -67,7 +68,7 @@ class Task:
             song["known"].pop("sections")
         settings = [self.min_s, self.max_s, self.split]
         key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
-        return self.out / "cache" / "songs" / f"{key}.json"
+        return place(self.out, "cache", "songs", f"{key}.json")
 
 
 class _UnusableError(Exception):
@@ -108,11 +109,25 @@ def process_died(task: Task) -> dict[str, Any]:
 def _finished(task: Task) -> dict[str, Any] | None:
     try:
         rows: dict[str, Any] = json.loads(task.record.read_text("utf-8"))
-        whole = all((task.out / stem["path"]).is_file() for stem in rows["stems"])
+        whole = _are_of(task, rows) and all(
+            inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"]
+        )
+    except DatabaseError:
+        return None  # the record is a stranger's
     except (OSError, ValueError, KeyError, TypeError):
         return None
     # Songs that were done before there were sections have none of them.
     return {"sections": [], **rows} if whole else None
+
+
+def _are_of(task: Task, rows: dict[str, Any]) -> bool:
+    """Return whether the clips and stems of a record have names that this module gives."""
+    clips = {row["clip_id"] for row in rows["clips"]}
+    return (
+        all(row["song_id"] == task.song_id for row in rows["clips"])
+        and all(row["clip_id"] in clips for row in [*rows["stems"], *rows.get("sections", [])])
+        and all(is_plain_name(name) for name in [*clips, *(r["stem_id"] for r in rows["stems"])])
+    )
 
 
 def _fill(task: Task, rows: dict[str, Any]) -> None:
@@ -124,7 +139,7 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
             "clips", f"lasts {duration_s:.1f} s, less than clip.min_s={task.min_s:g}"
         )
     mix = mono_mix(audio)
-    estimated = cached_annotation(task.out / ANALYSES, mix, SAMPLE_RATE_HZ)
+    estimated = cached_annotation(place(task.out, ANALYSES), mix, SAMPLE_RATE_HZ)
     annotation = with_known(estimated, song.known, duration_s)
     rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
     for part in song.parts or (Section(0.0, duration_s, ""),):
@@ -260,15 +275,15 @@ def _write_clip(
         names[name] += 1
         if names[name] > 1:
             name = f"{name}.{names[name]}"
-        path = f"audio/{clip_id}/{name}.flac"
-        write_flac(task.out / path, part, SAMPLE_RATE_HZ)
+        path = place(task.out, "audio", clip_id, f"{name}.flac")
+        write_flac(path, part, SAMPLE_RATE_HZ)
         rows["stems"].append(
             {
                 "clip_id": clip_id,
                 "stem_id": content_id(clip_id, digest, seen[digest]),
                 "role": role,
                 "label": stem.label,
-                "path": path,
+                "path": path.relative_to(task.out).as_posix(),
                 "rms_db": round(rms_db(part), 2),
                 "active_ratio": round(active, 4),
             }

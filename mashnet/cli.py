@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 from mashnet.config_folder import CONFIGS as CONFIGS
@@ -26,8 +27,6 @@ with ending_in_one_line("nothing was begun"):
 # Runs name their own folders; Hydra must neither make any nor leave the user's directory.
 _QUIET = (
     "hydra.run.dir=.",
-    # -m writes multirun.yaml wherever it is told to.
-    f"hydra.sweep.dir={Path(tempfile.gettempdir()) / 'mashnet-multirun'}",
     "hydra.sweep.subdir=.",
     "hydra.output_subdir=null",
     "hydra.job.chdir=false",
@@ -132,11 +131,27 @@ def entry_point(
             given = {argument.split("=", 1)[0] for argument in arguments}
             sys.argv += [setting for setting in _QUIET if setting.split("=", 1)[0] not in given]
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-            program()
+            with _sweep_folder(given):
+                program()
 
         return run
 
     return decorate
+
+
+@contextlib.contextmanager
+def _sweep_folder(given: Container[str]) -> Iterator[None]:
+    """Give `-m` a folder of its own for multirun.yaml, which nobody asked for.
+
+    Its name is not known before: in a folder that all users of a machine share, another could have
+    put a link there.
+    """
+    if "hydra.sweep.dir" in given or not any(a.startswith(("-", "hydra.mode")) for a in sys.argv):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="mashnet-multirun.") as folder:
+        sys.argv.append(f"hydra.sweep.dir={folder}")
+        yield
 
 
 def compose(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) -> DictConfig:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mashnet.storage.being_written import (
@@ -20,6 +20,7 @@ from mashnet.storage.being_written import (
     require_room,
     writing,
 )
+from mashnet.storage.places import place
 from mashnet.storage.store_path import StorePath
 from mashnet.storage.uploads import remove_abandoned, uploaded
 
@@ -125,8 +126,19 @@ def remove_leftovers(root: Path, *, below: bool = True) -> int:
     return sum(remove_if_left(path) for path in found if path.is_file())
 
 
-def remove_folder(folder: Path) -> None:
-    """Delete a folder and what lies in it; nothing happens if it is not there."""
+def remove_folder(root: Path, *names: str | PurePath) -> None:
+    """Delete a folder and what lies in it; nothing happens if it is not there.
+
+    Args:
+        root: the folder of the user's that it lies in; no link is followed from there.
+        names: the steps from there, as `place` takes them.
+
+    Raises:
+        DatabaseError: if a name is none, or there is a symbolic link on the way.
+    """
+    if not names:
+        raise ValueError("the root itself is never deleted")
+    folder = place(root, *names)
     if isinstance(folder, StorePath):
         for path in folder.rglob("*"):
             path.unlink(missing_ok=True)

@@ -82,6 +82,7 @@ def retrieve(
     rows = []
     for rank, (stem_id, score) in enumerate(stems.search(query, top), start=1):
         stem, clip = database.stem_rows[stem_id], database.clip_of(stem_id)
+        database.audio_path(stem_id)  # refuses a path that leads elsewhere
         rows.append(
             {
                 "rank": rank,

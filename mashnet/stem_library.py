@@ -73,7 +73,7 @@ class StemLibrary:
         self.unusable: dict[str, str] = {}
         self._encode = encode or self._encode_here
         self._stems = {self._key(stem_id): stem_id for stem_id in self.database.stem_rows}
-        folder = self.database.root / "cache" / "embeddings" / model_id(scorer, model)
+        folder = self.database.place("cache", "embeddings", model_id(scorer, model))
         self.blocks = EmbeddingStore(folder).update(
             list(self._stems), self._encode_all, label=f"{scorer.name}: {root}"
         )

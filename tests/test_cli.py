@@ -102,6 +102,22 @@ def test_a_program_refuses_in_one_line_and_with_status_two(tmp_path: Path) -> No
     assert "is not a MashupDB" in result.stderr
 
 
+def test_several_jobs_write_to_no_folder_that_another_user_could_have_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-m` makes hydra write multirun.yaml somewhere; its place must not be known before."""
+    shared, mine = tmp_path / "tmp", tmp_path / "mine"
+    shared.mkdir()
+    mine.mkdir()
+    (shared / "mashnet-multirun").symlink_to(mine)
+    monkeypatch.setenv("TMPDIR", str(shared))
+    nowhere = tmp_path / "nowhere"
+    result = run("-m", "data_pipelines.mixes", "-m", f"db={nowhere}", "seed=1,2")
+    assert result.returncode == 2 and "is not a MashupDB" in result.stderr
+    assert not list(mine.iterdir())
+    assert [path.name for path in shared.iterdir()] == ["mashnet-multirun"]
+
+
 def test_what_must_be_given_is_named() -> None:
     result = run("-m", "mashnet.export", "out=x")
     assert result.returncode == 2

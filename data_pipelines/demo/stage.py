@@ -25,7 +25,7 @@ from mashnet.audio.io import write_flac
 from mashnet.cli import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
-from mashnet.errors import ConfigError, MashnetError, require_one_of
+from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.execution.executor import DIED
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import (
@@ -36,6 +36,7 @@ from mashnet.files import (
     write_json,
 )
 from mashnet.storage.paths import file_sizes, root_of
+from mashnet.storage.places import inside, is_plain_name, place
 
 CONFIG_DIR = CONFIGS / "pipeline"
 ARTIST = "The Demo Band"
@@ -47,6 +48,7 @@ def make(config: DictConfig) -> MashupDB:
 
     Raises:
         ConfigError: if count or workers is out of range, or there is no such form.
+        DatabaseError: if another stage made the database that is there.
     """
     require_one_of("form", config.form, ("short", "whole"))
     if config.count < 1:
@@ -54,6 +56,11 @@ def make(config: DictConfig) -> MashupDB:
     if config.workers < 0:
         raise ConfigError(f"workers={config.workers} must be 0 (one per core) or more")
     root = root_of(config.out)
+    if (root / "manifest.json").is_file() and "demo" not in MashupDB(root).manifest:
+        raise DatabaseError(
+            f"{root} is a database, but none of the demo corpus; it would be overwritten. Name "
+            "another folder"
+        )
     root.mkdir(parents=True, exist_ok=True)
     remove_leftovers(root)
     generator = generator_digest()
@@ -94,16 +101,19 @@ def generator_digest() -> str:
 def _finished_songs(root: Path, origin: dict[str, Any]) -> dict[int, dict[str, Any]]:
     """Return the annotations of finished songs by index; remove those of an older band."""
     finished = {}
-    for path in sorted((root / "annotations").glob("*.json")):
+    for path in sorted(place(root, "annotations").glob("*.json")):
         try:
             annotation = json.loads(path.read_text("utf-8"))
             made_from = annotation["made_from"]
-            stems = [root / row["path"] for row in annotation["stems"]]
-        except (ValueError, KeyError, TypeError):
+            clip_id = annotation["clip"]["clip_id"]
+            stems = [inside(root, row["path"], "a stem") for row in annotation["stems"]]
+            if clip_id != path.stem or not is_plain_name(clip_id):
+                raise ValueError("it is of another song")
+        except (ValueError, KeyError, TypeError, DatabaseError):
             continue  # damaged: the song is made again, and this file with it
         if made_from["generator"] != origin["generator"]:
             path.unlink()
-            remove_folder(root / "audio" / path.stem)
+            remove_folder(root, "audio", path.stem)
         elif made_from.items() >= origin.items() and all(stem.is_file() for stem in stems):
             finished[made_from["index"]] = annotation
     return finished
@@ -139,7 +149,8 @@ def make_song(root: Path, origin: dict[str, Any], index: int) -> dict[str, Any]:
     clip_id = content_id("clip", *stem_ids.values())
     folder = f"audio/{clip_id}"
     for name, audio in song.stems.items():
-        write_flac(root / folder / f"{name}.flac", audio[None], song.sample_rate)
+        path = place(root, "audio", clip_id, f"{name}.flac")
+        write_flac(path, audio[None], song.sample_rate)
     annotation = {
         "made_from": {**origin, "index": index},
         "style": song.style,
@@ -177,7 +188,7 @@ def make_song(root: Path, origin: dict[str, Any], index: int) -> dict[str, Any]:
             for name in song.stems
         ],
     }
-    write_json(root / "annotations" / f"{clip_id}.json", annotation)
+    write_json(place(root, "annotations", f"{clip_id}.json"), annotation)
     return annotation
 
 
@@ -196,6 +207,13 @@ def _write_tables(
     database: MashupDB, config: DictConfig, generator: str, songs: list[dict[str, Any]]
 ) -> None:
     """Write tables and manifest, unless they say all this already."""
+    with database.changing():
+        _write_what_differs(database, config, generator, songs)
+
+
+def _write_what_differs(
+    database: MashupDB, config: DictConfig, generator: str, songs: list[dict[str, Any]]
+) -> None:
     existed = (database.root / "manifest.json").is_file()
     clips = [song["clip"] for song in songs]
     stems = [stem for song in songs for stem in song["stems"]]
@@ -212,8 +230,8 @@ def _write_tables(
     settings = {"seed": config.seed, "count": config.count, "form": config.form}
     entries = {
         "demo": {"config": settings, "generator": generator},
-        "counts": {**database.manifest.get("counts", {}), **counts} if existed else counts,
-        "tools": {**database.manifest.get("tools", {}), **versions} if existed else versions,
+        "counts": {**(database.entry("counts") or {}), **counts} if existed else counts,
+        "tools": {**(database.entry("tools") or {}), **versions} if existed else versions,
     }
     if existed and all(database.manifest.get(k) == v for k, v in entries.items()):
         return

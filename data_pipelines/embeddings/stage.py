@@ -51,9 +51,10 @@ def make(config: DictConfig) -> StemLibrary:
             reject_row(f"{database.stem_rows[stem_id]['path']}", "embeddings", reason)
             for stem_id, reason in sorted(library.unusable.items())
         ]
-        others = database.rejects.filter(pl.col("stage") != "embeddings")
-        if rejects or len(others) < len(database.rejects):
-            database.write_table("rejects", [*others.to_dicts(), *rejects])
+        with database.changing():
+            others = database.rejects.filter(pl.col("stage") != "embeddings")
+            if rejects or len(others) < len(database.rejects):
+                database.write_table("rejects", [*others.to_dicts(), *rejects])
     except OSError as error:
         raise MashnetError(f"{error.filename or config.db}: {error.strerror or error}") from error
     print(

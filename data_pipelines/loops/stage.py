@@ -43,6 +43,7 @@ from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.errors import (
     AudioError,
     ConfigError,
+    DatabaseError,
     MashnetError,
     disk_error,
     require_one_of,
@@ -50,6 +51,7 @@ from mashnet.errors import (
 from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
+from mashnet.storage.places import is_plain_name, place
 
 # Part of the ids: another number makes all loops be found and written again.
 LOOPS_VERSION = 1
@@ -79,6 +81,7 @@ class Task:
     clip: Mapping[str, Any]  # a row of clips.parquet
     stems: tuple[tuple[Mapping[str, Any], Path], ...]  # rows of stems.parquet, where they lie
     settings: Settings
+    refused: str = ""  # why its stems cannot be used
 
     @property
     def key(self) -> str:
@@ -91,7 +94,7 @@ class Task:
     @property
     def record(self) -> Path:
         """Where the finished clip's rows are kept."""
-        return self.root / RECORDS / f"{self.key}.json"
+        return place(self.root, RECORDS, f"{self.key}.json")
 
 
 def make_loops(task: Task) -> Row:
@@ -104,9 +107,11 @@ def make_loops(task: Task) -> Row:
     Raises:
         OSError: if the database cannot be written to (never for a bad input).
     """
+    if task.refused:  # not kept: the table may be put right
+        return {"loops": [], "pairs": [], "reject": task.refused, "done": False}
     try:
         done: Row = json.loads(task.record.read_text("utf-8"))
-        if all((task.root / row["path"]).is_file() for row in done["loops"]):
+        if all(_is_there(task, row) for row in done["loops"]):
             return {**done, "done": True}
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -126,6 +131,15 @@ def make_loops(task: Task) -> Row:
         rows["pairs"] = [[ids[one], ids[other]] for one, other in pairs]
     write_json(task.record, rows)
     return {**rows, "done": False}
+
+
+def _is_there(task: Task, row: Row) -> bool:
+    """Return whether a loop of a record, which may be a stranger's, lies where loops lie."""
+    if not is_plain_name(row["loop_id"]):
+        return False
+    path = place(task.root, AUDIO, f"{row['loop_id']}.flac")
+    named = path.relative_to(task.root).as_posix()
+    return row["path"] == named and row["clip_id"] == task.clip["clip_id"] and path.is_file()
 
 
 def process_died(task: Task) -> Row:
@@ -164,16 +178,16 @@ def _loops_of(task: Task) -> list[Loop]:
 def _written(task: Task, index: int, loop: Loop) -> Row:
     """Write a loop's sound; return its row."""
     loop_id = content_id("loop", task.key, index)
-    path = AUDIO / f"{loop_id}.flac"
+    path = place(task.root, AUDIO, f"{loop_id}.flac")
     peak = float(np.abs(loop.samples).max())
     gain = np.float32(_PEAK / peak if peak > 1 else 1.0)
-    write_flac(task.root / path, gain * loop.samples[None], SAMPLE_RATE)
+    write_flac(path, gain * loop.samples[None], SAMPLE_RATE)
     return {
         "loop_id": loop_id,
         "clip_id": task.clip["clip_id"],
         "bar": loop.bar,
         "kind": loop.kind,
-        "path": path.as_posix(),
+        "path": path.relative_to(task.root).as_posix(),
         "snr_db": round(loop.snr_db, 2),
         "hash": loop.hash,
         "layout": [round(float(strength), 6) for strength in loop.layout],
@@ -198,15 +212,19 @@ def make(config: DictConfig) -> MashupDB:
     stems = database.stems.partition_by("clip_id", as_dict=True)
     for clip in database.clips.iter_rows(named=True):
         rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-        parts = tuple((row, database.audio_path(row["stem_id"])) for row in rows)
-        tasks.append(Task(root, clip, parts, settings))
+        try:
+            parts = tuple((row, database.audio_path(row["stem_id"])) for row in rows)
+            tasks.append(Task(root, clip, parts, settings))
+        except DatabaseError as error:
+            tasks.append(Task(root, clip, (), settings, refused=str(error)))
     try:
         remove_leftovers(root, below=False)
         for folder in (AUDIO, RECORDS):
-            remove_leftovers(root / folder)
+            remove_leftovers(database.place(folder))
         results = executor.run(make_loops, tasks, label="clips", unit="clip", died=process_died)
-        _write(database, tasks, results)
-        database.update_manifest(loops=OmegaConf.to_container(config.loops, resolve=True))
+        with database.changing():
+            _write(database, tasks, results)
+            database.update_manifest(loops=OmegaConf.to_container(config.loops, resolve=True))
     except OSError as error:
         raise disk_error(error, root) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
@@ -266,7 +284,7 @@ def _write(database: MashupDB, tasks: list[Task], results: list[Row]) -> None:
     database.write_table("loops", loops)
     database.write_table("pairs", [*pairs, *kept.to_dicts()])
     named = {row["path"] for row in loops}
-    for path in (database.root / AUDIO).glob("*.flac"):
+    for path in database.place(AUDIO).glob("*.flac"):
         if path.relative_to(database.root).as_posix() not in named:
             path.unlink(missing_ok=True)
 

@@ -59,7 +59,9 @@ def build(config: DictConfig) -> MashupDB:
                 songs.append(item)
         tasks = _tasks(songs, config, rejects)
         results = executor.run(make_clips, tasks, label="songs", died=process_died)
-        database = _write(config, tasks, results, rejects)
+        database = MashupDB(config.out)
+        with database.changing():
+            _write(database, config, tasks, results, rejects)
     except OSError as error:
         raise disk_error(error, out) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
@@ -113,10 +115,13 @@ def _split(song: RawSong, shares: DictConfig) -> str:
 
 
 def _write(
-    config: DictConfig, tasks: list[Task], results: list[Row], rejects: list[Row]
-) -> MashupDB:
+    database: MashupDB,
+    config: DictConfig,
+    tasks: list[Task],
+    results: list[Row],
+    rejects: list[Row],
+) -> None:
     """Write tables and manifest; remove the audio of clips that are no longer in them."""
-    database = MashupDB(config.out)
     clips: list[Row] = []
     stems: list[Row] = []
     sections: list[Row] = []
@@ -147,7 +152,7 @@ def _write(
     database.write_table("sections", [*sections, *_found_sections(database, clips, sections)])
     database.write_table("clips", clips)
     for clip_id in made - {row["clip_id"] for row in clips}:
-        remove_folder(database.root / "audio" / clip_id)
+        remove_folder(database.root, "audio", clip_id)
     database.update_manifest(
         mashupdb={"config": _kept(config)},
         counts={
@@ -160,7 +165,6 @@ def _write(
         tools={"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _TOOLS},
     )
-    return database
 
 
 def _kept(config: DictConfig) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def _earlier_clips(database: MashupDB) -> set[str]:
 
 
 def _summary(database: MashupDB, already: int, seconds: float) -> None:
-    counts = database.manifest["counts"]
+    counts = database.entry("counts") or {}
     print(
         f"{counts['songs']} songs, {counts['clips']} clips, {counts['stems']} stems "
         f"({counts['duration_s'] / 60:.1f} min of music) in {database.root} after "

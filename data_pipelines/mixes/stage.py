@@ -70,15 +70,17 @@ def make(config: DictConfig) -> None:
             f"{len(clips)} are usable{f' ({why})' if why else ''}; of these {roles}. A mix needs "
             "a vocal and, of the same clip or of other songs in its split, the other two roles"
         )
-    _write(database, recipes, controlled)
     passing = ("db", "render", "workers", "executor")  # decide nothing about the mixes
     kept = {k: v for k, v in settings.items() if k not in passing}
-    if database.manifest.get("mixes") != kept:
-        database.update_manifest(mixes=kept)
+    with database.changing():
+        _write(database, recipes, controlled)
+        if database.manifest.get("mixes") != kept:
+            database.update_manifest(mixes=kept)
     if settings["render"]:
         setting = f"artefact_control={str(controlled).lower()}"
         recipes = _rendered(database, recipes, setting, executor)
-        _write(database, recipes, controlled)
+        with database.changing():
+            _write(database, recipes, controlled)
     print(f"{len(clips)} clips can be mixed{f'; left out: {why}' if why else ''}")
     counts = Counter((recipe.split, recipe.condition) for recipe in recipes)
     for (split, condition), count in sorted(counts.items()):
@@ -127,9 +129,10 @@ def _rendered(
         if not lost:
             usable.append(recipe)
     ours = (pl.col("stage") == "mixes") & pl.col("input").str.ends_with(f"{setting})")
-    others = database.rejects.filter(~ours)
-    if rejects or len(others) < len(database.rejects):
-        database.write_table("rejects", [*others.to_dicts(), *rejects.values()])
+    with database.changing():
+        others = database.rejects.filter(~ours)
+        if rejects or len(others) < len(database.rejects):
+            database.write_table("rejects", [*others.to_dicts(), *rejects.values()])
     if rejects:
         print(
             f"{len(recipes) - len(usable)} mixes left out, {len(rejects)} parts cannot be "

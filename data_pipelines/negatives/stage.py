@@ -47,7 +47,7 @@ def make(config: DictConfig) -> None:
             f"python -m data_pipelines.loops db={database.root}"
         )
     remove_leftovers(database.root, below=False)
-    remove_leftovers(database.root / "cache" / "loop_mels")  # of a training run that was killed
+    remove_leftovers(database.place("cache", "loop_mels"))  # of a training run that was killed
     sounds = _sounds(database)
     rows: list[Row] = []
     refused: list[Row] = []
@@ -64,9 +64,15 @@ def make(config: DictConfig) -> None:
                     rows.append(drawn)
     if not rows:
         raise MashnetError(f"{database.root}: no negative can be made: {refused[0]['reason']}")
-    _write(database, strategies, rows, refused)
-    seeds = database.manifest.get("negatives", {}) | dict.fromkeys(strategies, int(config.seed))
-    database.update_manifest(negatives=seeds)
+    with database.changing():
+        if not database.pairs.filter(pl.col("strategy") == POSITIVE).equals(positives):
+            raise DatabaseError(
+                f"{database.root}: its loops were made anew while this ran; run the same command "
+                "again"
+            )
+        _write(database, strategies, rows, refused)
+        seeds = (database.entry("negatives") or {}) | dict.fromkeys(strategies, int(config.seed))
+        database.update_manifest(negatives=seeds)
     _summary(database, len(positives), rows, refused)
 
 

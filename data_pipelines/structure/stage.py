@@ -28,11 +28,12 @@ from data_pipelines.song_clips import reject_row
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.cli import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
-from mashnet.errors import AudioError, MashnetError, disk_error
+from mashnet.errors import AudioError, DatabaseError, MashnetError, disk_error
 from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
 from mashnet.music.sections import LABELS, Section, sections_within
+from mashnet.storage.places import place
 
 # Part of the cache's keys: another number makes all songs be looked at again.
 STRUCTURE_VERSION = 2
@@ -50,13 +51,14 @@ class Task:
     root: Path
     clips: tuple[Mapping[str, Any], ...]
     stems: tuple[tuple[tuple[Mapping[str, Any], Path], ...], ...]
+    refused: str = ""  # why its stems cannot be used
 
     @property
     def record(self) -> Path:
         """Where the finished song is kept; another annotation of beats is another file."""
         clips = [[c["clip_id"], c["beats"], c["downbeats"], c["duration_s"]] for c in self.clips]
         stems = [[[row["stem_id"], row["role"]] for row, _ in clip] for clip in self.stems]
-        return self.root / RECORDS / f"{content_id(clips, stems, STRUCTURE_VERSION)}.json"
+        return place(self.root, RECORDS, f"{content_id(clips, stems, STRUCTURE_VERSION)}.json")
 
 
 def estimate(task: Task) -> Row:
@@ -69,6 +71,12 @@ def estimate(task: Task) -> Row:
     Raises:
         OSError: if the database cannot be written to (never for a bad input).
     """
+    if task.refused:  # not kept: the table may be put right
+        return {
+            "sections": [],
+            "rejects": {clip["clip_id"]: task.refused for clip in task.clips},
+            "done": False,
+        }
     try:
         done: Row = json.loads(task.record.read_text("utf-8"))
         return {"sections": done["sections"], "rejects": done["rejects"], "done": True}
@@ -144,10 +152,11 @@ def make(config: DictConfig) -> MashupDB:
         given, problems = read_folder(Path(config.all_in_one), map(_named, tasks))
     try:
         remove_leftovers(root, below=False)
-        remove_leftovers(root / RECORDS)
+        remove_leftovers(database.place(RECORDS))
         results = executor.run(estimate, tasks, label="songs", died=process_died)
-        estimated = _write(database, tasks, results, given, problems)
-        database.update_manifest(structure={"all_in_one": config.all_in_one})
+        with database.changing():
+            estimated = _write(database, tasks, results, given, problems)
+            database.update_manifest(structure={"all_in_one": config.all_in_one})
     except OSError as error:
         raise disk_error(error, root) from error
     _summary(database, sum(result["done"] for result in results), time.monotonic() - began)
@@ -164,10 +173,14 @@ def _tasks(database: MashupDB) -> list[Task]:
     tasks = []
     for clips in songs.values():
         parts = []
+        refused = ""
         for clip in clips:
             rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-            parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
-        tasks.append(Task(database.root, tuple(clips), tuple(parts)))
+            try:
+                parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
+            except DatabaseError as error:
+                refused = refused or str(error)
+        tasks.append(Task(database.root, tuple(clips), tuple(parts), refused))
     return tasks
 
 

@@ -14,6 +14,7 @@ from mashnet.data.parts import Part
 from mashnet.files import content_id, remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import missing
+from mashnet.storage.places import place
 
 
 class FeatureStore:
@@ -24,7 +25,7 @@ class FeatureStore:
 
     def __init__(self, root: Path, frontend: MixFrontend) -> None:
         """Keep the features under `root`, one folder per frontend."""
-        self.folder = root / frontend.frontend_id
+        self.folder = place(root, frontend.frontend_id)
         self.frontend = frontend
 
     @staticmethod
@@ -34,7 +35,11 @@ class FeatureStore:
 
     def path(self, feature_id: str) -> Path:
         """Return where a feature lies or would lie."""
-        return self.folder / feature_id[:2] / f"{feature_id}.npy"
+        return self.folder.joinpath(*self._names(feature_id))
+
+    @staticmethod
+    def _names(feature_id: str) -> tuple[str, str]:
+        return feature_id[:2], f"{feature_id}.npy"
 
     def build(self, wanted: Mapping[str, Sequence[Part]], device: str = "cpu") -> int:
         """Compute the features that are not there yet; return how many were computed.
@@ -52,7 +57,8 @@ class FeatureStore:
             absent.items(), desc="log-mels", unit="part", disable=None if absent else True
         ):
             mel = self.frontend.log_mel_of(parts, device).to(torch.float16).cpu().numpy()
-            with written_atomically(self.path(key)) as temporary:
+            target = place(self.folder, *self._names(key))
+            with written_atomically(target) as temporary:
                 np.save(temporary, mel)
         return len(absent)
 

@@ -1,10 +1,10 @@
-"""What a stranger's database may ask for: bounds on its tables, and no way out of its folder."""
+"""What a stranger's database may ask for: bounds on its tables."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
@@ -54,25 +54,3 @@ def require_short_texts(frame: pl.DataFrame, path: Path) -> None:
         longest = frame[name].str.len_bytes().max() if frame[name].dtype == pl.String else 0
         if isinstance(longest, int) and longest > _LONGEST_TEXT:
             raise DatabaseError(f"{path} is damaged: a text of {name} has {longest} bytes")
-
-
-def inside(root: Path, path: Any, what: str) -> Path:
-    """Return the file of a database that a row names, symbolic links followed.
-
-    Args:
-        root: of the database.
-        path: from there, as the row has it.
-        what: whose path it is, for messages.
-
-    Raises:
-        DatabaseError: if it leads elsewhere, or nowhere.
-    """
-    shown = str(path)[:100]
-    try:
-        found = (root / path).resolve()
-        within = found.is_relative_to(root.resolve())
-    except (TypeError, ValueError, OSError, RuntimeError) as error:
-        raise DatabaseError(f"{root}: the path of {what} is none: {shown!r}") from error
-    if not within:
-        raise DatabaseError(f"{root}: the path of {what} leaves its folder: {shown!r}")
-    return found

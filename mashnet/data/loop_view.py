@@ -104,7 +104,7 @@ class LoopData:
         self.num_workers = num_workers
         self.device = device
         self.share = share
-        self.store = PackedMels(self.database.root / "cache" / "loop_mels", frontend)
+        self.store = PackedMels(self.database.place("cache", "loop_mels"), frontend)
         self._loops = {row["loop_id"]: row for row in self.database.loops.iter_rows(named=True)}
         for split in ("train", "val"):
             self._require_pairs(split)

@@ -28,9 +28,9 @@ import torch
 
 from mashnet.audio.io import read_audio
 from mashnet.audio.spectrogram import LogMel
-from mashnet.data.limits import inside
 from mashnet.errors import AudioError
 from mashnet.files import content_id, file_digest
+from mashnet.storage.places import inside
 
 if TYPE_CHECKING:
     from mashnet.data.mashupdb import MashupDB

@@ -6,10 +6,11 @@ database's root, with forward slashes; ids are content hashes (`mashnet.files.co
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import polars as pl
@@ -17,20 +18,24 @@ import polars as pl
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.data.limits import (
     MOST_MANIFEST_BYTES,
-    inside,
     require_bounded_table,
     require_short_texts,
 )
 from mashnet.data.roles import ROLES as ROLES
+from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import write_json, written_atomically
 from mashnet.music.sections import Section
+from mashnet.storage.one_at_a_time import one_at_a_time
 from mashnet.storage.paths import file_sizes, is_local, root_of
+from mashnet.storage.places import inside, place
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
 ANNOTATED = "annotated"  # the origin of sections that a source knew
 CONDITIONS = ("original", "matched", "unmatched_key", "unmatched_tempo", "unmatched_key_tempo")
+
+_READ_FIRST = {"clips", "stems"}  # what a stage computes from: the rows that it writes are of these
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "clips": {
@@ -130,6 +135,7 @@ class MashupDB:
         """
         self.root = root_of(root)
         self._tables: dict[str, pl.DataFrame] = {}
+        self._changing = 0  # how many blocks of `changing` are open
 
     @classmethod
     def open(cls, root: str | Path) -> MashupDB:
@@ -169,19 +175,74 @@ class MashupDB:
             raise DatabaseError(f"{path} does not hold a JSON object")
         return value
 
+    def entry(self, name: str) -> dict[str, Any] | None:
+        """Return what a stage wrote into the manifest under its name; None if there is nothing.
+
+        Raises:
+            DatabaseError: if the manifest cannot be read, or the entry is no object.
+        """
+        found = self.manifest.get(name)
+        if found is not None and not isinstance(found, dict):
+            kind = type(found).__name__
+            raise DatabaseError(
+                f"{self.root / 'manifest.json'}: its entry '{name}' is damaged, expected an object "
+                f"and got {kind}. Run the stage that writes it again"
+            )
+        return found
+
     def update_manifest(self, **entries: Any) -> None:
-        """Merge entries into manifest.json (created if absent), keeping the others."""
+        """Merge entries into manifest.json (created if absent), keeping what others wrote.
+
+        Raises:
+            DatabaseError: as `changing`, or if the manifest cannot be read.
+            OSError: if the disk is full or must not be written to.
+        """
         path = self.root / "manifest.json"
-        current = self.manifest if path.is_file() else {}
-        merged = {**current, "schema_version": SCHEMA_VERSION, **entries}
-        write_json(path, merged)
-        self.__dict__["manifest"] = merged
+        with self.changing():
+            current = self.manifest if path.is_file() else {}
+            merged = {**current, "schema_version": SCHEMA_VERSION, **entries}
+            write_json(path, merged)
+            self.__dict__["manifest"] = merged
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Change tables or the manifest by what they hold: nobody else does so in this block.
+
+        When it begins they are as they are on the disk now: whatever another stage wrote since
+        they were read is seen, and kept.
+
+        Raises:
+            DatabaseError: if the clips or stems are others than those that were read, or another
+                program has been changing the database for ten minutes.
+        """
+        with contextlib.ExitStack() as stack:
+            if not self._changing:
+                stack.enter_context(one_at_a_time(self.root))
+                self._read_anew()
+            self._changing += 1
+            try:
+                yield
+            finally:
+                self._changing -= 1
+
+    def _read_anew(self) -> None:
+        """Forget what was read, except what must not have changed meanwhile."""
+        before, self._tables = self._tables, {}
+        for name in ("manifest", "_sections_by_clip"):
+            self.__dict__.pop(name, None)
+        for name in _READ_FIRST & before.keys():
+            if not self.table(name).equals(before[name]):
+                raise DatabaseError(
+                    f"{self.root} was built anew while this ran; run the same command again"
+                )
+            self._tables[name] = before[name]
 
     def table(self, name: str) -> pl.DataFrame:
         """Return a table with exactly the columns of `SCHEMAS[name]`; empty if not yet written.
 
         Raises:
-            DatabaseError: if the file is damaged or a column is missing or of another type.
+            DatabaseError: if the file is damaged, a column is missing or of another type, or a
+                value is none that can be used (see `mashnet.data.table_values`).
         """
         if name not in self._tables:
             path = self.root / f"{name}.parquet"
@@ -194,7 +255,7 @@ class MashupDB:
                     pl.col(column).cast(dtype) for column, dtype in schema.items()
                 )
                 require_short_texts(frame, path)
-                self._tables[name] = frame
+                self._tables[name] = checked(frame, name, path)
             except (OSError, pl.exceptions.PolarsError) as error:
                 reason = " ".join(str(error).split())[:300]
                 raise DatabaseError(
@@ -206,6 +267,7 @@ class MashupDB:
         """Replace a table, atomically; rows are put into the schema's columns and types.
 
         Raises:
+            DatabaseError: if a value is none that `table` would read.
             MashnetError: if polars cannot write it.
             OSError: if the disk is full or must not be written to.
         """
@@ -215,8 +277,10 @@ class MashupDB:
             if isinstance(rows, pl.DataFrame)
             else pl.DataFrame(rows, schema=schema)
         )
+        path = self.root / f"{name}.parquet"
+        frame = checked(frame, name, path)
         try:
-            with written_atomically(self.root / f"{name}.parquet") as temporary:
+            with written_atomically(path) as temporary:
                 frame.write_parquet(temporary)
         except pl.exceptions.PolarsError as error:  # how polars reports a disk that fails
             reason = " ".join(str(error).split())
@@ -225,6 +289,14 @@ class MashupDB:
         for derived in ("stem_rows", "clip_rows", "sounding_stems", "_sections_by_clip"):
             self.__dict__.pop(derived, None)
         return frame
+
+    def place(self, *names: str | PurePath) -> Path:
+        """Return where something of the database is written or deleted; see `places.place`.
+
+        Raises:
+            DatabaseError: if a name is none, or there is a symbolic link on the way.
+        """
+        return place(self.root, *names)
 
     @property
     def clips(self) -> pl.DataFrame:

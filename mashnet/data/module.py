@@ -77,7 +77,7 @@ class MixData(lightning.LightningDataModule):
         self.num_workers = num_workers
         self.device = device
         self.share = share
-        features = self.database.root / "cache" / "log_mels"
+        features = self.database.place("cache", "log_mels")
         self.store = FeatureStore(features, frontend)
         self.train_store = self.store
         self.transposition: MelTransposition | None = None

@@ -18,6 +18,7 @@ from mashnet.data.parts import Part
 from mashnet.files import content_id, remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local, missing
+from mashnet.storage.places import place
 
 Sounds = Sequence[Part]  # heard together: one loop, or two
 
@@ -60,7 +61,7 @@ class PackedMels:
 
     def __init__(self, root: Path, frontend: LoopFrontend) -> None:
         """Keep the files under `root`, one folder per frontend."""
-        self.folder = root / frontend.frontend_id
+        self.folder = place(root, frontend.frontend_id)
         self.frontend = frontend
 
     def pack(
@@ -78,8 +79,8 @@ class PackedMels:
         """
         key = content_id("packed", [[part.part_id for part in parts] for parts in sounds])
         if not is_local(self.folder):
-            return self._sharded(self.folder / key, sounds, label=label, device=device)
-        path = self.folder / f"{key}.npy"
+            return self._sharded(place(self.folder, key), sounds, label=label, device=device)
+        path = place(self.folder, f"{key}.npy")
         if not path.is_file():
             remove_leftovers(self.folder)
             with tqdm(total=len(sounds), desc=label, unit="loop", disable=None) as bar:

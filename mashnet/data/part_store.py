@@ -16,14 +16,16 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import Part
 from mashnet.data.recipes import Recipe
 from mashnet.data.rendering import UNMOVED, Displacement, RenderedPart, rendered_part
-from mashnet.errors import AudioError, MashnetError, StorageError
+from mashnet.errors import AudioError, DatabaseError, MashnetError, StorageError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
 from mashnet.storage.paths import missing
+from mashnet.storage.places import place
 
 # FLAC ends at ±1; sums of stems and stretched peaks reach beyond. A quarter leaves 84 dB.
 STORED_GAIN = 0.25
+DEFAULT_RATE = 22_050  # Hz, of data_pipelines.mixes
 _GROUP = 4  # parts that one worker renders after each other
 
 
@@ -32,8 +34,14 @@ class StoredPart:
     """A part that is rendered once, at the store's rate, and read from disk from then on."""
 
     part: RenderedPart
-    path: Path
+    folder: Path  # of the store
+    name: str  # of the file, without .flac
     store_rate: int
+
+    @cached_property
+    def path(self) -> Path:
+        """Where it lies, or will."""
+        return self.folder / self.name[:2] / f"{self.name}.flac"
 
     @cached_property
     def part_id(self) -> str:
@@ -56,7 +64,8 @@ class StoredPart:
         samples = self.part.waveform(self.store_rate)
         # Peaks above 1 / STORED_GAIN make the whole part quieter; clipping would change its sound.
         gain = STORED_GAIN / max(1.0, float(np.abs(samples).max(initial=0.0)) * STORED_GAIN)
-        write_flac(self.path, samples[None] * np.float32(gain), self.store_rate)
+        path = place(self.folder, self.name[:2], f"{self.name}.flac")
+        write_flac(path, samples[None] * np.float32(gain), self.store_rate)
 
 
 class PartStore:
@@ -65,15 +74,17 @@ class PartStore:
     def __init__(self, database: MashupDB) -> None:
         """Take the rate and the engine that `data_pipelines.mixes` wrote into the manifest.
 
+        A database without mixes has no such entry; what it is asked for is rendered as the stage
+        would by default.
+
         Raises:
             ConfigError: if the engine is unknown or not installed.
+            DatabaseError: if there are mixes and nobody knows how they are to be rendered.
         """
         self.database = database
-        settings = database.manifest.get("mixes", {})
-        self.sample_rate = int(settings.get("sample_rate", 22050))  # Hz
-        self.engine = str(settings.get("engine", DEFAULT_ENGINE))
+        self.sample_rate, self.engine = _settings(database)
         require_installed(self.engine)
-        self.folder = database.root / "audio" / "mixes" / str(self.sample_rate)
+        self.folder = database.place("audio", "mixes", str(self.sample_rate))
 
     def part(
         self,
@@ -96,8 +107,7 @@ class PartStore:
 
     def kept(self, part: RenderedPart) -> StoredPart:
         """Return a part that is rendered once and read from this store from then on."""
-        part_id = part.part_id
-        return StoredPart(part, self.folder / part_id[:2] / f"{part_id}.flac", self.sample_rate)
+        return StoredPart(part, self.folder, part.part_id, self.sample_rate)
 
     def render_all(self, parts: Iterable[Part], *, executor: Executor | None = None) -> int:
         """Render what is not on disk yet; return how many that were.
@@ -148,6 +158,25 @@ class PartStore:
         for part in killed:
             del found[part.part_id]
         return found | _render(executor, [[part] for part in killed])
+
+
+def _settings(database: MashupDB) -> tuple[int, str]:
+    """Return sample rate (Hz) and engine of a database's mixes."""
+    found = database.entry("mixes")
+    if found is None:
+        if not (database.root / "mixes.parquet").is_file():
+            return DEFAULT_RATE, DEFAULT_ENGINE
+        problem = "has no entry 'mixes', so that nobody knows how the mixes are to be rendered"
+    else:
+        rate = found.get("sample_rate", DEFAULT_RATE)
+        engine = found.get("engine", DEFAULT_ENGINE)
+        if type(rate) is int and 8000 <= rate <= 192_000 and isinstance(engine, str):
+            return rate, engine
+        problem = f"asks for mixes at sample_rate={rate!r} by engine={engine!r}"[:200]
+    raise DatabaseError(
+        f"{database.root / 'manifest.json'} {problem}. Make them anew: "
+        f"python -m data_pipelines.mixes db={database.root}"
+    )
 
 
 def _render(executor: Executor, groups: list[list[StoredPart]]) -> dict[str, str]:

@@ -20,9 +20,11 @@ from mashnet.execution.local import LocalExecutor
 from mashnet.files import remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local, missing
+from mashnet.storage.places import place
 
 # Sums of stems may pass full scale; half of it leaves 6 dB and 90 dB below.
 _STORED_GAIN = 0.5
+_WAVES = Path("cache") / "waves"  # in the database's folder
 _MOST_OPEN = 30_000  # mapped files; Linux allows a process 65,530
 
 
@@ -39,7 +41,7 @@ class WaveStore:
         """Keep the files under the database's cache, one folder per rate."""
         self.database = database
         self.sample_rate = sample_rate
-        self.folder = database.root / "cache" / "waves" / str(sample_rate)
+        self.folder = database.place(_WAVES, str(sample_rate))
         self.unreadable: dict[str, str] = {}
         self._open: dict[str, np.ndarray] = {}
 
@@ -54,7 +56,7 @@ class WaveStore:
             executor: who decodes; None: all cores, where there is enough to do.
 
         Raises:
-            DatabaseError: if there is no such stem.
+            DatabaseError: if there is no such stem, or there is a symbolic link on the way.
         """
         self.unreadable = {}
         self._open.clear()  # a stem may have been replaced since
@@ -62,7 +64,7 @@ class WaveStore:
         absent = self._absent(list(dict.fromkeys(stem_ids)))
         if not absent:
             return 0
-        jobs = [(self.database.audio_path(s), self._path(s), s, self.sample_rate) for s in absent]
+        jobs = [(self.database.audio_path(s), self._place(s), s, self.sample_rate) for s in absent]
         remove_leftovers(self.folder)
         executor = executor or LocalExecutor.for_items(len(jobs))
         reasons = executor.run(_decode, jobs, label="waveforms", unit="stem", died=_process_died)
@@ -129,8 +131,13 @@ class WaveStore:
 
     def _path(self, stem_id: str) -> Path:
         """Name a stem's sound: a database built anew may reuse ids for other files."""
-        size_bytes = self.database.audio_bytes(stem_id)
-        return self.folder / stem_id[:2] / f"{stem_id}.{size_bytes}.npy"
+        return self.folder.joinpath(*self._names(stem_id))
+
+    def _place(self, stem_id: str) -> Path:
+        return place(self.folder, *self._names(stem_id))
+
+    def _names(self, stem_id: str) -> tuple[str, str]:
+        return stem_id[:2], f"{stem_id}.{self.database.audio_bytes(stem_id)}.npy"
 
 
 def _process_died(_: object) -> str:

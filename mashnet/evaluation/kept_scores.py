@@ -17,6 +17,7 @@ from mashnet.evaluation.mixes import score_groups
 from mashnet.files import write_json, written_atomically
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import Proposal
+from mashnet.storage.one_at_a_time import one_at_a_time
 
 SCORES_VERSION = 1  # raised where the same judge would score the same pair otherwise
 _AT_ONCE = 6  # pairs between two writes, and two signs of life
@@ -49,7 +50,8 @@ class ScoreStore:
             DatabaseError: if the file cannot be written.
         """
         try:
-            write_json(self.path, {**self.read(), **scores})
+            with one_at_a_time(self.path.parent):
+                write_json(self.path, {**self.read(), **scores})
         except OSError as error:
             raise DatabaseError(
                 f"{self.path} cannot be written: {error.strerror or error}"
@@ -63,7 +65,7 @@ def open_library(folder: str | Path) -> tuple[MashupDB, Path]:
         DatabaseError: if it is no MashupDB, or must not be written to.
     """
     database = MashupDB.open(folder)
-    kept = database.root / "cache" / "scores"
+    kept = database.place("cache", "scores")
     try:
         with written_atomically(kept / "writable") as temporary:
             temporary.touch()

@@ -26,6 +26,7 @@ from mashnet.listening.ratings import COLUMNS
 from mashnet.listening.ratings_file import RATINGS, folder_lock, read_ratings
 from mashnet.listening.systems import Stimulus, drawn, pieces_of, stimuli_of
 from mashnet.pages import write_page
+from mashnet.storage.places import place
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ def build(settings: Settings, folder: Path) -> dict[str, Any]:
     Raises:
         ConfigError: if there are ratings already, or the systems cannot be told apart.
         AudioError: if no piece can be used.
-        DatabaseError: if the folder cannot be written to.
+        DatabaseError: if the folder cannot be written to, or links lead out of it.
     """
     pieces = pieces_of(stimuli_of(settings.systems))
     if settings.per_system is not None:
         pieces = drawn(pieces, settings.per_system, settings.seed)
+    audio = place(folder, PAGE, AUDIO)
     try:
-        (folder / PAGE / AUDIO).mkdir(parents=True, exist_ok=True)
+        audio.mkdir(parents=True, exist_ok=True)
         lock = folder_lock(folder)  # no server may serve what is being changed
     except OSError as error:
         raise DatabaseError(f"{folder}: cannot be written: {error.strerror or error}") from error
@@ -79,7 +81,7 @@ def build(settings: Settings, folder: Path) -> dict[str, Any]:
             )
         remove_leftovers(folder)
         secret = _secret_of(folder)
-        items = _write_excerpts(pieces, settings, secret, folder / PAGE / AUDIO)
+        items = _write_excerpts(pieces, settings, secret, audio)
         key = {
             "test": content_id(sorted(items)),
             "title": settings.title,

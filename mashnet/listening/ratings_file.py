@@ -17,6 +17,7 @@ from pathlib import Path
 from mashnet.errors import DatabaseError
 from mashnet.files import written_atomically
 from mashnet.listening.ratings import COLUMNS, Rating, header, rating_of
+from mashnet.storage.places import place
 
 RATINGS = "ratings.csv"
 
@@ -86,7 +87,7 @@ class RatingsFile:
             DatabaseError: if another process has it, it is no file of ratings, or it cannot be
                 written to.
         """
-        self.path = folder / RATINGS
+        self.path = place(folder, RATINGS)  # a link there would make or fill another file
         self._lock = threading.Lock()
         self._folder = folder_lock(folder)
         try:

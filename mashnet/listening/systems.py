@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.audio.io import AUDIO_SUFFIXES
-from mashnet.data.limits import inside
 from mashnet.errors import ConfigError
 from mashnet.files import file_digest
 from mashnet.rendering.collection import MANIFEST, read_collection
+from mashnet.storage.places import inside
 
 ORIGINAL = "original"
 

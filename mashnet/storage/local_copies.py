@@ -26,6 +26,7 @@ from mashnet.storage.store_path import StorePath
 _DEFAULT_GB = 20.0
 _IN_ONE_REQUEST = 8 << 20  # bytes; a longer file takes two more requests
 _MADE_FREE = 0.1  # share of the bound that is emptied at once, so that few scans are needed
+_LONGEST_SUFFIX = 16  # characters of a name in a store, which may be longer than a disk takes
 _WAIT_S = 0.05
 
 Read = TypeVar("Read")
@@ -124,7 +125,7 @@ class LocalCopies:
 
     def _path(self, remote: StorePath) -> Path:
         key = hashlib.blake2b(str(remote).encode(), digest_size=16).hexdigest()
-        return self.folder / key[:2] / f"{key}{remote.suffix}"
+        return self.folder / key[:2] / f"{key}{remote.suffix[:_LONGEST_SUFFIX]}"
 
     def _fetched(self, remote: StorePath, copy: Path, read: Callable[[Path], Read]) -> Read:
         # Most files are small: one request tells their size and brings them.

@@ -21,6 +21,7 @@ from mashnet.storage.store_path import StorePath
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a Windows drive has one letter
 
+_LONGEST_SUFFIX = 16  # characters
 _IN_ONE_REQUEST = 256 << 20  # bytes; a longer file would take too much memory at once
 
 
@@ -128,6 +129,7 @@ def downloaded(path: Path) -> Iterator[Path]:
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="mashnet.") as folder:
-        local = Path(folder) / path.name
+        # Not under its own name: a store takes longer ones than a disk. Decoders look at its end.
+        local = Path(folder) / f"copy{path.suffix[:_LONGEST_SUFFIX]}"
         path.download(local)
         yield local

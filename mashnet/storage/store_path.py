@@ -8,6 +8,7 @@ made of it, which a forked process (a DataLoader worker) must not use.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import io
 import posixpath
@@ -162,6 +163,8 @@ class StorePath:
         """Return the fsspec file system, this process's own, and this path as it takes it."""
         from fsspec.core import url_to_fs
 
+        if "\0" in str(self._path):
+            raise self._no_such_name()
         with self.errors():
             filesystem, inner = url_to_fs(str(self))
         # A listing that is remembered would hide what other processes write.
@@ -180,6 +183,7 @@ class StorePath:
         """Turn what a store's client raises into one line that names the URL.
 
         Raises:
+            FileNotFoundError: for a name that the store cannot have, however well it is.
             StorageError: for everything but a file that is not there, which stays as it is.
         """
         try:
@@ -194,18 +198,27 @@ class StorePath:
         except Exception as error:
             if isinstance(error, TypeError | AttributeError | AssertionError):
                 raise  # a fault of the program, not of the store
+            if getattr(error, "errno", None) == errno.ENAMETOOLONG or "KeyTooLong" in str(error):
+                raise self._no_such_name() from error
             raise StorageError(
                 f"{self}: the store cannot be used ({_one_line(error)}). When it can be reached, "
                 "the same command goes on"
             ) from error
 
+    def _no_such_name(self) -> FileNotFoundError:
+        shown = repr(str(self)[:200])
+        return FileNotFoundError(errno.ENOENT, "the store can have no file of this name", shown)
+
     def _info(self) -> dict[str, Any] | None:
-        filesystem, inner = self.located()
-        with self.errors():
-            try:
-                return filesystem.info(inner)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
+        try:
+            filesystem, inner = self.located()
+            with self.errors():
+                try:
+                    return filesystem.info(inner)
+                except NotADirectoryError:
+                    return None
+        except FileNotFoundError:
+            return None
 
     def exists(self) -> bool:
         """As in pathlib, but a store that does not answer is an error."""

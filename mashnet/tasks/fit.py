@@ -14,19 +14,21 @@ import matplotlib
 import pytorch_lightning as pl
 import torch
 import yaml
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.extras import advice
 from mashnet.files import remove_leftovers, written_atomically
 from mashnet.models.loading import read_config
+from mashnet.storage.places import place
 from mashnet.tasks.batch_norm import normalise_whole_batches
 from mashnet.tasks.compilation import choose_compilation, compile_transformers
 from mashnet.tasks.jobs import Job, job_of
+from mashnet.tasks.kept_settings import checked_settings
 from mashnet.tasks.memory import keep_freed_memory
 from mashnet.tasks.processes import ALONE, Processes
-from mashnet.tasks.saving import LoggedFirst, WholeCheckpoints
+from mashnet.tasks.saving import LoggedFirst, OwnCheckpoint, WholeCheckpoints
 from mashnet.tasks.waiting import WaitingForData
 from mashnet.typed import program
 
@@ -72,7 +74,7 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
     device = "cuda" if accelerator == "gpu" else "cpu"
     if accelerator != "gpu":
         keep_freed_memory()
-    checkpoints = run / "checkpoints"
+    checkpoints = place(run, "checkpoints")  # a run may be a stranger's: no link is followed
     resumed = checkpoints / "last.ckpt"
     resuming = processes.decide(resumed.is_file)
     # What a run began with is in its checkpoint, and may be gone by now.
@@ -90,16 +92,8 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
     if choose_compilation(settings.get("compile", "auto"), accelerator):
         chunk_s = config["model"].get("chunk_s", [])
         compile_transformers(job.task, lengths_vary=len(set(chunk_s)) > 1)
-    best = ModelCheckpoint(
-        checkpoints, filename="best", monitor=job.monitor, mode="min", enable_version_counter=False
-    )
-    last = ModelCheckpoint(
-        checkpoints,
-        filename="last",
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    best = OwnCheckpoint(checkpoints, "best", monitor=job.monitor, mode="min")
+    last = OwnCheckpoint(checkpoints, "last", every_n_epochs=1, save_on_train_epoch_end=True)
     shared = processes.trainer_settings(settings, gpu=accelerator == "gpu")
     if processes.rank == 0 and run.is_dir():
         remove_leftovers(run)
@@ -157,9 +151,11 @@ def choose_accelerator(accelerator: str, precision: str) -> tuple[Any, Any]:
 def loggers(run: Path, settings: dict[str, Any]) -> list[Logger]:
     """Return the CSV log, always, and wandb beside it on request."""
     # Each session of a run logs beside the ones before it: CSVLogger would delete theirs.
-    session = len(list((run / "log").glob("*")))
+    session = len(list(place(run, "log").glob("*")))
+    place(run, "log", f"{session:03d}")  # no link, through which both would write elsewhere
     chosen: list[Logger] = [CSVLogger(run, name="log", version=f"{session:03d}")]
     if settings["name"] == "wandb":
+        place(run, "wandb")
         try:
             from pytorch_lightning.loggers import WandbLogger
 
@@ -188,14 +184,14 @@ def read_run(run: Path) -> dict[str, Any]:
     """Return the configuration of a run that is to be resumed.
 
     Raises:
-        CheckpointError: if the folder is not a run.
+        CheckpointError: if the folder is not a run, or its settings are none that training writes.
     """
     if not run.is_dir():
         beside = [p.name for p in run.parent.iterdir()] if run.parent.is_dir() else []
         raise CheckpointError(
             f"there is no run {run}. Runs beside it: {', '.join(beside) or 'none'}"
         )
-    return read_config(run)
+    return checked_settings(read_config(run), run)
 
 
 def provenance() -> dict[str, str]:

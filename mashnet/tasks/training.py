@@ -30,7 +30,8 @@ def train(
         config: what configs/train.yaml describes.
         overrides: what was typed for it.
         module: the program that was called, for the processes that train together.
-        prepare: makes the data that the settings ask for, where it is ours to make.
+        prepare: makes the data that the settings of a new run ask for, where it is ours to make.
+            One that goes on may be a stranger's, and has its data: nothing is made for it.
 
     Raises:
         MashnetError: if a setting, the data or the run cannot be used.
@@ -44,8 +45,9 @@ def train(
         say = print if processes.rank == 0 else lambda _: None
         run, settings = processes.decide(lambda: begin(config, trainer))
         advice = f"{program('train')} resume={run}"
-        # One process of each machine: the stages take all cores themselves.
-        processes.in_turn(lambda: prepare(settings) if processes.local_rank == 0 else None)
+        if not config.resume:
+            # One process of each machine: the stages take all cores themselves.
+            processes.in_turn(lambda: prepare(settings) if processes.local_rank == 0 else None)
         say(f"run: {run}    (go on after an interruption with: {advice})")
         with said_for_one(processes, advice):
             best = fit(run, settings, processes)

@@ -111,13 +111,13 @@ def test_a_killed_run_is_continued_by_the_same_command(small: MashupDB, tmp_path
     command = [sys.executable, "-m", "data_pipelines.demo", f"out={root}", "count=3", "workers=1"]
     run = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline_s = time.monotonic() + 60
-    while not list(root.glob("annotations/*.json")) and time.monotonic() < deadline_s:
+    while not list(root.glob("annotations/[!.]*.json")) and time.monotonic() < deadline_s:
         time.sleep(0.02)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert not (root / "manifest.json").exists()
     survived = files_of(root)
-    done = {p: p.stat().st_mtime_ns for p in root.glob("annotations/*.json")}
+    done = {p: p.stat().st_mtime_ns for p in root.glob("annotations/[!.]*.json")}
     assert done and len(done) < 3
     subprocess.run(command, check=True, capture_output=True)
     assert {p: p.stat().st_mtime_ns for p in done} == done

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,11 +63,20 @@ def rendered(tmp_path_factory):
     return tmp_path_factory.mktemp("mixes")
 
 
+def linked(source, target):
+    """Give a file a second name, unless there is one of that name."""
+    if not Path(target).exists():
+        os.link(source, target)
+
+
 @pytest.fixture
 def database(tiny_database, rendered):
-    (tiny_database.root / "audio" / "mixes").symlink_to(rendered)
+    mixes = tiny_database.root / "audio" / "mixes"
+    shutil.copytree(rendered, mixes, copy_function=linked)
     tiny_database.write_table("mixes", list(recipes_of(tiny_database)))
-    return tiny_database
+    tiny_database.update_manifest(mixes={"sample_rate": 22050})
+    yield tiny_database
+    shutil.copytree(mixes, rendered, copy_function=linked, dirs_exist_ok=True)
 
 
 def settings(*overrides):

@@ -10,10 +10,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from mashnet.audio.io import read_audio
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import ConfigError, DatabaseError, StorageError
+from mashnet.errors import AudioError, ConfigError, DatabaseError, StorageError
 from mashnet.files import write_json
-from mashnet.storage.paths import file_sizes, is_local, is_url, missing, root_of
+from mashnet.storage.paths import downloaded, file_sizes, is_local, is_url, missing, root_of
 from tests.storage.s3 import Wire
 
 
@@ -187,3 +188,22 @@ def test_what_another_process_wrote_is_seen_at_once(bucket: str) -> None:
     subprocess.run([sys.executable, "-c", program, str(root / "new.json")], check=True)
     assert file_sizes(root) == {"new.json": 2}
     assert (root / "new.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["a" * 304 + ".flac", "a\0b.flac"])
+def test_a_name_that_a_store_cannot_have_is_no_fault_of_the_store(
+    tmp_path: Path, name: str
+) -> None:
+    path = root_of(f"local://{tmp_path}/db") / "audio" / name
+    assert not path.is_file() and not path.exists()
+    with pytest.raises(FileNotFoundError):
+        path.read_bytes()
+    with pytest.raises(AudioError, match="does not exist"):
+        read_audio(path)
+
+
+def test_a_long_name_of_a_store_is_read_through_a_short_one(memory: str) -> None:
+    files = fsspec.filesystem("memory")
+    files.pipe_file(f"/db/{'a' * 304}.flac", b"sound")
+    with downloaded(root_of(memory) / f"{'a' * 304}.flac") as local:
+        assert local.read_bytes() == b"sound" and local.suffix == ".flac"

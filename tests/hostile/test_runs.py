@@ -1,0 +1,233 @@
+"""Runs of strangers that are gone on with: nothing outside them is touched, nothing is parsed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from mashnet.cli import compose
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import CheckpointError, DatabaseError, MashnetError
+from mashnet.tasks import training
+from mashnet.tasks.fit import fit, read_run
+from mashnet.tasks.kept_settings import checked_settings
+from mashnet.tasks.saving import OwnCheckpoint, WholeCheckpoints
+from mashnet.tasks.settings import settings_of
+from tests.tasks.conftest import database as database
+from tests.tasks.tiny_runs import settings as tiny_settings
+
+EVIL_PATHS = ("local:///{mine}", "{mine}", "{run}/checkpoints/../../music", "s3://a/b", "..", "\0")
+
+
+def honest() -> dict[str, Any]:
+    config = settings_of(compose("train", ["model=loop_cnn", "seed=3"]))
+    return {**config, "made_with": {"torch": "2"}}
+
+
+def written(run: Path, config: Any) -> Path:
+    (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    return run
+
+
+@pytest.mark.parametrize("evil", EVIL_PATHS)
+def test_a_checkpoint_decides_no_path(tmp_path, evil):
+    mine = tmp_path / "music"
+    mine.mkdir()
+    (mine / "song.flac").write_text("mine")
+    run = tmp_path / "run"
+    path = evil.format(mine=mine, run=run)
+    kept = OwnCheckpoint(run / "checkpoints", "best", monitor="val/loss", mode="min")
+    state = kept.state_dict()
+    paths = {"dirpath": path, "best_model_path": path, "kth_best_model_path": path}
+    best = torch.tensor(0.25)
+    evil_state = {"best_model_score": best, "best_k_models": {path: best}, "last_model_path": path}
+    kept.load_state_dict({**state, **paths, **evil_state, "kth_value": best})
+    own = str(Path(kept.dirpath or "") / "best.ckpt")
+    assert own == str((run / "checkpoints").resolve() / "best.ckpt")
+    assert kept.best_model_path == kept.kth_best_model_path == own
+    assert kept.best_k_models == {own: best} and kept.best_model_score == best
+    assert not kept.last_model_path and kept.dirpath == str((run / "checkpoints").resolve())
+    last = OwnCheckpoint(run / "checkpoints", "last", every_n_epochs=1)
+    last.load_state_dict({**state, **paths, "best_model_score": None})
+    assert last.best_model_path == own.replace("best.ckpt", "last.ckpt")
+    # Even where Lightning asked for it, a folder stays.
+    WholeCheckpoints().remove_checkpoint(f"local://{mine}")
+    with pytest.raises(OSError, match="music"):
+        WholeCheckpoints().remove_checkpoint(mine)
+    assert (mine / "song.flac").read_text() == "mine"
+
+
+def test_states_are_kept_under_lightnings_own_names(tmp_path):
+    """Runs of earlier versions go on with their best figure."""
+    how: dict[str, Any] = {"monitor": "val/loss", "mode": "min"}
+    theirs = ModelCheckpoint(tmp_path, filename="best", enable_version_counter=False, **how)
+    assert OwnCheckpoint(tmp_path, "best", **how).state_key == theirs.state_key
+
+
+def test_a_strangers_run_goes_on_and_deletes_nothing_outside(database, tmp_path):
+    """End to end: the last checkpoint names a folder of somebody's as the best so far."""
+    mine = tmp_path / "music"
+    mine.mkdir()
+    (mine / "song.flac").write_text("mine")
+    run = tmp_path / "run"
+    config = tiny_settings(database, "model=loop_cnn")
+    fit(run, config)
+    last = run / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=True)
+    for state in checkpoint["callbacks"].values():
+        for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            if name in state:
+                state[name] = f"{run}/checkpoints/../../music"
+        if state.get("best_k_models"):
+            worst = torch.tensor(1e9)
+            state.update(best_k_models={state["best_model_path"]: worst}, kth_value=worst)
+            state.update(best_model_score=worst)
+    torch.save(checkpoint, last)
+    more = {**config, "trainer": {**config["trainer"], "max_epochs": 2}}
+    fit(run, {**more, "init_from": None})
+    assert (mine / "song.flac").read_text() == "mine"
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+@pytest.mark.parametrize("linked", ["checkpoints", "log"])
+def test_a_run_is_written_through_no_link(database, tmp_path, linked):
+    mine, run = tmp_path / "music", tmp_path / "run"
+    mine.mkdir()
+    run.mkdir()
+    (run / linked).symlink_to(mine)
+    with pytest.raises(DatabaseError, match="is a symbolic link"):
+        fit(run, tiny_settings(database, "model=loop_cnn"))
+    assert not list(mine.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"cos\nsystem\n(S'x'\ntR.", "list"])
+def test_what_is_no_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / "last.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save({"callbacks": {"EarlyStopping": {"patience": [[1]]}}}, path)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt") as error:
+        WholeCheckpoints().load_checkpoint(path, weights_only=True)
+    assert "\n" not in str(error.value)
+
+
+def test_what_training_writes_is_taken_as_it_is(tmp_path):
+    for view in ("loop_cnn", "premixnet_lsro", "jepa", "contrastive", "cocola", "phalar"):
+        for more in ([], ["trainer=ddp", "logger=wandb"]):
+            config = settings_of(compose("train", [f"model={view}", *more]))
+            kept = {**config, "made_with": {"torch": "2"}}
+            assert read_run(written(tmp_path / view, kept)) == kept
+            kept["trainer"].pop("compile")  # of a run from before there was such a setting
+            assert read_run(written(tmp_path / view, kept)) == kept
+
+
+CHANGES = {
+    "interpolated-root": {"data": {"root": "https://x/${oc.env:TOKEN}"}},
+    "interpolated-name": {"name": "${oc.env:HOME}"},
+    "interpolated-size": {"model": {"network": "${oc.env:HOME}"}},
+    "interpolated-mixes": {"data": {"mixes": ["seed=${oc.env:TOKEN}"]}},
+    "interpolated-key": {"model": {"${x}": 1}},
+    "executor": {"executor": {"name": "ray", "address": "ray://x:1"}},
+    "executor-in-data": {"data": {"executor": "ray"}},
+    "hydra": {"hydra": {"run": {"dir": "/"}}},
+    "seed-text": {"seed": "1"},
+    "seed-flag": {"seed": True},
+    "seed-huge": {"seed": 10**30},
+    "data-list": {"data": [1]},
+    "data-null": {"data": None},
+    "root-number": {"data": {"root": 5}},
+    "root-nul": {"data": {"root": "a\0b"}},
+    "root-escape": {"data": {"root": "a\x1b[2J"}},
+    "mixes-dicts": {"data": {"mixes": [{"a": 1}]}},
+    "workers-negative": {"data": {"num_workers": -1}},
+    "epochs-text": {"trainer": {"max_epochs": "many"}},
+    "devices-list": {"trainer": {"devices": [1, 2]}},
+    "plugins": {"trainer": {"plugins": ["x"]}},
+    "logger": {"logger": {"name": "mlflow"}},
+    "project": {"logger": {"name": "wandb", "project": "../x"}},
+    "host": {"logger": {"name": "wandb", "base_url": "http://x"}},
+    "init-from": {"init_from": ["x"]},
+    "unknown": {"callbacks": ["x"]},
+}
+
+
+def merged(config: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    found = dict(config)
+    for name, value in change.items():
+        old = found.get(name)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        found[name] = {**old, **value} if both else value
+    return found
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_settings_that_training_does_not_write_are_refused(tmp_path, monkeypatch, change):
+    monkeypatch.setenv("TOKEN", "secret")
+    run = written(tmp_path / "run", merged(honest(), change))
+    with pytest.raises(CheckpointError) as error:
+        read_run(run)
+    said = str(error.value)
+    assert "config.yaml" in said and "\n" not in said and "\x1b" not in said
+    assert "secret" not in said and len(said) < 600
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    block=st.sampled_from(["", "data", "trainer", "logger"]),
+    name=st.sampled_from(["root", "name", "seed", "mixes", "max_epochs", "data", "x", "devices"]),
+    value=PLAIN,
+)
+def test_any_value_is_taken_or_refused_in_one_line(tmp_path, block, name, value):
+    config = honest()
+    changed = merged(config, {block: {name: value}} if block else {name: value})
+    try:
+        found = checked_settings(changed, tmp_path)
+    except CheckpointError as error:
+        assert "\n" not in str(error)
+    else:
+        assert found == changed and "${" not in repr(found)
+
+
+def test_a_bundle_is_no_run(tmp_path):
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    config = {k: v for k, v in honest().items() if k in ("name", "model", "made_with")}
+    (bundle / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(CheckpointError, match="is a bundle, and no run that could go on"):
+        read_run(bundle)
+
+
+def test_for_a_run_that_goes_on_nothing_is_made(tmp_path, monkeypatch):
+    """Its settings say that the demo corpus lies where a database of somebody's lies."""
+    victim = MashupDB(tmp_path / "mydb")
+    victim.update_manifest(counts={})
+    change = {"data": {"name": "demo", "root": str(victim.root), "loops": ["executor=ray"]}}
+    run = written(tmp_path / "run", merged(honest(), change))
+    config = compose("train", [f"resume={run}", "trainer.accelerator=cpu"])
+    made: list[Any] = []
+    monkeypatch.setattr(training, "fit", lambda *_: run / "checkpoints" / "best.ckpt")
+    training.train(config, [], module="x", prepare=made.append)
+    assert not made and {p.name for p in victim.root.iterdir()} == {"manifest.json"}
+    fresh = compose("train", [f"runs={tmp_path / 'runs'}", "trainer.accelerator=cpu"])
+    training.train(fresh, [], module="x", prepare=made.append)
+    assert [settings["data"]["name"] for settings in made] == ["demo"]
+    with pytest.raises(MashnetError):
+        read_run(tmp_path)
