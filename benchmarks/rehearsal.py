@@ -27,7 +27,7 @@ from benchmarks.results import publish
 from mashnet.cli import CONFIGS, compose
 from mashnet.errors import require_one_of
 from mashnet.tasks.rehearsal import rehearse
-from train import settings_of
+from mashnet.tasks.settings import settings_of
 
 # Where the batch of configs/scale/paper.yaml comes from, and how many steps were published. Others
 # name no steps, or count epochs of data that is not to be had.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import logging
 import subprocess
 import warnings
 from importlib.metadata import version
@@ -72,6 +73,8 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
     settings = config["trainer"]
     accelerator, precision = choose_accelerator(settings["accelerator"], settings["precision"])
     device = "cuda" if accelerator == "gpu" else "cpu"
+    if processes.rank == 0:
+        print(f"device: {described(accelerator)}, {precision}")
     if accelerator != "gpu":
         keep_freed_memory()
     checkpoints = place(run, "checkpoints")  # a run may be a stranger's: no link is followed
@@ -146,6 +149,13 @@ def choose_accelerator(accelerator: str, precision: str) -> tuple[Any, Any]:
         bf16 = accelerator == "gpu" and torch.cuda.is_bf16_supported()
         precision = "bf16-mixed" if bf16 else "32-true"
     return accelerator, precision
+
+
+def described(accelerator: str) -> str:
+    """Say in words what a training runs on."""
+    if accelerator == "gpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads" if accelerator == "cpu" else accelerator
 
 
 def loggers(run: Path, settings: dict[str, Any]) -> list[Logger]:
@@ -243,5 +253,8 @@ def draw_curves(run: Path, monitor: str) -> None:
 
 def _be_quiet() -> None:
     """Silence what Lightning says to everybody and means for few."""
-    for text in (".*does not have many workers.*", ".*litlogger.*", ".*isn't a leaf.*"):
+    for text in (".*does not have many workers.*", ".*LeafSpec.*", ".*isn't a leaf.*"):
         warnings.filterwarnings("ignore", text)
+    # It tells of devices that are not there, and advertises another logger.
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)

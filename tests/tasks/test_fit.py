@@ -141,6 +141,11 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
     assert f"interrupted; go on with: python train.py resume={run}" in output
+    # What is said first is ours, and nothing of it is for somebody else.
+    first, second, *_ = output.splitlines()
+    assert first.startswith(f"run: {run}") and second.startswith("device: CPU")
+    for word in ("litlogger", "TPU", "RuntimeWarning", "deprecated"):
+        assert word not in output
     assert 0 <= float(load_scorer(run).network.head.dense[0].bias.abs().sum()) < 1e3
 
 

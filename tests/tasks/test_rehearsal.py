@@ -24,7 +24,7 @@ from mashnet.tasks.jobs import task_of
 from mashnet.tasks.rehearsal import Figures, rehearse, rehearse_steps
 from mashnet.tasks.rehearsal_batches import batches_of
 from mashnet.tasks.scoring_rehearsal import rehearse_scoring
-from train import settings_of
+from mashnet.tasks.settings import settings_of
 
 MODELS = sorted(path.stem for path in (CONFIGS / "model").glob("*.yaml"))
 SCALES = ("small", "paper")
