@@ -13,6 +13,7 @@ from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import CheckpointError
 from mashnet.models.limits import bounded_text
 from mashnet.models.trained import TrainedScorer
+from mashnet.storage.regular_files import opened
 
 TOLERANCE = 1e-4  # scores of the same weights on another processor differ by less
 _TONES_HZ = ([440.0, 880.0], [110.0, 220.0, 277.18], [60.0, 5000.0])  # of each role
@@ -128,5 +129,5 @@ def _sane_recipe(recipe: dict[str, Any], scorer: TrainedScorer) -> dict[str, Any
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
