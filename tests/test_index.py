@@ -98,7 +98,7 @@ def test_a_kept_index_answers_as_the_built_one(
 ) -> None:
     path = tmp_path / "index.faiss"
     approximate.save(path)
-    kept = VectorIndex.load(path, vectors.shape[1])
+    kept = VectorIndex.load(path, vectors.shape[1], len(vectors))
     for one, other in zip(
         approximate.search(vectors[:50], 10), kept.search(vectors[:50], 10), strict=True
     ):
@@ -115,14 +115,14 @@ def test_a_damaged_index_is_refused(
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[: len(whole) // 2], "other": b"x" * 5000, "empty": b""}[harm])
     with pytest.raises(DatabaseError, match=r"index\.faiss is damaged: .+"):
-        VectorIndex.load(path, vectors.shape[1])
+        VectorIndex.load(path, vectors.shape[1], len(vectors))
 
 
 def test_an_index_of_other_vectors_is_refused(tmp_path: Path, approximate: VectorIndex) -> None:
     path = tmp_path / "index.faiss"
     approximate.save(path)
     with pytest.raises(DatabaseError, match="length 52, not 768"):
-        VectorIndex.load(path, 768)
+        VectorIndex.load(path, 768, len(approximate))
 
 
 def test_building_again_gives_the_same_answers(

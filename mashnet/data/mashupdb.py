@@ -6,7 +6,6 @@ database's root, with forward slashes; ids are content hashes (`mashnet.files.co
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +24,7 @@ from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import write_json, written_atomically
 from mashnet.music.sections import Section
 from mashnet.storage.paths import file_sizes, is_local, root_of
+from mashnet.storage.regular_files import opened, read_json
 
 SCHEMA_VERSION = 1
 ROLES = ("vocal", "harmonic", "percussion")
@@ -158,12 +158,8 @@ class MashupDB:
         """The manifest: schema version, pipeline configs, counts, tool versions."""
         path = self.root / "manifest.json"
         try:
-            with path.open("rb") as file:
-                content = file.read(MOST_MANIFEST_BYTES + 1)
-            if len(content) > MOST_MANIFEST_BYTES:
-                raise ValueError(f"it has more than {MOST_MANIFEST_BYTES} bytes")
-            value = json.loads(content)
-        except (OSError, ValueError, RecursionError) as error:
+            value = read_json(path, MOST_MANIFEST_BYTES)
+        except (OSError, ValueError) as error:
             raise DatabaseError(f"{path} cannot be read: {error}") from error
         if not isinstance(value, dict):
             raise DatabaseError(f"{path} does not hold a JSON object")
@@ -354,12 +350,13 @@ class MashupDB:
 
 
 def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
-    """Read a table; of one in a store the footer and then, by range, the wanted columns."""
+    """Read the wanted columns of a table; of one in a store by range, after the footer."""
+    wanted = list(columns)
     if is_local(path):
-        with path.open("rb") as file:
-            require_bounded_table(path, file)
+        with opened(path) as file:
+            require_bounded_table(path, file, wanted)
         try:
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, columns=wanted)
         except pl.exceptions.PanicException as error:  # no Exception: what polars did not foresee
             raise OSError(f"it is damaged: {error}") from error
     import pyarrow as pa
@@ -367,8 +364,8 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
 
     try:
         with path.open("rb") as file:
-            require_bounded_table(path, file)
-            table = pq.read_table(file, columns=list(columns), use_threads=False)
+            require_bounded_table(path, file, wanted)
+            table = pq.read_table(file, columns=wanted, use_threads=False)
     except pa.ArrowException as error:
         raise OSError(" ".join(str(error).split())) from error
     frame = pl.from_arrow(table)

@@ -19,6 +19,7 @@ from torch import nn
 
 import mashnet.models
 from mashnet.errors import CheckpointError, ConfigError, near_miss, require_one_of
+from mashnet.models.allowed_text import chosen_by_user
 from mashnet.models.limits import bounded_text, plain_yaml, require_sane
 from mashnet.models.selfcheck import check_files, check_score
 from mashnet.models.torch_file import torch_file
@@ -134,10 +135,16 @@ def folder_of(checkpoint: Path) -> Path:
     return parent.parent if parent.name == "checkpoints" else parent
 
 
-def load_scorer(path: str | Path) -> TrainedScorer:
+def load_scorer(path: str | Path, *, text_weights: str | None = None) -> TrainedScorer:
     """Load a trained Scorer from a run folder, a .ckpt file inside one, or a bundle folder.
 
+    Args:
+        path: the folder or file.
+        text_weights: where the text encoder lies that the network needs beside its own weights; see
+            `chosen_by_user`.
+
     Raises:
+        ConfigError: if the network needs a text encoder that the user has not named.
         CheckpointError: if the path is wrong, the file is damaged, or the weights belong to
             another network than config.yaml names.
     """
@@ -152,11 +159,13 @@ def load_scorer(path: str | Path) -> TrainedScorer:
         require_sane(config["model"])
     except CheckpointError as error:
         raise CheckpointError(f"{folder / 'config.yaml'}: {error}") from error
+    sizes = chosen_by_user(config["model"]["sizes"], text_weights, str(folder))
+    model = {**config["model"], "sizes": sizes}
     check = check_files(folder) if weights.suffix == ".safetensors" else None
     name = str(config.get("name", folder.name))
     try:
         with _weights_of(weights) as found:
-            scorer = build_scorer(config["model"], name=name, weights=found)
+            scorer = build_scorer(model, name=name, weights=found)
     except CheckpointError:
         raise
     except ConfigError as error:

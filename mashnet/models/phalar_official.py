@@ -152,7 +152,9 @@ def _network_of(path: Path, file: TorchFile, hermitian: bool) -> Phalar:
 
     try:
         require_sane({"sizes": sizes, "frontend": {}})
-        weights = weights_in(path, file, state)
+        # The filters of their transform are made anew here; of them the lengths alone are looked at.
+        learned = {name: value for name, value in state.items() if TRANSFORM not in str(name)}
+        weights = weights_in(path, file, learned)
         with torch.device("meta"), no_larger_than(weights.outline):
             names = _names(build(), weights.outline)
         network = with_weights(build, named_anew(weights, names, _unstacked))
@@ -174,7 +176,7 @@ def _names(network: Phalar, published: Mapping[str, torch.Tensor]) -> dict[str, 
     names = {ours: published_name(ours) for ours in network.state_dict()}
     theirs = set(names.values())
     missing = sorted(theirs - published.keys())
-    foreign = sorted(name for name in published.keys() - theirs if TRANSFORM not in name)
+    foreign = sorted(published.keys() - theirs)
     if missing or foreign:
         raise ValueError(f"missing: {_few(missing)}; foreign: {_few(foreign)}")
     return names
