@@ -156,13 +156,13 @@ class VectorIndex:
         try:
             require_regular(path)
             index = read_mapped(path, lambda here: faiss.read_index(str(here), _MAPPED))
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         if not dimensions <= index.d < dimensions + _DIMENSIONS_PER_CODE:
             raise DatabaseError(f"{path} holds vectors of length {index.d}, not {dimensions}")
         try:
             _require_whole(index, count)
-        except (ValueError, RuntimeError, AttributeError) as error:
+        except (ValueError, RuntimeError, AttributeError, MemoryError) as error:
             raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         return cls(index, dimensions, None)
 

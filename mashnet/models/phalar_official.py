@@ -152,7 +152,7 @@ def _network_of(path: Path, file: TorchFile, hermitian: bool) -> Phalar:
 
     try:
         require_sane({"sizes": sizes, "frontend": {}})
-        # The filters of their transform are made anew here; of them the lengths alone are looked at.
+        # The filters of their transform are made anew here: of them the lengths are compared.
         learned = {name: value for name, value in state.items() if TRANSFORM not in str(name)}
         weights = weights_in(path, file, learned)
         with torch.device("meta"), no_larger_than(weights.outline):
