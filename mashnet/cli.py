@@ -18,7 +18,13 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mashnet.errors import ConfigError, ending_in_one_line, near_miss, require_one_of
+from mashnet.errors import (
+    ConfigError,
+    ending_in_one_line,
+    near_miss,
+    printable,
+    require_one_of,
+)
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
@@ -119,14 +125,14 @@ def entry_point(
             try:
                 arguments = expand_lists(sys.argv[1:], config_dir)
             except ConfigError as error:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {printable(str(error))}", file=sys.stderr)
                 sys.exit(2)
             sys.argv[1:] = arguments
             if not any(argument.startswith("-") for argument in arguments):
                 try:
                     check_overrides(config_name, arguments, config_dir)
                 except ConfigError as error:
-                    print(f"error: {error}", file=sys.stderr)
+                    print(f"error: {printable(str(error))}", file=sys.stderr)
                     sys.exit(2)
             given = {argument.split("=", 1)[0] for argument in arguments}
             sys.argv += [setting for setting in _QUIET if setting.split("=", 1)[0] not in given]

@@ -23,6 +23,8 @@ _ALWAYS_UNPACKED = 100_000_000  # bytes
 _LONGEST_TEXT = 20_000  # bytes of one value
 _TEXT_PER_ROW = 300  # bytes of a column, in the mean
 _ALWAYS_TEXT = 50_000_000  # bytes of a column
+_WORDS = "title artist source license label section reason".split()  # shown, not looked up
+_CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f]"
 
 
 def require_bounded_table(path: Path, file: IO[bytes], columns: Collection[str]) -> None:
@@ -82,6 +84,14 @@ def require_short_texts(frame: pl.DataFrame, path: Path) -> None:
             raise DatabaseError(f"{path} is damaged: a text of {name} has {longest} bytes")
         if all_of_it > max(_ALWAYS_TEXT, _TEXT_PER_ROW * len(frame)):
             raise DatabaseError(f"{path} is damaged: the texts of {name} have {all_of_it} bytes")
+
+
+def shown_as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose words for people hold no controls, which a terminal would obey."""
+    words = [name for name in frame.columns if name in _WORDS]
+    if not any(frame[name].str.contains(_CONTROLS).any() for name in words):
+        return frame
+    return frame.with_columns(pl.col(name).str.replace_all(_CONTROLS, "\ufffd") for name in words)
 
 
 def inside(root: Path, path: Any, what: str) -> Path:

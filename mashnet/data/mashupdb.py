@@ -19,6 +19,7 @@ from mashnet.data.limits import (
     inside,
     require_bounded_table,
     require_short_texts,
+    shown_as_text,
 )
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import write_json, written_atomically
@@ -190,7 +191,7 @@ class MashupDB:
                     pl.col(column).cast(dtype) for column, dtype in schema.items()
                 )
                 require_short_texts(frame, path)
-                self._tables[name] = frame
+                self._tables[name] = shown_as_text(frame)
             except (OSError, pl.exceptions.PolarsError) as error:
                 reason = " ".join(str(error).split())[:300]
                 raise DatabaseError(
