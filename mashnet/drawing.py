@@ -7,7 +7,9 @@ from typing import Any
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import LogFormatter, ScalarFormatter
+
+_OF_NUMBERS = (ScalarFormatter, LogFormatter)  # what may write formulas along an axis
 
 
 def save_figure(figure: Figure, target: Any, *, dpi: int, format: str | None = None) -> None:
@@ -26,8 +28,10 @@ def save_figure(figure: Figure, target: Any, *, dpi: int, format: str | None = N
     for axis in figure.findobj(Axis):
         assert isinstance(axis, Axis)
         computed.add(id(axis.get_offset_text()))
-        ticks = [*axis.get_minor_ticks()]
-        if not isinstance(axis.get_major_formatter(), FixedFormatter):
+        ticks = []
+        if isinstance(axis.get_minor_formatter(), _OF_NUMBERS):
+            ticks += axis.get_minor_ticks()
+        if isinstance(axis.get_major_formatter(), _OF_NUMBERS):
             ticks += axis.get_major_ticks()
         computed.update(id(label) for tick in ticks for label in (tick.label1, tick.label2))
     for text in figure.findobj(Text):

@@ -204,10 +204,11 @@ def _require_whole(index: Any, count: int) -> None:
         if index.codes.size() != count * index.code_size or index.code_size != 4 * index.d:
             raise ValueError("it lacks vectors")
         return
+    if not isinstance(index, faiss.IndexRefine):
+        raise ValueError("it is no index that mashnet makes")
     lists, kept = (faiss.downcast_index(part) for part in (index.base_index, index.refine_index))
     coarse = faiss.downcast_index(lists.quantizer)
     kinds = (
-        (index, faiss.IndexRefine),
         (lists, faiss.IndexIVFPQFastScan),
         (kept, faiss.IndexScalarQuantizer),
         (coarse, faiss.IndexFlat),
