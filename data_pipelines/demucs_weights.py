@@ -93,7 +93,7 @@ def _require_sane_arguments(values: list[Any]) -> None:
     for value in values:
         if isinstance(value, list | tuple):
             _require_sane_arguments(list(value))
-        elif isinstance(value, int | float | Fraction) and not abs(value) <= _MOST_NUMBER:
+        elif isinstance(value, int | float | Fraction) and not abs(float(value)) <= _MOST_NUMBER:
             raise CheckpointError(f"{float(value):g} is beyond what any network of demucs has")
 
 

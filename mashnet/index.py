@@ -206,8 +206,9 @@ def _require_whole(index: Any, count: int) -> None:
         return
     if not isinstance(index, faiss.IndexRefine):
         raise ValueError("it is no index that mashnet makes")
-    lists, kept = (faiss.downcast_index(part) for part in (index.base_index, index.refine_index))
-    coarse = faiss.downcast_index(lists.quantizer)
+    lists: Any = faiss.downcast_index(index.base_index)
+    kept: Any = faiss.downcast_index(index.refine_index)
+    coarse: Any = faiss.downcast_index(lists.quantizer)
     kinds = (
         (lists, faiss.IndexIVFPQFastScan),
         (kept, faiss.IndexScalarQuantizer),

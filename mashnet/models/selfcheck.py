@@ -129,4 +129,5 @@ def _sane_recipe(recipe: dict[str, Any], scorer: TrainedScorer) -> dict[str, Any
 
 def _sha256(path: Path) -> str:
     with opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        readable: Any = file
+        return hashlib.file_digest(readable, "sha256").hexdigest()

@@ -13,7 +13,7 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, BinaryIO, cast
 
 from mashnet.storage.store_path import StorePath
 
@@ -24,7 +24,7 @@ _FLAGS = os.O_RDONLY | sum(
 )
 
 
-def opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> BinaryIO:
     """Open a file for reading bytes; one of a store by range.
 
     Raises:
@@ -32,7 +32,7 @@ def opened(path: Path) -> IO[bytes]:
             followed.
     """
     if isinstance(path, StorePath):
-        return cast("IO[bytes]", path.open("rb"))
+        return cast("BinaryIO", path.open("rb"))
     require_regular(path)  # before: with some devices it is the opening that does something
     handle = os.open(path, _FLAGS)
     try:
