@@ -36,6 +36,15 @@ _KINDS = {
     "BOOL": torch.bool,
 }
 
+_FACTORIES = {
+    getattr(torch, name)
+    for name in (
+        "arange bartlett_window blackman_window empty empty_permuted empty_strided eye "
+        "full hamming_window hann_window kaiser_window linspace logspace ones rand "
+        "randint randn randperm range scalar_tensor tensor tril_indices triu_indices zeros"
+    ).split()
+}
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -185,7 +194,7 @@ def with_weights(build: Callable[[], Network], weights: Weights) -> Network:
         RuntimeError: if it has weights of other names or shapes.
         CheckpointError: as `Weights.read`.
     """
-    with no_larger_than(weights.outline), torch.device("meta"), _WithoutFirstWeights():
+    with no_larger_than(weights.outline), _LaidOut():
         network = build()
     kinds = {name: value.dtype for name, value in network.state_dict().items()}
     # Copies: what comes from safetensors is a view of the file, which somebody may change.
@@ -201,15 +210,21 @@ def with_weights(build: Callable[[], Network], weights: Weights) -> Network:
     return network
 
 
-class _WithoutFirstWeights(TorchFunctionMode):
-    """Passes over what fills new weights: on "meta" it would take time and do nothing."""
+class _LaidOut(TorchFunctionMode):
+    """Puts new tensors on "meta" unless told otherwise, and passes over what would fill them.
+
+    `torch.device("meta")` does the first; with the second, building takes no longer than it would.
+    """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> torch.Tensor:
-        """Return the weights as they are, or what the function does."""
+        """Return what the function does, on "meta"."""
         kwargs = kwargs or {}
-        if getattr(func, "__module__", "") == "torch.nn.init":
+        if func in _FACTORIES:
+            if kwargs.get("device") is None:
+                kwargs["device"] = "meta"
+        elif getattr(func, "__module__", "") == "torch.nn.init":
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         return func(*args, **kwargs)
 
