@@ -50,6 +50,7 @@ from mashnet.errors import (
 from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
+from mashnet.storage.regular_files import read_json
 
 # Part of the ids: another number makes all loops be found and written again.
 LOOPS_VERSION = 1
@@ -105,7 +106,7 @@ def make_loops(task: Task) -> Row:
         OSError: if the database cannot be written to (never for a bad input).
     """
     try:
-        done: Row = json.loads(task.record.read_text("utf-8"))
+        done: Row = read_json(task.record)
         if all((task.root / row["path"]).is_file() for row in done["loops"]):
             return {**done, "done": True}
     except (OSError, ValueError, KeyError, TypeError):

@@ -24,6 +24,7 @@ from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
+from mashnet.storage.regular_files import read_json
 
 SAMPLE_RATE_HZ = 44100
 # Part of the cache's keys: another number makes all songs be cut and written again.
@@ -107,7 +108,7 @@ def process_died(task: Task) -> dict[str, Any]:
 
 def _finished(task: Task) -> dict[str, Any] | None:
     try:
-        rows: dict[str, Any] = json.loads(task.record.read_text("utf-8"))
+        rows: dict[str, Any] = read_json(task.record)
         whole = all((task.out / stem["path"]).is_file() for stem in rows["stems"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
