@@ -12,7 +12,7 @@ import torch
 
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import CheckpointError, ConfigError
-from mashnet.models.limits import TooLarge, no_larger_than, require_sane
+from mashnet.models.limits import TooLarge, require_sane
 from mashnet.models.phalar import Phalar
 from mashnet.models.published_file import published_file
 from mashnet.models.stem_scoring import StemScorer
@@ -71,6 +71,7 @@ RENAMED = (
     (r"^head\.4\.weight$", "encoder.mlp.3.W.weight"),
     (r"^bilinear\.weight$", "similarity.W.W.weight"),
 )
+_MOST_DEPTH = 100  # pairs of blocks; the published network has 5
 TRANSFORM = "encoder.cqt_extractor.0."  # holds nothing learned: the filters, and their lengths
 
 
@@ -155,7 +156,9 @@ def _network_of(path: Path, file: TorchFile, hermitian: bool) -> Phalar:
         # The filters of their transform are made anew here: of them the lengths are compared.
         learned = {name: value for name, value in state.items() if TRANSFORM not in str(name)}
         weights = weights_in(path, file, learned)
-        with torch.device("meta"), no_larger_than(weights.outline):
+        if sizes["depth"] > _MOST_DEPTH:
+            raise ValueError(f"it has {sizes['depth']} pairs of blocks")
+        with torch.device("meta"):
             names = _names(build(), weights.outline)
         network = with_weights(build, named_anew(weights, names, _unstacked))
         _require_filters(path, file, state, network)
