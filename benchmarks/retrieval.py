@@ -128,8 +128,9 @@ def prepare(folder: Path, made: Any, options: Any) -> tuple[np.ndarray, np.ndarr
 
 def measure(folder: Path, queries: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
     """Search one query after the other, as a user's come."""
+    count = len(np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False))
     began_s = time.perf_counter()
-    index = VectorIndex.load(folder / "index.faiss", queries.shape[1])
+    index = VectorIndex.load(folder / "index.faiss", queries.shape[1], count)
     load_s = time.perf_counter() - began_s
     index.search(queries, 10)  # a first time, so that the file is in memory
     times_s, cpu_s, found = [], time.process_time(), []

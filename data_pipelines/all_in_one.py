@@ -7,7 +7,6 @@ of {start, end, label}, in seconds. mashnet does not run it; who has its files c
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 
 from mashnet.errors import ConfigError
 from mashnet.music.sections import Section, label_of
+from mashnet.storage.regular_files import read_json
 
 _LENGTH_TOLERANCE_S = 2.0  # decoders differ by less; another recording by more
 
@@ -66,9 +66,7 @@ def read_folder(
                 raise ValueError(f"has the name of {which} of the database")
             if matching[0].song_id in found:
                 raise ValueError("is of a song for which there is another file")
-            found[matching[0].song_id] = _sections(
-                json.loads(path.read_text("utf-8")), matching[0].duration_s
-            )
+            found[matching[0].song_id] = _sections(read_json(path), matching[0].duration_s)
         except (OSError, ValueError, KeyError, TypeError) as error:
             problems.append((path, f"is not used: {' '.join(str(error).split())}"))
     return found, problems

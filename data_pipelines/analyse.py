@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from mashnet.music.beats import bar_offset, grid_phase, regular_beats, tempo_of
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key
 from mashnet.storage.places import place
+from mashnet.storage.regular_files import read_json
 
 # Part of the cache's keys: another number makes all songs be analysed again.
 ANALYSIS_VERSION = 1
@@ -39,7 +39,7 @@ def cached_annotation(cache: Path, mix: np.ndarray, sample_rate: int) -> Annotat
     """
     path = place(cache, f"{analysis_id(mix, sample_rate)}.json")
     try:
-        return _from_json(json.loads(path.read_text("utf-8")))
+        return _from_json(read_json(path))
     except (OSError, ValueError, KeyError, TypeError):
         pass  # absent, or not what this version writes: analysed anew
     found = annotate(mix, sample_rate)

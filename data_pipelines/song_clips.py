@@ -25,6 +25,7 @@ from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
 from mashnet.storage.places import inside, is_plain_name, place
+from mashnet.storage.regular_files import read_json
 
 SAMPLE_RATE_HZ = 44100
 # Part of the cache's keys: another number makes all songs be cut and written again.
@@ -108,7 +109,7 @@ def process_died(task: Task) -> dict[str, Any]:
 
 def _finished(task: Task) -> dict[str, Any] | None:
     try:
-        rows: dict[str, Any] = json.loads(task.record.read_text("utf-8"))
+        rows: dict[str, Any] = read_json(task.record)
         whole = _are_of(task, rows) and all(
             inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"]
         )

@@ -13,7 +13,13 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 from mashnet.config_folder import CONFIGS as CONFIGS
-from mashnet.errors import ConfigError, ending_in_one_line, near_miss, require_one_of
+from mashnet.errors import (
+    ConfigError,
+    ending_in_one_line,
+    near_miss,
+    printable,
+    require_one_of,
+)
 
 # Only programs import this file: where Hydra is not installed they end here, in one line.
 with ending_in_one_line("nothing was begun"):
@@ -119,14 +125,14 @@ def entry_point(
             try:
                 arguments = expand_lists(sys.argv[1:], config_dir)
             except ConfigError as error:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {printable(str(error))}", file=sys.stderr)
                 sys.exit(2)
             sys.argv[1:] = arguments
             if not any(argument.startswith("-") for argument in arguments):
                 try:
                     check_overrides(config_name, arguments, config_dir)
                 except ConfigError as error:
-                    print(f"error: {error}", file=sys.stderr)
+                    print(f"error: {printable(str(error))}", file=sys.stderr)
                     sys.exit(2)
             given = {argument.split("=", 1)[0] for argument in arguments}
             sys.argv += [setting for setting in _QUIET if setting.split("=", 1)[0] not in given]

@@ -17,6 +17,18 @@ _ADVICE = {
 }
 
 
+# What a terminal would obey: the controls of ASCII and of Latin-1 but for tabs and ends of lines.
+_CONTROLS = dict.fromkeys([*range(9), *range(0xB, 0x20), 0x7F, *range(0x80, 0xA0)], "\ufffd")
+
+
+def printable(text: str) -> str:
+    """Return a text with "\ufffd" for whatever a terminal would obey and not show.
+
+    Titles and names of strangers' files may hold such; they could recolour, erase or rewrite.
+    """
+    return text.translate(_CONTROLS)
+
+
 class MashnetError(Exception):
     """A problem the user can mend. Entry points print its text in one line and exit with 2."""
 
@@ -69,7 +81,7 @@ def ending_in_one_line(interrupted: str) -> Iterator[None]:
         print(f"\ninterrupted; {str(interrupt) or interrupted}", file=sys.stderr)
         sys.exit(130)
     except MashnetError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
     except ModuleNotFoundError as error:
         from mashnet.extras import lacking
 
@@ -80,7 +92,7 @@ def ending_in_one_line(interrupted: str) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _ADVICE or error.filename is None:
             raise
-        print(f"error: {disk_error(error, '')}", file=sys.stderr)
+        print(f"error: {printable(str(disk_error(error, '')))}", file=sys.stderr)
     else:
         return
     sys.exit(2)

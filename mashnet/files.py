@@ -21,6 +21,7 @@ from mashnet.storage.being_written import (
     writing,
 )
 from mashnet.storage.places import place
+from mashnet.storage.regular_files import opened
 from mashnet.storage.store_path import StorePath
 from mashnet.storage.uploads import remove_abandoned, uploaded
 
@@ -59,7 +60,7 @@ def content_id(*parts: bytes | str | int | float | list[Any] | tuple[Any, ...] |
 def file_digest(path: Path) -> str:
     """Return the blake2b digest (32 hex digits) of a file's bytes, read in blocks."""
     digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -26,6 +26,7 @@ import numpy as np
 from mashnet.errors import DatabaseError
 from mashnet.files import written_atomically
 from mashnet.storage.local_copies import read_mapped
+from mashnet.storage.regular_files import require_regular
 
 INDEX_VERSION = 1  # of the file that `save` writes
 EXACT_UP_TO = 50_000  # vectors: about 7 ms for 768 dimensions on one core
@@ -138,18 +139,31 @@ class VectorIndex:
             faiss.write_index(self._index, str(temporary))
 
     @classmethod
-    def load(cls, path: Path, dimensions: int) -> VectorIndex:
+    def load(cls, path: Path, dimensions: int, count: int) -> VectorIndex:
         """Open what `save` wrote; the vectors stay on disk until they are looked at.
 
+        FAISS believes what such a file says, and an id beyond its vectors would end the process. So
+        it must be made as `build` makes it, and name every position once.
+
+        Args:
+            path: the file.
+            dimensions: of a vector.
+            count: how many vectors there must be.
+
         Raises:
-            DatabaseError: if the file is damaged or of vectors of another length.
+            DatabaseError: if the file is damaged, of other vectors, or no index of this module.
         """
         try:
+            require_regular(path)
             index = read_mapped(path, lambda here: faiss.read_index(str(here), _MAPPED))
-        except RuntimeError as error:
+        except (OSError, RuntimeError, MemoryError) as error:
             raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         if not dimensions <= index.d < dimensions + _DIMENSIONS_PER_CODE:
             raise DatabaseError(f"{path} holds vectors of length {index.d}, not {dimensions}")
+        try:
+            _require_whole(index, count)
+        except (ValueError, RuntimeError, AttributeError, MemoryError) as error:
+            raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         return cls(index, dimensions, None)
 
     def _tune(self, chunks: Sequence[np.ndarray], random: np.random.Generator) -> Measured:
@@ -176,6 +190,52 @@ class VectorIndex:
             if right.min() >= RECALL_GOAL:
                 break
         return Measured(float(right.min()), probed, candidates)
+
+
+def _require_whole(index: Any, count: int) -> None:
+    """Raise a ValueError unless an index is one that `VectorIndex.build` makes of `count` vectors.
+
+    What is looked at is all that decides where a search reads: the kinds of its parts, their sizes,
+    and the ids in its lists.
+    """
+    if index.ntotal != count:
+        raise ValueError(f"it holds {index.ntotal} vectors, not {count}")
+    if isinstance(index, faiss.IndexFlatIP):
+        if index.codes.size() != count * index.code_size or index.code_size != 4 * index.d:
+            raise ValueError("it lacks vectors")
+        return
+    if not isinstance(index, faiss.IndexRefine):
+        raise ValueError("it is no index that mashnet makes")
+    lists: Any = faiss.downcast_index(index.base_index)
+    kept: Any = faiss.downcast_index(index.refine_index)
+    coarse: Any = faiss.downcast_index(lists.quantizer)
+    kinds = (
+        (lists, faiss.IndexIVFPQFastScan),
+        (kept, faiss.IndexScalarQuantizer),
+        (coarse, faiss.IndexFlat),
+    )
+    if any(not isinstance(part, kind) for part, kind in kinds):
+        raise ValueError("it is no index that mashnet makes")
+    if any(part.d != index.d for part, _ in kinds) or kept.ntotal != count:
+        raise ValueError("its parts do not belong together")
+    if kept.code_size != 2 * kept.d or kept.codes.size() != count * kept.code_size:
+        raise ValueError("it lacks vectors")
+    if coarse.ntotal != lists.nlist or coarse.codes.size() != lists.nlist * 4 * coarse.d:
+        raise ValueError("it lacks lists")
+    inverted, seen = lists.invlists, np.zeros(count, bool)
+    if inverted.nlist != lists.nlist:
+        raise ValueError("it lacks lists")
+    for number in range(inverted.nlist):
+        length = inverted.list_size(number)
+        if length > count:
+            raise ValueError("its lists are too long")
+        if length:
+            ids = faiss.rev_swig_ptr(inverted.get_ids(number), length)
+            if ids.min() < 0 or ids.max() >= count:
+                raise ValueError("it names vectors that it does not hold")
+            seen[ids] = True
+    if not seen.all():
+        raise ValueError("it does not name every vector")
 
 
 def _nth_best(chunks: Sequence[np.ndarray], queries: np.ndarray, n: int) -> np.ndarray:

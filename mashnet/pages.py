@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from mashnet.drawing import save_figure
 from mashnet.files import written_atomically
 
 
@@ -47,5 +48,5 @@ def write_page(
 def inline(figure: Figure) -> str:
     """Return a figure as a data: address, so that a page needs no file beside it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=144)
+    save_figure(figure, buffer, format="png", dpi=144)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

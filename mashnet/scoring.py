@@ -119,10 +119,16 @@ class Model:
         )
 
 
-def load(path: str | Path) -> Model:
+def load(path: str | Path, *, text_weights: str | None = None) -> Model:
     """Load a bundle (its self-check runs once) or a run.
+
+    Args:
+        path: its folder.
+        text_weights: a folder or hub id of the text encoder, for a network that was trained with
+            CLAP's; None takes what MASHNET_TEXT_WEIGHTS says. A file never chooses that.
 
     Raises:
         CheckpointError: if it is missing, damaged, or not what its configuration says.
+        ConfigError: if it needs a text encoder that is not named.
     """
-    return Model(load_scorer(path))
+    return Model(load_scorer(path, text_weights=text_weights))

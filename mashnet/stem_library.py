@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from mashnet.files import content_id, write_json
 from mashnet.index import EXACT_UP_TO, INDEX_VERSION, VectorIndex
 from mashnet.models.stem_scoring import StemScorer
 from mashnet.stem_encoding import Encode, embedding_of
+from mashnet.storage.regular_files import read_json
 
 EMBEDDING_VERSION = 1  # of how `StemScorer` makes an embedding from weights and sound
 
@@ -157,11 +157,13 @@ class StemLibrary:
         for listed in folder.glob("index-*.json"):
             path = listed.with_suffix(".faiss")
             try:
-                names = json.loads(listed.read_text("utf-8"))
+                names = read_json(listed)
                 if path.stem != f"index-{content_id(INDEX_VERSION, names)}":
                     raise DatabaseError(f"{listed} is damaged: it does not match its name")
                 if all(name in by_name for name in names):
-                    return VectorIndex.load(path, width), [by_name[name] for name in names]
+                    blocks = [by_name[name] for name in names]
+                    count = sum(len(block.keys) for block in blocks)
+                    return VectorIndex.load(path, width, count), blocks
             except (OSError, ValueError, DatabaseError) as error:
                 print(f"{' '.join(str(error).split())}; built anew", file=sys.stderr)
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -98,7 +99,7 @@ def test_a_kept_index_answers_as_the_built_one(
 ) -> None:
     path = tmp_path / "index.faiss"
     approximate.save(path)
-    kept = VectorIndex.load(path, vectors.shape[1])
+    kept = VectorIndex.load(path, vectors.shape[1], len(vectors))
     for one, other in zip(
         approximate.search(vectors[:50], 10), kept.search(vectors[:50], 10), strict=True
     ):
@@ -115,14 +116,14 @@ def test_a_damaged_index_is_refused(
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[: len(whole) // 2], "other": b"x" * 5000, "empty": b""}[harm])
     with pytest.raises(DatabaseError, match=r"index\.faiss is damaged: .+"):
-        VectorIndex.load(path, vectors.shape[1])
+        VectorIndex.load(path, vectors.shape[1], len(vectors))
 
 
 def test_an_index_of_other_vectors_is_refused(tmp_path: Path, approximate: VectorIndex) -> None:
     path = tmp_path / "index.faiss"
     approximate.save(path)
     with pytest.raises(DatabaseError, match="length 52, not 768"):
-        VectorIndex.load(path, 768)
+        VectorIndex.load(path, 768, len(approximate))
 
 
 def test_building_again_gives_the_same_answers(
@@ -136,3 +137,37 @@ def test_building_again_gives_the_same_answers(
 def test_no_vectors_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         VectorIndex.build([])
+
+
+@pytest.mark.parametrize("harm", ["beyond", "negative", "twice", "another count", "another kind"])
+def test_a_kept_index_that_names_other_vectors_is_refused(
+    tmp_path: Path, vectors: np.ndarray, approximate: VectorIndex, harm: str
+) -> None:
+    """FAISS would read where such an id says, and end the process."""
+    path = tmp_path / "index.faiss"
+    approximate.save(path)
+    count = len(vectors)
+    index = faiss.read_index(str(path))
+    lists = faiss.downcast_index(index.base_index).invlists
+    number = next(n for n in range(lists.nlist) if lists.list_size(n) > 1)
+    ids = faiss.rev_swig_ptr(lists.get_ids(number), lists.list_size(number))
+    if harm == "another count":
+        count += 1
+    elif harm == "another kind":
+        index = faiss.index_factory(index.d, "IDMap,Flat", faiss.METRIC_INNER_PRODUCT)
+        index.add_with_ids(
+            np.zeros((count, index.d), np.float32), np.arange(count, dtype=np.int64) + 10**9
+        )
+    else:
+        ids[0] = {"beyond": 10**9, "negative": -5, "twice": ids[1]}[harm]
+    faiss.write_index(index, str(path))
+    with pytest.raises(DatabaseError, match=r"index\.faiss is damaged: it"):
+        VectorIndex.load(path, vectors.shape[1], count)
+
+
+def test_an_exact_index_of_fewer_vectors_is_refused(tmp_path: Path) -> None:
+    vectors = np.eye(8, dtype=np.float32)
+    VectorIndex.build([vectors]).save(tmp_path / "index.faiss")
+    assert len(VectorIndex.load(tmp_path / "index.faiss", 8, 8)) == 8
+    with pytest.raises(DatabaseError, match="it holds 8 vectors, not 9"):
+        VectorIndex.load(tmp_path / "index.faiss", 8, 9)

@@ -52,6 +52,7 @@ from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
 from mashnet.storage.places import is_plain_name, place
+from mashnet.storage.regular_files import read_json
 
 # Part of the ids: another number makes all loops be found and written again.
 LOOPS_VERSION = 1
@@ -110,7 +111,7 @@ def make_loops(task: Task) -> Row:
     if task.refused:  # not kept: the table may be put right
         return {"loops": [], "pairs": [], "reject": task.refused, "done": False}
     try:
-        done: Row = json.loads(task.record.read_text("utf-8"))
+        done: Row = read_json(task.record)
         if all(_is_there(task, row) for row in done["loops"]):
             return {**done, "done": True}
     except (OSError, ValueError, KeyError, TypeError):

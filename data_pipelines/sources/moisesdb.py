@@ -9,7 +9,6 @@ A track becomes a stem here: "guitar/distorted electric guitar", stem first, typ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from data_pipelines.sources.song import (
     printable,
     stem_of,
 )
+from mashnet.storage.regular_files import read_json
 
 _DATA = "data.json"
 
@@ -51,7 +51,7 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
 
 def _song(folder: Path, source: DictConfig) -> Iterator[RawSong | Reject]:
     try:
-        data = json.loads((folder / _DATA).read_text("utf-8"))
+        data = read_json(folder / _DATA)
         tracks = list(_tracks(data))
     except (OSError, ValueError, RecursionError) as error:
         yield _reject(folder / _DATA, f"cannot be used, and so the song: {error}", "meta")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from omegaconf import DictConfig
 from data_pipelines.sources.folders import require_folder, walk
 from data_pipelines.sources.song import Known, RawSong, RawStem, Reject, kind_of, printable
 from mashnet.music.key_names import parse_key
+from mashnet.storage.regular_files import read_json
 
 
 def find(config: DictConfig) -> Iterator[RawSong | Reject]:
@@ -95,7 +95,7 @@ def _read_meta(path: Path) -> tuple[dict[str, Any], str]:
     if not path.exists():
         return {}, ""
     try:
-        meta = json.loads(path.read_text("utf-8"))
+        meta = read_json(path)
     except (OSError, ValueError, RecursionError) as error:
         return {}, f"cannot be read, the song is used without it: {error}"
     if not isinstance(meta, dict):

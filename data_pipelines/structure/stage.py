@@ -8,7 +8,6 @@ verse in one is known from a verse in another. A clip without sections is a row 
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from mashnet.execution.executor import DIED
 from mashnet.files import content_id, remove_leftovers, write_json
 from mashnet.music.sections import LABELS, Section, sections_within
 from mashnet.storage.places import place
+from mashnet.storage.regular_files import read_json
 
 # Part of the cache's keys: another number makes all songs be looked at again.
 STRUCTURE_VERSION = 2
@@ -78,7 +78,7 @@ def estimate(task: Task) -> Row:
             "done": False,
         }
     try:
-        done: Row = json.loads(task.record.read_text("utf-8"))
+        done: Row = read_json(task.record)
         return {"sections": done["sections"], "rejects": done["rejects"], "done": True}
     except (OSError, ValueError, KeyError, TypeError):
         pass

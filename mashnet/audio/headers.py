@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
+from pathlib import Path
 from typing import IO, Any
+
+from mashnet.storage.regular_files import opened
 
 _MOST_CHUNKS = 1000
 # What programs write that do not know the length yet, for instance into a pipe.
@@ -31,7 +34,7 @@ def announced_per_byte(source: bytes | IO[bytes]) -> float | None:
     """
     with contextlib.suppress(OSError):
         if isinstance(source, bytes):
-            with open(source, "rb") as file:
+            with opened(Path(os.fsdecode(source))) as file:
                 return _ratio(file)
         position = source.tell()
         try:

@@ -23,7 +23,8 @@ from mashnet.audio.decoders import decoded
 from mashnet.audio.decoders import ffmpeg_is_installed as ffmpeg_is_installed
 from mashnet.errors import AudioError
 from mashnet.files import written_atomically
-from mashnet.storage.paths import is_local, root_of
+from mashnet.storage.paths import decodable, is_local, root_of
+from mashnet.storage.regular_files import opened, require_regular
 
 # What a folder is searched for; reading itself goes by content, not by name.
 AUDIO_SUFFIXES = frozenset(
@@ -171,7 +172,7 @@ def _check_readable(path: Path) -> None:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise AudioError(f"{path}: {what}")
-        with path.open("rb") as file:
+        with opened(path) as file:
             if not file.read(1):
                 raise AudioError(f"{path}: is empty (0 bytes)")
     except FileNotFoundError as error:
@@ -274,9 +275,20 @@ def read_blocks(
         start_s += block_s - overlap_s
 
 
+def length_s(path: Path) -> float | None:
+    """Return how long a file's sound is by its header, in seconds; None where that does not say."""
+    path = root_of(path)
+    try:
+        with decodable(path, whole=False) as source, soundfile.SoundFile(source) as file:
+            return file.frames / file.samplerate
+    except (OSError, RuntimeError):
+        return None
+
+
 def read_tags(path: Path) -> dict[str, str]:
     """Return title, artist and license as the file itself names them; what it lacks is absent."""
     try:
+        require_regular(path)
         with soundfile.SoundFile(os.fsencode(path)) as file:
             tags = file.copy_metadata()
     except (OSError, RuntimeError):

@@ -32,6 +32,10 @@ class OnsetAndPitch(nn.Module):
     def __init__(self) -> None:
         """Make the transforms; there is nothing to set and nothing to learn."""
         super().__init__()
+        with torch.device("cpu"):  # also where a network is only laid out, on "meta"
+            self._make()
+
+    def _make(self) -> None:
         self.mel = torchaudio.transforms.MelSpectrogram(
             SAMPLE_RATE,
             n_fft=1024,

@@ -52,18 +52,19 @@ class LogMel(nn.Module):
         self.n_mels = n_mels
         self.f_min_hz = f_min_hz
         self.f_max_hz = f_max_hz
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            sample_rate=sample_rate,
-            n_fft=n_fft,
-            hop_length=hop_length,
-            n_mels=n_mels,
-            f_min=f_min_hz,
-            f_max=f_max_hz,
-            power=2.0,
-            norm="slaney",
-            mel_scale="slaney",
-            window_fn=WINDOWS[require_one_of("window", window, WINDOWS)],
-        )
+        with torch.device("cpu"):  # also where a network is only laid out, on "meta"
+            self.mel = torchaudio.transforms.MelSpectrogram(
+                sample_rate=sample_rate,
+                n_fft=n_fft,
+                hop_length=hop_length,
+                n_mels=n_mels,
+                f_min=f_min_hz,
+                f_max=f_max_hz,
+                power=2.0,
+                norm="slaney",
+                mel_scale="slaney",
+                window_fn=WINDOWS[require_one_of("window", window, WINDOWS)],
+            )
         # A full-scale sine gives the window's sum squared over four in its bin; with this
         # reference it reads about 0 dB after the Slaney filter it falls into.
         shape: torch.Tensor = self.mel.spectrogram.window

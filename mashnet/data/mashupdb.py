@@ -7,7 +7,6 @@ database's root, with forward slashes; ids are content hashes (`mashnet.files.co
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -20,6 +19,7 @@ from mashnet.data.limits import (
     MOST_MANIFEST_BYTES,
     require_bounded_table,
     require_short_texts,
+    shown_as_text,
 )
 from mashnet.data.roles import ROLES as ROLES
 from mashnet.data.table_values import checked
@@ -29,6 +29,7 @@ from mashnet.music.sections import Section
 from mashnet.storage.one_at_a_time import one_at_a_time
 from mashnet.storage.paths import file_sizes, is_local, root_of
 from mashnet.storage.places import inside, place
+from mashnet.storage.regular_files import opened, read_json
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
@@ -164,12 +165,8 @@ class MashupDB:
         """The manifest: schema version, pipeline configs, counts, tool versions."""
         path = self.root / "manifest.json"
         try:
-            with path.open("rb") as file:
-                content = file.read(MOST_MANIFEST_BYTES + 1)
-            if len(content) > MOST_MANIFEST_BYTES:
-                raise ValueError(f"it has more than {MOST_MANIFEST_BYTES} bytes")
-            value = json.loads(content)
-        except (OSError, ValueError, RecursionError) as error:
+            value = read_json(path, MOST_MANIFEST_BYTES)
+        except (OSError, ValueError) as error:
             raise DatabaseError(f"{path} cannot be read: {error}") from error
         if not isinstance(value, dict):
             raise DatabaseError(f"{path} does not hold a JSON object")
@@ -255,7 +252,7 @@ class MashupDB:
                     pl.col(column).cast(dtype) for column, dtype in schema.items()
                 )
                 require_short_texts(frame, path)
-                self._tables[name] = checked(frame, name, path)
+                self._tables[name] = shown_as_text(checked(frame, name, path))
             except (OSError, pl.exceptions.PolarsError) as error:
                 reason = " ".join(str(error).split())[:300]
                 raise DatabaseError(
@@ -426,12 +423,13 @@ class MashupDB:
 
 
 def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
-    """Read a table; of one in a store the footer and then, by range, the wanted columns."""
+    """Read the wanted columns of a table; of one in a store by range, after the footer."""
+    wanted = list(columns)
     if is_local(path):
-        with path.open("rb") as file:
-            require_bounded_table(path, file)
+        with opened(path) as file:
+            require_bounded_table(path, file, wanted)
         try:
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, columns=wanted)
         except pl.exceptions.PanicException as error:  # no Exception: what polars did not foresee
             raise OSError(f"it is damaged: {error}") from error
     import pyarrow as pa
@@ -439,8 +437,8 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
 
     try:
         with path.open("rb") as file:
-            require_bounded_table(path, file)
-            table = pq.read_table(file, columns=list(columns), use_threads=False)
+            require_bounded_table(path, file, wanted)
+            table = pq.read_table(file, columns=wanted, use_threads=False)
     except pa.ArrowException as error:
         raise OSError(" ".join(str(error).split())) from error
     frame = pl.from_arrow(table)

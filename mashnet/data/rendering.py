@@ -25,13 +25,14 @@ from mashnet.audio.stretch import (
 )
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.recipes import IN_TIME, LEAD_IN_S, Recipe
-from mashnet.errors import DatabaseError, require_one_of
+from mashnet.errors import AudioError, DatabaseError, require_one_of
 from mashnet.files import content_id
 
 # Part of every id: raise it when rendering changes, so that nothing stale is read.
 RENDER_VERSION = 3
 # The engine is given this much more of the stems on either side, so that it never starts cold.
 _CONTEXT_S = 0.25
+MOST_S = 1800.0  # of a mix, whatever a table says; those that are made last a minute
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,16 @@ class RenderedPart:
         )
 
     def waveform(self, sample_rate: int) -> np.ndarray:
-        """Render at `sample_rate`, mono float32, (round(duration_s · sample_rate),)."""
+        """Render at `sample_rate`, mono float32, (round(duration_s · sample_rate),).
+
+        Raises:
+            AudioError: if a stem cannot be read, or a table asks for more than `MOST_S`.
+        """
+        if not 0 < self.duration_s <= MOST_S:
+            raise AudioError(
+                f"{self.paths[0]}: a mix of it is to last {self.duration_s:.6g} s, at most "
+                f"{MOST_S:g}; make the mixes anew: python -m data_pipelines.mixes"
+            )
         stems = _mono_sum(self.paths, sample_rate)
         length = round(self.duration_s * sample_rate)
         mix = np.zeros(length, np.float32)

@@ -11,7 +11,6 @@ Folds of these protocols can be pooled: mix_classification, mashup_retrieval, st
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from mashnet.evaluation.report import publish
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot
 from mashnet.evaluation.statistics import Bootstrap, Estimate
 from mashnet.evaluation.stem_folds import pool_stems
+from mashnet.storage.regular_files import read_json, require_regular
 
 # Settings that decide what was asked; a protocol's results say those that it has.
 _SHARED = ("artefact_control", "labels", "chunk_s")
@@ -62,7 +62,8 @@ def read_folds(folders: Sequence[Path]) -> Folds:
     firsts, tables = [], []
     for fold, folder in enumerate(folders):
         try:
-            found = json.loads((folder / "metrics.json").read_text("utf-8"))
+            found = read_json(folder / "metrics.json")
+            require_regular(folder / "scores.parquet")
             table = pl.read_parquet(folder / "scores.parquet")
         except (OSError, ValueError) as error:
             raise ConfigError(

@@ -7,7 +7,6 @@ seconds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mashnet.files import write_json, written_atomically
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.proposals import Proposal
 from mashnet.storage.one_at_a_time import one_at_a_time
+from mashnet.storage.regular_files import read_json
 
 SCORES_VERSION = 1  # raised where the same judge would score the same pair otherwise
 _AT_ONCE = 6  # pairs between two writes, and two signs of life
@@ -38,7 +38,7 @@ class ScoreStore:
     def read(self) -> dict[str, float]:
         """Return scores by the proposal's id; none if the file is missing or damaged."""
         try:
-            kept = json.loads(self.path.read_text("utf-8"))
+            kept = read_json(self.path)
         except (OSError, ValueError):
             return {}
         return kept if isinstance(kept, dict) else {}

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 from matplotlib.figure import Figure
 
+from mashnet.drawing import save_figure
 from mashnet.evaluation.statistics import Estimate, distinguishable
 from mashnet.files import write_json, written_atomically
 
@@ -157,7 +158,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> list[Path]:
     for plot in outcome.plots:
         path = folder / f"{plot.name}.png"
         with written_atomically(path) as temporary:
-            plot.figure.savefig(temporary, dpi=144)
+            save_figure(plot.figure, temporary, dpi=144)
         written.append(path)
     return written
 

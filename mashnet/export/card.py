@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import DatabaseError
 from mashnet.models.trained import TrainedScorer
+from mashnet.storage.regular_files import read_json
 
 _MIXES = """\
 - The score is the posterior that the stems are of one song, against mixes that are out of key or
@@ -119,7 +119,7 @@ def _data_lines(root: Path) -> list[str]:
 def _figure_lines(run: Path) -> list[str]:
     lines = []
     for path in sorted((run / "evaluation").glob("*/metrics.json")):
-        results = json.loads(path.read_text("utf-8"))
+        results = read_json(path)
         results = results if isinstance(results, list) else [results]
         first = results[0]
         lines += [

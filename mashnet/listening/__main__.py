@@ -14,7 +14,7 @@ PROGRAM = "python -m mashnet.listening"
 USAGE = {
     "build": "systems=[FOLDER,…] out=listening/ [excerpt_s=30] [listen_s=10] [per_system=N] "
     "[seed=0] [title=…]",
-    "serve": "folder=listening/ [port=8000] [host=127.0.0.1]",
+    "serve": "folder=listening/ [port=8000] [host=127.0.0.1] [names=[NAME,…]]",
     "collect": "ratings=[FILE.csv,…] out=listening/ratings.csv",
     "analyse": "ratings=listening/ratings.csv [key=listening/key.json] [scores=scores.csv] "
     "[out=listening/analysis]",
@@ -60,6 +60,7 @@ def _serve(settings: Mapping[str, str]) -> None:
         Path(settings["folder"]),
         host=settings.get("host", "127.0.0.1"),
         port=whole_number("port", settings.get("port", "8000"), least=0, most=65535),
+        names=listed(settings["names"]) if "names" in settings else (),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from mashnet.drawing import save_figure
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.files import write_json, written_atomically
@@ -49,7 +50,7 @@ def analyse(ratings: Path, *, key: Path, scores: Path | None, out: Path, command
         write_json(out / "analysis.json", {"title": facts["title"], **as_json(analysis)})
         for plot in plots:
             with written_atomically(out / f"{plot.name}.png") as temporary:
-                plot.figure.savefig(temporary, dpi=144)
+                save_figure(plot.figure, temporary, dpi=144)
         write_report(
             analysis, plots, out / "report.html", title=facts["title"], command=command,
             warnings=warnings,

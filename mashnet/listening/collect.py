@@ -90,4 +90,4 @@ def _merged(of_file: dict[Path, list[Rating]]) -> list[Rating]:
         min(same, key=lambda rating: (rating.received_at == "", rating.received_at))
         for same in copies.values()
     ]
-    return sorted(chosen, key=lambda rating: (rating.rated_at, rating.received_at, rating.key))
+    return sorted(chosen, key=lambda rating: (rating.received_at or rating.rated_at, rating.key))

@@ -9,16 +9,18 @@ listening/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mashnet.errors import DatabaseError
 from mashnet.listening.questions import HEARD, QUESTION_NAMES
+from mashnet.storage import regular_files
 
 KEY, PAGE, TEST, AUDIO = "key.json", "page", "test.json", "audio"
 STATIC = ("answers.js", "player.js", "page.js", "page.css")
+
+_MOST_BYTES = 50_000_000  # a key has about a kilobyte for each clip
 
 
 def read_key(path: Path) -> dict[str, Any]:
@@ -65,8 +67,8 @@ def read_json(path: Path, needed: Sequence[str], what: str) -> dict[str, Any]:
         DatabaseError: if it is not there, damaged, or something else.
     """
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = regular_files.read_json(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"it is damaged: {error}"
         raise DatabaseError(f"{path}: cannot be read ({reason}); expected {what}") from error
     missing = [name for name in needed if not isinstance(found, dict) or name not in found]

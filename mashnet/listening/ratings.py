@@ -23,7 +23,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # participants, items, tests
 _TOKEN = re.compile(r"[0-9a-f]{32}")  # of one length: half a token is seen to be half a line
 _MOST_POSITION = 100_000
 _MOST_LISTENED_S = 86_400.0
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = re.compile(r"""(^|;[\s"]*)(?=[=+\-@])""")  # where a cell would begin with one
+_GUARDED = re.compile(r"""(^|;[\s"]*)'(?=[=+\-@])""")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")  # a rating stays one line
 
 
@@ -116,8 +117,9 @@ def rating_of(values: Mapping[str, Any]) -> Rating:
 def latest(ratings: Iterable[Rating]) -> dict[tuple[str, str], Rating]:
     """Return the last rating of each participant and item: an answer may be changed.
 
-    Last by the clock of the participant's browser, since an answer that waited for its server
-    arrives late; of equal times the one that arrived, or stands, last.
+    Last as the server counted them: none has a time of arrival before that of an earlier one
+    (`RatingsFile.append`). Clocks of browsers may be wrong or set back; only what never reached a
+    server (a browser's backup) goes by them. Of equal times the one that stands last.
     """
     found: dict[tuple[str, str], Rating] = {}
     for rating in ratings:
@@ -127,8 +129,8 @@ def latest(ratings: Iterable[Rating]) -> dict[tuple[str, str], Rating]:
     return found
 
 
-def _moment(rating: Rating) -> tuple[datetime, str]:
-    return datetime.fromisoformat(rating.rated_at), rating.received_at
+def _moment(rating: Rating) -> datetime:
+    return datetime.fromisoformat(rating.received_at or rating.rated_at)
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:
@@ -202,9 +204,10 @@ def _comment(values: Mapping[str, Any]) -> str:
     if values.get("comment") is None:
         return ""
     comment = _CONTROLS.sub(" ", _text(values, "comment")).strip()
-    if len(comment.removeprefix("'")) > MAX_COMMENT:
+    if len(_GUARDED.sub(r"\1", comment)) > MAX_COMMENT:
         raise ValueError(f"comment has more than {MAX_COMMENT} characters")
-    if comment.startswith(_FORMULA):  # spreadsheet programs would run what a stranger wrote
-        comment = "'" + comment
+    # Spreadsheet programs would run what a stranger wrote; where lists are separated by semicolons
+    # a cell may begin in the middle of it.
+    comment = _FORMULA.sub(r"\1'", comment)
     # What cannot be written as UTF-8 (half a surrogate pair) must not reach the file.
     return comment.encode("utf-8", "replace").decode()

@@ -7,19 +7,24 @@ sends it again: the half is cut off when the next server starts.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fcntl
 import os
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mashnet.errors import DatabaseError
 from mashnet.files import written_atomically
 from mashnet.listening.ratings import COLUMNS, Rating, header, rating_of
 from mashnet.storage.places import place
+from mashnet.storage.regular_files import read_bounded, require_regular
 
 RATINGS = "ratings.csv"
+MOST_BYTES = 200_000_000  # of a file: some 800,000 ratings
 
 
 def read_ratings(path: Path) -> tuple[list[Rating], list[str]]:
@@ -35,7 +40,9 @@ def read_ratings(path: Path) -> tuple[list[Rating], list[str]]:
         DatabaseError: if the file cannot be read or is no CSV of ratings.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
+        text = read_bounded(path, MOST_BYTES).decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    except ValueError as error:
+        raise DatabaseError(f"{path}: cannot be read: {error}") from error
     except OSError as error:
         raise DatabaseError(f"{path}: cannot be read: {error.strerror or error}") from error
     lines = text.replace("\x00", "\ufffd").split("\n")
@@ -91,6 +98,8 @@ class RatingsFile:
         self._lock = threading.Lock()
         self._folder = folder_lock(folder)
         try:
+            if self.path.exists():
+                require_regular(self.path)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self.warnings = self._repair()
             os.fsync(self._folder)
@@ -99,28 +108,68 @@ class RatingsFile:
         self.ratings, found = read_ratings(self.path)
         self.warnings += found
         self._keys = {rating.key for rating in self.ratings}
+        self._of: dict[str, list[Rating]] = {}
+        for rating in self.ratings:
+            self._of.setdefault(rating.participant, []).append(rating)
+        self._last = max((rating.received_at for rating in self.ratings), default="")
+        self._whole: int | None = None  # where the file ended before a write that failed
+
+    def of(self, participant: str) -> list[Rating]:
+        """Return a participant's ratings, in the order in which they came."""
+        return list(self._of.get(participant, ()))
 
     def append(self, rating: Rating) -> bool:
         """Store a rating; return whether it is new. What is stored survives a kill.
 
+        No rating has a time of arrival before that of one that came earlier, whatever the clock
+        says: the last to come is the last.
+
         Raises:
-            OSError: if it could not be stored; then nothing of it is in the file.
+            OSError: if it could not be stored; then nothing of it counts, and half of it that may
+                be in the file is cut off before anything else is written.
         """
         with self._lock:
+            self._require_own_file()
             if rating.key in self._keys:
                 return False
-            size = os.fstat(self._file).st_size
+            if self._whole is not None:
+                os.ftruncate(self._file, self._whole)
+                self._whole = None
+            rating = replace(rating, received_at=_after(self._last, rating.received_at))
             line = rating.line.encode()
+            size = os.fstat(self._file).st_size
+            if size + len(line) > MOST_BYTES:
+                raise OSError(f"it has {MOST_BYTES} bytes, no more are read")
+            self._whole = size
+            if os.write(self._file, line) != len(line):
+                self._cut_off()
+                raise OSError("the disk is full")
             try:
-                if os.write(self._file, line) != len(line):
-                    raise OSError("the disk is full")
                 os.fsync(self._file)
             except OSError:
-                os.ftruncate(self._file, size)
+                self._cut_off()
                 raise
+            self._whole = None
             self._keys.add(rating.key)
+            self._last = rating.received_at
             self.ratings.append(rating)
+            self._of.setdefault(rating.participant, []).append(rating)
             return True
+
+    def _cut_off(self) -> None:
+        """Remove what was written of a rating that could not be stored, now or before the next."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, self._whole or 0)
+            self._whole = None
+
+    def _require_own_file(self) -> None:
+        """Raise an OSError if the file is not there any more: what is written would be lost."""
+        try:
+            there = os.path.samestat(os.stat(self.path), os.fstat(self._file))
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise OSError(f"{self.path} was moved or deleted; start the server again")
 
     def close(self) -> None:
         """Let another process have it."""
@@ -158,6 +207,14 @@ class RatingsFile:
         os.write(self._file, line)
         os.fsync(self._file)
         return []
+
+
+def _after(last: str, now: str) -> str:
+    """Return a time of arrival: `now`, or just after the last one if the clock was set back."""
+    if not last or not now or datetime.fromisoformat(now) >= datetime.fromisoformat(last):
+        return now
+    next_one = datetime.fromisoformat(last) + timedelta(milliseconds=1)
+    return next_one.isoformat(timespec="milliseconds")
 
 
 def folder_lock(folder: Path) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 import json
 import socket
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,14 +22,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from mashnet.errors import ConfigError
+from mashnet.listening.connections import MOST_AT_ONCE, ListenerConnection
 from mashnet.listening.folder import AUDIO, PAGE, STATIC, TEST, read_test
 from mashnet.listening.order import order_of
 from mashnet.listening.ratings import Rating, latest, rating_of
 from mashnet.listening.ratings_file import RatingsFile
+from mashnet.listening.visitors import Visitors
 
 _LARGEST_BODY = 32_768  # bytes; a rating with the longest comment is far below it
 _SLOWEST_BODY_S = 30.0
-_MOST_AT_ONCE = 200  # connections; further ones are asked to come again
 _LISTENED_TOLERANCE_S = 0.5  # players report their position in steps
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
@@ -37,12 +39,16 @@ _HEADERS = {
 }
 
 
-def application(folder: Path, ratings: RatingsFile) -> FastAPI:
+def application(
+    folder: Path, ratings: RatingsFile, *, host: str = "127.0.0.1", names: Sequence[str] = ()
+) -> FastAPI:
     """Return the web application of a test.
 
     Args:
         folder: as `build` leaves it.
         ratings: where answers go.
+        host: that the server listens on.
+        names: that it has beside; requests under others are refused.
 
     Raises:
         DatabaseError: if the folder holds no test.
@@ -50,11 +56,13 @@ def application(folder: Path, ratings: RatingsFile) -> FastAPI:
     test = read_test(folder)
     durations_s = {item["id"]: float(item["duration_s"]) for item in test["items"]}
     pages = {"": "index.html", TEST: TEST, **{name: name for name in STATIC}}
+    visitors = Visitors(host, names)
     app = FastAPI(title="mashnet listening", openapi_url=None, version=version("mashnet"))
 
     @app.middleware("http")
     async def with_headers(request: Request, call_next):  # type: ignore[no-untyped-def]
-        response = await call_next(request)
+        misdirected = visitors.misdirected(request)
+        response = _refused(421, misdirected) if misdirected else await call_next(request)
         response.headers.update(_HEADERS)
         return response
 
@@ -72,14 +80,25 @@ def application(folder: Path, ratings: RatingsFile) -> FastAPI:
     @app.get("/api/answers/{participant}")
     def answers(participant: str) -> Response:
         """Return what a participant has answered, so that another browser can go on."""
-        found = [r for r in list(ratings.ratings) if r.participant == participant]
+        found = ratings.of(participant)
+        tokens: dict[str, list[str]] = {}
+        for rating in found:
+            tokens.setdefault(rating.item, []).append(rating.token)
         return JSONResponse(
-            {item: _as_answer(rating) for (_, item), rating in latest(found).items()},
+            {
+                item: {**_as_answer(rating), "tokens": tokens[item]}
+                for (_, item), rating in latest(found).items()
+            },
             headers={"Cache-Control": "no-store"},
         )
 
     @app.post("/api/ratings")
     async def rate(request: Request) -> Response:
+        if foreign := visitors.foreign(request):
+            return _refused(403, foreign)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            return _refused(415, "a rating is sent as application/json")
         body = b""
         try:
             async with asyncio.timeout(_SLOWEST_BODY_S):
@@ -93,6 +112,9 @@ def application(folder: Path, ratings: RatingsFile) -> FastAPI:
             rating = _checked(body, test["test"], durations_s, float(test["listen_s"]))
         except ValueError as error:
             return _refused(422, str(error))
+        stored = len(ratings.of(rating.participant))
+        if too_many := visitors.too_many(request, stored, len(durations_s)):
+            return _refused(429, too_many)
         try:
             new = await run_in_threadpool(ratings.append, rating)
         except OSError as error:
@@ -183,7 +205,7 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-def serve(folder: Path, *, host: str, port: int) -> None:
+def serve(folder: Path, *, host: str, port: int, names: Sequence[str] = ()) -> None:
     """Serve a test until the process is ended.
 
     Raises:
@@ -194,7 +216,7 @@ def serve(folder: Path, *, host: str, port: int) -> None:
     opened = listen_on(host, port)
     ratings = RatingsFile(folder)
     try:
-        app = application(folder, ratings)
+        app = application(folder, ratings, host=host, names=names)
         for line in ratings.warnings:
             print(f"warning: {line}", flush=True)
         if not is_this_machine(host):
@@ -212,7 +234,12 @@ def serve(folder: Path, *, host: str, port: int) -> None:
             f"serving {address}  (for one listener: {address}?p=NAME; Ctrl+C ends it)", flush=True
         )
         settings = uvicorn.Config(
-            app, log_level="warning", limit_concurrency=_MOST_AT_ONCE, timeout_keep_alive=10
+            app,
+            log_level="warning",
+            http=ListenerConnection,
+            ws="none",
+            limit_concurrency=MOST_AT_ONCE,
+            timeout_keep_alive=10,
         )
         uvicorn.Server(settings).run(sockets=[opened])
     finally:

@@ -16,6 +16,9 @@ from mashnet.errors import ConfigError, DatabaseError
 from mashnet.listening.folder import condition_of
 from mashnet.listening.questions import QUESTION_NAMES
 from mashnet.listening.ratings import Rating, latest
+from mashnet.storage.regular_files import read_bounded
+
+_MOST_BYTES = 50_000_000  # of a table of scores
 
 ORIGINAL = "original"
 HIGH, LOW = ("best", "top"), ("worst", "bottom")  # kinds
@@ -125,8 +128,8 @@ def with_scores(table: Judged, path: Path, key: Mapping[str, Any]) -> tuple[Judg
         ConfigError: if it lacks a column or nothing in it can be used.
     """
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_bounded(path, _MOST_BYTES).decode("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
         raise DatabaseError(f"scores={path}: cannot be read: {error}") from error
     reader = csv.DictReader(lines)
     missing = [

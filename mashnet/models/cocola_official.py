@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Set
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,9 +13,11 @@ from mashnet.data.parts import Group
 from mashnet.data.stem_frontend import StemFrontend, is_silent
 from mashnet.errors import CheckpointError
 from mashnet.models.cocola import Cocola
-from mashnet.models.inert import Inert
+from mashnet.models.limits import TooLarge
 from mashnet.models.published_file import published_file
 from mashnet.models.stem_scoring import BATCH, StemScorer
+from mashnet.models.torch_file import torch_file
+from mashnet.models.weights import named_anew, require_weights, weights_in, with_weights
 
 SOURCE = (
     "COCOLA_HP_v1, https://drive.google.com/file/d/1S-_OvnDwNFLNZD5BmI1Ouck_prutRVWZ "
@@ -126,62 +128,51 @@ def load_published(path: Path, *, mode: str = "both") -> PublishedCocola:
         ConfigError: if there is no such mode.
         CheckpointError: if the file is damaged or holds anything else.
     """
-    state = _state_of(path)
-    norm = state.get("layer_norm.weight")
-    embedding = norm.numel() if isinstance(norm, torch.Tensor) else 512
-    network = PublishedCocola(mode=mode, embedding=embedding)
-    try:
-        network.load_state_dict(_renamed(state, network.state_dict()))
-    except (RuntimeError, ValueError, AttributeError) as error:
-        reason = textwrap.shorten(str(error), 300, placeholder=" …")
-        raise CheckpointError(f"{path} is not COCOLA's checkpoint: {reason}. Take {SOURCE}") from (
-            error
-        )
+    require_weights(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(torch_file(path, foreign=True))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                f"{path} is not a readable checkpoint: {error}. Take {SOURCE}"
+            ) from error
+        # Beside its weights the file holds settings, as objects of the authors' program.
+        state = file.values.get("state_dict") if isinstance(file.values, dict) else None
+        if not isinstance(state, dict):
+            raise CheckpointError(
+                f"{path} is no Lightning checkpoint: no state_dict. Take {SOURCE}"
+            )
+        try:
+            weights = weights_in(path, file, state)
+            norm = weights.outline.get("layer_norm.weight")
+            embedding = 512 if norm is None else norm.numel()
+            ours = named_anew(weights, _names(weights.outline.keys(), mode, embedding))
+            network = with_weights(lambda: PublishedCocola(mode=mode, embedding=embedding), ours)
+        except (RuntimeError, ValueError, TooLarge, CheckpointError) as error:
+            reason = textwrap.shorten(str(error), 300, placeholder=" …")
+            raise CheckpointError(
+                f"{path} is not COCOLA's checkpoint: {reason}. Take {SOURCE}"
+            ) from error
     return network.eval()
 
 
-def _state_of(path: Path) -> dict[str, Any]:
-    """Return the weights of a Lightning checkpoint, without running anything that is in it.
-
-    Beside its weights the file holds settings, as objects of the authors' program. Whatever
-    class or function it names is read as `Inert`: nothing is imported, and nothing is called.
-    """
-    try:
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-        inert: list[Any] = [(Inert, name) for name in foreign]
-        with torch.serialization.safe_globals(inert):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
-    except Exception as error:
-        # torch wraps what it refuses in the advice to read the file without care: not for users.
-        reason = textwrap.shorten(str(error.__context__ or error), 120, placeholder=" …").rstrip(
-            "."
-        )
-        raise CheckpointError(
-            f"{path} is not a readable checkpoint: {reason}. Take {SOURCE}"
-        ) from error
-    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
-    if not isinstance(state, dict):
-        raise CheckpointError(f"{path} is no Lightning checkpoint: no state_dict. Take {SOURCE}")
-    return state
-
-
-def _renamed(
-    published: Mapping[str, Any], ours: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """Return published parameters under our names.
+def _names(published: Set[str], mode: str, embedding: int) -> dict[str, str]:
+    """Return our name → theirs.
 
     Raises:
         ValueError: naming what is missing or foreign.
     """
+    with torch.device("meta"):
+        ours = PublishedCocola(mode=mode, embedding=embedding).state_dict()
     names = {}
     for name in ours:
         prefix = next(prefix for prefix in RENAMED if name.startswith(prefix))
-        names[RENAMED[prefix] + name.removeprefix(prefix)] = name
-    missing, foreign = sorted(names.keys() - published.keys()), sorted(published.keys() - names)
+        names[name] = RENAMED[prefix] + name.removeprefix(prefix)
+    theirs = set(names.values())
+    missing, foreign = sorted(theirs - published), sorted(published - theirs)
     if missing or foreign:
         raise ValueError(f"it lacks {_few(missing)}, and brings {_few(foreign)} too many")
-    return {name: published[theirs] for theirs, name in names.items()}
+    return names
 
 
 def _few(names: list[str]) -> str:

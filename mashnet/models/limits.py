@@ -18,9 +18,9 @@ import yaml
 from torch.nn.modules import module as modules
 
 from mashnet.errors import CheckpointError
+from mashnet.storage.regular_files import read_bounded
 
 MOST_TEXT_BYTES = 200_000  # of a configuration; those that are written have about a thousand
-MOST_WEIGHTS_BYTES = 4_000_000_000
 _MOST_VALUES = 10_000  # in a configuration, aliases counted wherever they stand
 _MOST_DEPTH = 20
 _MOST_NUMBER = 1 << 16
@@ -39,14 +39,10 @@ def bounded_text(path: Path) -> str:
     """Return a text file that people write, of no more than `MOST_TEXT_BYTES`.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if it cannot be read, or is no regular file.
         ValueError: if it is longer, or not UTF-8.
     """
-    with path.open("rb") as file:
-        content = file.read(MOST_TEXT_BYTES + 1)
-    if len(content) > MOST_TEXT_BYTES:
-        raise ValueError(f"it has more than {MOST_TEXT_BYTES} bytes")
-    return content.decode("utf-8")
+    return read_bounded(path, MOST_TEXT_BYTES).decode("utf-8")
 
 
 def plain_yaml(text: str) -> Any:
@@ -127,21 +123,13 @@ def _require_sane_numbers(where: str, name: str, value: Any) -> None:
             raise CheckpointError(f"{where}={value} is beyond what any network has ({most})")
 
 
-def require_weights(path: Path) -> None:
-    """Raise a CheckpointError if a file of weights is larger than any that is known."""
-    size = path.stat().st_size
-    if size > MOST_WEIGHTS_BYTES:
-        raise CheckpointError(
-            f"{path} has {size / 1e9:.0f} GB; no network has more than {MOST_WEIGHTS_BYTES / 1e9:g}"
-        )
-
-
 def require_finite(state: Mapping[str, torch.Tensor], path: Path) -> None:
     """Raise a CheckpointError if a weight is NaN or infinite, or is no tensor."""
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             raise CheckpointError(f"{path} is damaged: {name} is not an array of numbers")
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        numbers = value.is_floating_point() or value.is_complex()
+        if numbers and not torch.isfinite(value).all():
             raise CheckpointError(f"{path} is damaged: {name} has numbers that are not finite")
 
 
@@ -149,10 +137,13 @@ def require_finite(state: Mapping[str, torch.Tensor], path: Path) -> None:
 def no_larger_than(state: Mapping[str, torch.Tensor]) -> Iterator[None]:
     """Refuse, while a network is built, more weights than `state` has, before they are filled.
 
+    What it computes for itself and does not save (filters, windows) is bounded as spectrograms are.
+
     Raises:
         TooLarge: from within the block.
     """
     left = {"arrays": len(state), "numbers": sum(value.numel() for value in state.values())}
+    computed = [0]
     builder = threading.get_ident()
 
     def count(_: torch.nn.Module, name: str, value: torch.Tensor | None) -> None:
@@ -163,8 +154,19 @@ def no_larger_than(state: Mapping[str, torch.Tensor]) -> Iterator[None]:
         if min(left.values()) < 0:
             raise TooLarge(f"from {name} on there are no weights for it")
 
-    hook = modules.register_module_parameter_registration_hook(count)
+    def count_computed(_: torch.nn.Module, name: str, value: torch.Tensor | None) -> None:
+        if value is None or threading.get_ident() != builder:
+            return
+        computed[0] += value.numel()
+        if computed[0] > left["numbers"] + _MOST_FEATURES:
+            raise TooLarge(f"its {name} would be larger than any memory")
+
+    hooks = (
+        modules.register_module_parameter_registration_hook(count),
+        modules.register_module_buffer_registration_hook(count_computed),
+    )
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()

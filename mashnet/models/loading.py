@@ -1,37 +1,37 @@
-"""From a name, a run or a bundle to a Scorer; the one place that reads weights from disk.
+"""From a name, a run or a bundle to a Scorer.
 
 `config.yaml` of a run and of a bundle has the same `model` block: `network` (a module of
-mashnet.models), `sizes` (its constructor's arguments) and `frontend`. Weights are read without
-unpickling anything: safetensors from bundles, `weights_only=True` from checkpoints.
+mashnet.models), `sizes` (its constructor's arguments) and `frontend`. Weights come through one door
+(mashnet.models.weights), which unpickles nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
-import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 import mashnet.models
 from mashnet.errors import CheckpointError, ConfigError, near_miss, require_one_of
 from mashnet.extras import lacking
-from mashnet.models.limits import (
-    bounded_text,
-    no_larger_than,
-    plain_yaml,
-    require_finite,
-    require_sane,
-    require_weights,
-)
+from mashnet.models.allowed_text import chosen_by_user
+from mashnet.models.limits import bounded_text, plain_yaml, require_sane
 from mashnet.models.selfcheck import check_files, check_score
+from mashnet.models.torch_file import torch_file
 from mashnet.models.trained import TrainedScorer
+from mashnet.models.weights import (
+    Weights,
+    require_weights,
+    safetensors_weights,
+    weights_in,
+    with_weights,
+)
 from mashnet.typed import program
 
 NETWORK_PREFIX = "network."  # where a LightningModule keeps the network in its state
@@ -76,19 +76,30 @@ def _network_in(name: str) -> Network | None:
     return (network[0], scorer[0]) if network and scorer else None
 
 
-def build_scorer(settings: dict[str, Any], *, name: str) -> TrainedScorer:
-    """Build a Scorer with untrained weights from a `model` block.
+def build_scorer(
+    settings: dict[str, Any], *, name: str, weights: Weights | None = None
+) -> TrainedScorer:
+    """Build a Scorer from a `model` block.
 
     Args:
         settings: `network`, `sizes` and `frontend`.
         name: what tables call it.
+        weights: that its network is to have; None: untrained ones.
 
     Raises:
         ConfigError: if there is no such network, naming the nearest and all there are.
+        TooLarge: if it has more weights than the given ones.
+        RuntimeError: if it has others.
+        CheckpointError: if the given ones are damaged.
     """
     network, scorer = network_of(settings["network"])
     frontend = scorer.frontend_of(settings["frontend"])
-    return scorer(network(**settings["sizes"]), frontend, name=name)
+
+    def build() -> nn.Module:
+        return network(**settings["sizes"])
+
+    made = build() if weights is None else with_weights(build, weights)
+    return scorer(made, frontend, name=name)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -145,10 +156,16 @@ def folder_of(checkpoint: Path) -> Path:
     return parent.parent if parent.name == "checkpoints" else parent
 
 
-def load_scorer(path: str | Path) -> TrainedScorer:
+def load_scorer(path: str | Path, *, text_weights: str | None = None) -> TrainedScorer:
     """Load a trained Scorer from a run folder, a .ckpt file inside one, or a bundle folder.
 
+    Args:
+        path: the folder or file.
+        text_weights: where the text encoder lies that the network needs beside its own weights; see
+            `chosen_by_user`.
+
     Raises:
+        ConfigError: if the network needs a text encoder that the user has not named.
         CheckpointError: if the path is wrong, the file is damaged, or the weights belong to
             another network than config.yaml names.
     """
@@ -163,14 +180,15 @@ def load_scorer(path: str | Path) -> TrainedScorer:
         require_sane(config["model"])
     except CheckpointError as error:
         raise CheckpointError(f"{folder / 'config.yaml'}: {error}") from error
-    require_weights(weights)
+    sizes = chosen_by_user(config["model"]["sizes"], text_weights, str(folder))
+    model = {**config["model"], "sizes": sizes}
     check = check_files(folder) if weights.suffix == ".safetensors" else None
-    state = _read_checkpoint(weights) if check is None else _read_safetensors(weights)
-    require_finite(state, weights)
+    name = str(config.get("name", folder.name))
     try:
-        with no_larger_than(state):
-            scorer = build_scorer(config["model"], name=str(config.get("name", folder.name)))
-        scorer.network.load_state_dict(state)
+        with _weights_of(weights) as found:
+            scorer = build_scorer(model, name=name, weights=found)
+    except CheckpointError:
+        raise
     except ConfigError as error:
         raise ConfigError(f"{folder / 'config.yaml'}: {error}") from error
     except ModuleNotFoundError as error:
@@ -186,32 +204,24 @@ def load_scorer(path: str | Path) -> TrainedScorer:
     return scorer
 
 
-def _require_uncompressed(path: Path) -> None:
-    """Raise a ValueError if a checkpoint unpacks to more than it is; torch packs nothing."""
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > 2 * path.stat().st_size:
-        raise ValueError("it unpacks to more than twice its size")
+@contextlib.contextmanager
+def _weights_of(path: Path) -> Iterator[Weights]:
+    """Open the weights of a bundle (safetensors) or of a run (a checkpoint of Lightning).
 
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
-
-
-def _read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        _require_uncompressed(path)
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        state = checkpoint["state_dict"]
-        return {
-            key.removeprefix(NETWORK_PREFIX): value
-            for key, value in state.items()
-            if key.startswith(NETWORK_PREFIX)
-        }
-    # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}") from error
+    Raises:
+        CheckpointError: if the file is damaged or something else.
+    """
+    require_weights(path)
+    if path.suffix == ".safetensors":
+        with safetensors_weights(path) as found:
+            yield found
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(torch_file(path))
+            state = file.values["state_dict"]
+            weights = weights_in(path, file, state, prefix=NETWORK_PREFIX)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{path} is not a readable checkpoint: {reason}") from error
+        yield weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,9 +12,12 @@ import torch
 
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import CheckpointError, ConfigError
+from mashnet.models.limits import TooLarge, require_sane
 from mashnet.models.phalar import Phalar
 from mashnet.models.published_file import published_file
 from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.torch_file import TorchFile, torch_file
+from mashnet.models.weights import named_anew, require_weights, weights_in, with_weights
 
 SOURCE = "ckpts/PHALAR_best.ckpt in https://github.com/gladia-research-group/phalar (Git LFS)"
 
@@ -67,6 +71,7 @@ RENAMED = (
     (r"^head\.4\.weight$", "encoder.mlp.3.W.weight"),
     (r"^bilinear\.weight$", "similarity.W.W.weight"),
 )
+_MOST_DEPTH = 100  # pairs of blocks; the published network has 5
 TRANSFORM = "encoder.cqt_extractor.0."  # holds nothing learned: the filters, and their lengths
 
 
@@ -109,14 +114,25 @@ def load_published(path: Path, *, hermitian: bool = True) -> Phalar:
         CheckpointError: if the file is damaged, holds anything else, or was trained with
             settings other than PHALAR's.
     """
-    known = [(str, f"contrastive_model.constants.{name}") for name in ENUMERATIONS]
-    try:
-        with torch.serialization.safe_globals(known):  # type: ignore[arg-type]
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    # A damaged archive fails in as many ways as it has bytes; none may pass for a crash.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{path} is not a readable checkpoint: {reason}") from error
+    require_weights(path)
+    texts = {f"contrastive_model.constants.{name}": _text for name in ENUMERATIONS}
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(torch_file(path, made=texts))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{path} is not a readable checkpoint: {error}") from error
+        return _network_of(path, file, hermitian).eval()
+
+
+def _text(value: str) -> str:
+    """Return what an enumeration's member is called; raises ValueError for anything else."""
+    if not isinstance(value, str):
+        raise ValueError("one of its settings is no text")
+    return value
+
+
+def _network_of(path: Path, file: TorchFile, hermitian: bool) -> Phalar:
+    checkpoint = file.values
     parts = checkpoint if isinstance(checkpoint, dict) else {}
     settings, state = parts.get("hyper_parameters"), parts.get("state_dict")
     if not isinstance(settings, dict) or not isinstance(state, dict):
@@ -131,36 +147,57 @@ def load_published(path: Path, *, hermitian: bool = True) -> Phalar:
                 f"PHALAR; take {SOURCE}"
             )
     sizes = {ours: settings.get(name, absent) for name, (ours, absent) in SIZES.items()}
+
+    def build() -> Phalar:
+        return Phalar(**sizes, hermitian=hermitian)
+
     try:
-        network = Phalar(**sizes, hermitian=hermitian)
-        network.load_state_dict(translated(state, network))
-    except (RuntimeError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        require_sane({"sizes": sizes, "frontend": {}})
+        # The filters of their transform are made anew here: of them the lengths are compared.
+        learned = {name: value for name, value in state.items() if TRANSFORM not in str(name)}
+        weights = weights_in(path, file, learned)
+        if sizes["depth"] > _MOST_DEPTH:
+            raise ValueError(f"it has {sizes['depth']} pairs of blocks")
+        with torch.device("meta"):
+            names = _names(build(), weights.outline)
+        network = with_weights(build, named_anew(weights, names, _unstacked))
+        _require_filters(path, file, state, network)
+        return network
+    except (
+        RuntimeError, TypeError, ValueError, AttributeError, ConfigError, CheckpointError, TooLarge
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{path} does not hold PHALAR's weights: {reason}") from error
-    return network.eval()
 
 
-def translated(state: Mapping[str, torch.Tensor], network: Phalar) -> dict[str, torch.Tensor]:
-    """Return published parameters under our names.
+def _names(network: Phalar, published: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """Return our name → theirs.
 
     Raises:
-        ValueError: naming what is missing, foreign, or made for another transform.
+        ValueError: naming what is missing or foreign.
     """
-    names = {published_name(ours): ours for ours in network.state_dict()}
-    missing = sorted(names.keys() - state.keys())
-    foreign = sorted(name for name in state.keys() - names.keys() if TRANSFORM not in name)
+    names = {ours: published_name(ours) for ours in network.state_dict()}
+    theirs = set(names.values())
+    missing = sorted(theirs - published.keys())
+    foreign = sorted(published.keys() - theirs)
     if missing or foreign:
         raise ValueError(f"missing: {_few(missing)}; foreign: {_few(foreign)}")
-    lengths = state.get(f"{TRANSFORM}lenghts")  # (sic)
-    ours = network.levels.root_lengths.square().round()
-    if lengths is not None and not torch.equal(lengths.float(), ours):
+    return names
+
+
+def _unstacked(name: str, weight: torch.Tensor) -> torch.Tensor:
+    """Return a weight as ours is: theirs stacks real and imaginary rows in one matrix."""
+    return weight.unflatten(0, (2, -1)) if name in _COMPLEX else weight
+
+
+def _require_filters(path: Path, file: TorchFile, state: Mapping[str, Any], ours: Phalar) -> None:
+    """Raise a ValueError if the weights were made for another transform."""
+    name = f"{TRANSFORM}lenghts"  # (sic)
+    if name not in state:
+        return
+    lengths = weights_in(path, file, {name: state[name]}).read()[name]
+    if not torch.equal(lengths.float(), ours.levels.root_lengths.square().round()):
         raise ValueError("its constant-Q transform has filters of other lengths")
-    weights = {ours: state[name] for name, ours in names.items()}
-    return {
-        # They stack real and imaginary rows in one matrix; ours has an axis for that.
-        name: weight.unflatten(0, (2, -1)) if name in _COMPLEX else weight
-        for name, weight in weights.items()
-    }
 
 
 _COMPLEX = ("head.1.weight", "head.4.weight", "bilinear.weight")

@@ -54,7 +54,8 @@ def load_pretrained(
     logging.set_verbosity_error()  # the other towers' weights are not missed
     local = Path(weights).is_dir()
     try:
-        with torch.inference_mode(False):
+        # On the CPU also where another network, that needs this one, is only laid out ("meta").
+        with torch.inference_mode(False), torch.device("cpu"):
             prepare = getattr(transformers, processor).from_pretrained(
                 weights, local_files_only=local, **_trust(processor, trust_remote_code)
             )

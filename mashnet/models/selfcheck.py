@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import numpy as np
 
 from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import CheckpointError
-from mashnet.models.limits import bounded_text
+from mashnet.models.limits import MOST_TEXT_BYTES
 from mashnet.models.trained import TrainedScorer
+from mashnet.storage.regular_files import opened, read_json
 
 TOLERANCE = 1e-4  # scores of the same weights on another processor differ by less
 _TONES_HZ = ([440.0, 880.0], [110.0, 220.0, 277.18], [60.0, 5000.0])  # of each role
@@ -70,9 +70,9 @@ def check_files(folder: Path) -> dict[str, Any]:
     """
     path = folder / "selfcheck.json"
     try:
-        check = json.loads(bounded_text(path))
+        check = read_json(path, MOST_TEXT_BYTES)
         digests = {name: check["sha256"][name] for name in CHECKED_FILES}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path} is missing or damaged: {error}") from error
     for name, digest in digests.items():
         if not (folder / name).is_file():
@@ -128,5 +128,6 @@ def _sane_recipe(recipe: dict[str, Any], scorer: TrainedScorer) -> dict[str, Any
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with opened(path) as file:
+        readable: Any = file
+        return hashlib.file_digest(readable, "sha256").hexdigest()

@@ -10,7 +10,6 @@ second Scorer that chooses the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE
 from mashnet.rendering.proposals import LibraryClip, Proposal
 from mashnet.rendering.recipe import recipe_of, render, song_of
 from mashnet.rendering.songs import SongOfLibrary
+from mashnet.storage.regular_files import read_json
 
 MANIFEST = "mashups.json"
 _LONGEST_TITLE = 24  # characters of a title in a file's name
@@ -105,7 +105,7 @@ class Collection:
             "score": score,
             "scores": dict({system: score} if scores is None else scores),
             "audio": path.name,
-            **json.loads(recipe_path.read_text("utf-8")),
+            **_recipe(recipe_path),
         }
         self.rows.append(row)
         self._write()
@@ -132,6 +132,14 @@ class Collection:
         write_json(self.folder / MANIFEST, {"mashups": self.rows})
 
 
+def _recipe(path: Path) -> dict[str, Any]:
+    """Return how a mashup was made, as its file has it; raises ConfigError if that is damaged."""
+    try:
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}); delete it: it is made anew") from error
+
+
 def read_collection(folder: str | Path) -> list[dict[str, Any]]:
     """Return the rows of a collection.
 
@@ -140,8 +148,8 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
     """
     path = Path(folder) / MANIFEST
     try:
-        rows = list(json.loads(path.read_text("utf-8"))["mashups"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        rows = list(read_json(path)["mashups"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder} is no collection of mashups ({MANIFEST}: {error}). Make one with: "
             f"python -m mashnet.mashup library=DB scorer=BUNDLE out={folder}"

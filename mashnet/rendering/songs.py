@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mashnet.audio.io import length_s
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.errors import DatabaseError, near_miss
 from mashnet.music.keys import MODES, Key
@@ -21,6 +23,7 @@ _ROLE_OF_NAME = {
     "other": "harmonic",
 }
 _BASS = "bass"
+_ROUNDED_S = 1.0  # by what a row may say more than there is
 
 
 @dataclass(frozen=True)
@@ -140,15 +143,6 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
     has_key = row["key_tonic"] is not None and row["key_mode"] in MODES
     levels = [stem["rms_db"] for stem in stems if stem["rms_db"] is not None]
     power = sum(10 ** (level / 10) for level in levels)
-    facts = SongFacts(
-        name=title,
-        duration_s=row["duration_s"],
-        beats_s=row["beats"] or (),
-        downbeats_s=row["downbeats"] or (),
-        beats_per_bar=row["beats_per_bar"],
-        key=Key(row["key_tonic"], row["key_mode"]) if has_key else None,
-        sections=database.sections_of(row["clip_id"]),
-    )
     files = tuple(
         StemFile(
             stem["stem_id"],
@@ -158,11 +152,27 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
         )
         for stem in stems
     )
+    facts = SongFacts(
+        name=title,
+        duration_s=_duration_s(row["duration_s"], files),
+        beats_s=row["beats"] or (),
+        downbeats_s=row["downbeats"] or (),
+        beats_per_bar=row["beats_per_bar"],
+        key=Key(row["key_tonic"], row["key_mode"]) if has_key else None,
+        sections=database.sections_of(row["clip_id"]),
+    )
     level_db = 10 * float(np.log10(max(power, 1e-12)))
     song = SongOfLibrary(
         row["clip_id"], title, row["artist"] or "", facts, files, row["sample_rate"], level_db
     )
     return song, warnings
+
+
+def _duration_s(said_s: float, files: Sequence[StemFile]) -> float:
+    """Return how long a clip lasts: as its row says, but no longer than its longest stem."""
+    there_s = [length_s(file.path) for file in files]
+    longest_s = max((length or math.inf for length in there_s), default=math.inf)
+    return said_s if said_s <= longest_s + _ROUNDED_S else longest_s
 
 
 def without(stems: Sequence[StemFile], others: Sequence[StemFile]) -> tuple[StemFile, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
@@ -48,12 +49,18 @@ def require_room(temporary: Path, path: Path | str) -> None:
 def remove_if_left(path: Path) -> bool:
     """Delete a temporary file unless somebody still writes it; return whether it was deleted."""
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):  # a pipe or a link is nothing that we began
+            return False
         # For writing, without which a lock is refused on NFS.
         with path.open("r+b") as file:
             if _is_taken(file):
                 return False
         path.unlink()
-    except (FileNotFoundError, PermissionError):  # it was finished just now, or is another user's
+    except (
+        FileNotFoundError,
+        PermissionError,
+        IsADirectoryError,
+    ):  # it was finished just now, or is another user's
         return False
     return True
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from mashnet.errors import ConfigError
 from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
+from mashnet.storage.regular_files import require_regular
 from mashnet.storage.store_path import StorePath
 
 _DEFAULT_GB = 20.0
@@ -77,6 +78,7 @@ def local_copies() -> LocalCopies:
 
 
 def _mapped(path: Path) -> np.ndarray:
+    require_regular(path)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

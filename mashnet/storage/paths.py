@@ -17,6 +17,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from mashnet.storage.ranges import RangeReader
+from mashnet.storage.regular_files import require_regular
 from mashnet.storage.store_path import StorePath
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a Windows drive has one letter
@@ -98,6 +99,7 @@ def decodable(path: Path, *, whole: bool) -> Iterator[Any]:
         StorageError: if the store failed while the decoder read.
     """
     if not isinstance(path, StorePath):
+        require_regular(path)
         # Bytes: a name that is not valid UTF-8 cannot be encoded by soundfile itself.
         yield os.fsencode(path)
         return

@@ -234,6 +234,8 @@ def draw_curves(run: Path, monitor: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    from mashnet.drawing import save_figure
+
     log = sorted(read_log(run).items())
     panels: list[tuple[str, ...]] = [("train/loss", "val/loss"), ("train/accuracy", "val/accuracy")]
     if all(monitor not in names for names in panels):
@@ -247,7 +249,7 @@ def draw_curves(run: Path, monitor: str) -> None:
         axis.set_xlabel("epoch")
         axis.legend(frameon=False)
     with written_atomically(run / "curves.png") as temporary:
-        figure.savefig(temporary, dpi=120)
+        save_figure(figure, temporary, dpi=120)
     pyplot.close(figure)
 
 

@@ -12,7 +12,7 @@ from mashnet.errors import CheckpointError
 from mashnet.models.limits import plain_yaml
 from mashnet.models.loading import load_scorer
 from tests.hostile.bundles import CHECK, CONFIG, pickled, signed, spoilers, yaml_payloads
-from tests.hostile.reader import MOST_BYTES, Reader
+from tests.hostile.reader import MOST_MORE_BYTES, Reader
 
 BUNDLE = Path(__file__).resolve().parents[2] / "checkpoints" / "alignnet"
 
@@ -24,12 +24,12 @@ def copied(folder: Path) -> Path:
 
 def test_94_spoiled_bundles_are_refused_with_a_reason(reader: Reader, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
-    reader.warm("bundle", copied(tmp_path / "bundle"))
+    honest = reader.warm("bundle", copied(tmp_path / "bundle"))
     for name, spoil in spoilers(canary):
         bundle = copied(tmp_path / "bundle")
         spoil(bundle)
         outcome = reader.read("bundle", bundle)
-        assert outcome.memory < MOST_BYTES, name
+        assert outcome.memory < honest + MOST_MORE_BYTES, name
         assert not canary.exists(), name
         if outcome.kind == "read":
             # One bit of the self-check may fall into what its reading does not depend on, such as
@@ -106,7 +106,7 @@ def test_a_checkpoint_that_is_a_program_is_not_run(tmp_path: Path) -> None:
         load_scorer(run)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(50_000_000))
-    with pytest.raises(CheckpointError, match="unpacks to more than twice its size"):
+    with pytest.raises(CheckpointError, match="compressed or overlap"):
         load_scorer(run)
     path.write_bytes(whole)
     with pytest.raises(CheckpointError, match="does not hold the weights of alignnet"):

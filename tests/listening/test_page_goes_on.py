@@ -104,6 +104,28 @@ def test_a_server_killed_in_the_middle_loses_nothing(
         again.kill()
 
 
+def test_a_server_that_lost_its_file_gets_the_answers_again(page: Any, built: Path) -> None:
+    server = Server(built)
+    begin(page, server)
+    listen(page, 1)
+    answer(page, 4, 4, 4, 4, 4)
+    ready_for_a_click(page)
+    page.click("#next")
+    stored(page)
+    (sent,) = rows(built, "anna")
+    server.kill()
+    (built / "ratings.csv").unlink()
+    again = Server(built, port=server.port)
+    try:
+        page.reload()
+        page.wait_for_selector("#clip-title:has-text('Clip 2 of 2'):visible")
+        stored(page)
+        (found,) = rows(built, "anna")
+        assert found.key == sent.key and found.answers == sent.answers
+    finally:
+        again.kill()
+
+
 def test_a_browser_that_keeps_nothing_goes_on_by_what_the_server_has(
     page: Any, server: Server
 ) -> None:

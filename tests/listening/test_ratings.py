@@ -95,15 +95,15 @@ def test_the_line_has_the_columns_of_the_header() -> None:
     assert row["comment"] == 'more "bass", please really'
 
 
-def test_the_last_answer_counts_however_late_it_arrived(
+def test_the_last_answer_counts_whatever_the_browsers_clock_says(
     make_rating: Callable[..., Rating],
 ) -> None:
-    # Given at 9 and changed at 11; a browser without a server delivered the first one at 12.
-    changed = make_rating(
-        rated_at="2026-01-01T11:00:00Z", received_at="2026-01-01T11:00:01Z", overall=5
-    )
+    # Given at 9 by its clock, and changed after the clock was set back by two hours.
     first = make_rating(
-        rated_at="2026-01-01T09:00:00Z", received_at="2026-01-01T12:00:00Z", overall=1
+        rated_at="2026-01-01T09:00:00Z", received_at="2026-01-01T09:00:01Z", overall=1
+    )
+    changed = make_rating(
+        rated_at="2026-01-01T07:05:00Z", received_at="2026-01-01T09:05:01Z", overall=5
     )
     other = make_rating(item="i2")
     found = latest([changed, first, other])

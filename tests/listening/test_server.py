@@ -23,13 +23,14 @@ from mashnet.listening.server import application, listen_on, serve
 from tests.listening.serving import Server
 
 LOCAL = pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost"])
+JSON = {"Content-Type": "application/json"}
 Send = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def client(built: Path) -> Iterator[TestClient]:
     ratings = RatingsFile(built)
-    yield TestClient(application(built, ratings))
+    yield TestClient(application(built, ratings), base_url="http://127.0.0.1:8000")
     ratings.close()
 
 
@@ -104,7 +105,7 @@ def test_no_way_out_for_addresses_that_clients_would_tidy_and_a_stop_by_hand(bui
     try:
         for path in ("/../key.json", "/audio/../../key.json", "/page.js/../../key.json"):
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
-                request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
                 raw.sendall(request.encode())
                 reply = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))
             assert b" 404 " in reply.split(b"\r\n")[0] and b"secret" not in reply
@@ -167,7 +168,7 @@ def test_what_is_out_of_range_is_refused_and_not_written(
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 20000, b"null"])
 def test_what_is_no_rating_at_all(client: TestClient, body: bytes) -> None:
-    assert client.post("/api/ratings", content=body).status_code == 422
+    assert client.post("/api/ratings", content=body, headers=JSON).status_code == 422
 
 
 def test_a_body_without_end_is_refused(client: TestClient) -> None:
@@ -175,7 +176,7 @@ def test_a_body_without_end_is_refused(client: TestClient) -> None:
         for _ in range(100):
             yield b" " * 10_000
 
-    assert client.post("/api/ratings", content=endless()).status_code == 413
+    assert client.post("/api/ratings", content=endless(), headers=JSON).status_code == 413
 
 
 def test_times_of_a_listener_do_not_set_the_servers(
@@ -213,7 +214,7 @@ def test_a_disk_that_is_full_is_said_and_may_be_tried_again(
     built: Path, make_answer: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratings = RatingsFile(built)
-    client = TestClient(application(built, ratings))
+    client = TestClient(application(built, ratings), base_url="http://127.0.0.1:8000")
 
     def full(rating: object) -> bool:
         raise OSError(28, "No space left on device")

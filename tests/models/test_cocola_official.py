@@ -272,7 +272,10 @@ def without_head(state):
     [
         (lambda state: {"state_dict": without_head(state)}, "it lacks encoder.projection.bias"),
         (lambda state: {"state_dict": {**state, "more": torch.zeros(1)}}, "brings more too many"),
-        (lambda state: {"state_dict": {**state, "similarity.w": torch.zeros(3, 3)}}, "size mism"),
+        (
+            lambda state: {"state_dict": {**state, "similarity.w": torch.zeros(3, 3)}},
+            "no weights for",
+        ),
         (lambda state: {"state_dict": {**state, "similarity.w": "no"}}, "is not COCOLA's"),
         (lambda state: {"state_dict": {}}, "is not COCOLA's"),
         (lambda state: state, "no state_dict"),

@@ -40,7 +40,7 @@ def test_an_index_is_searched_through_a_copy(bucket: str, tmp_path: Path) -> Non
     path = root_of(bucket) / "index-0123.faiss"
     index.save(path)
     write_json(path.with_suffix(".json"), ["a"])
-    loaded = VectorIndex.load(path, 8)
+    loaded = VectorIndex.load(path, 8, 50)
     for ours, theirs in zip(
         loaded.search(vectors[:3], 5), index.search(vectors[:3], 5), strict=True
     ):

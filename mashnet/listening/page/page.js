@@ -52,9 +52,7 @@ async function collectAnswers() {
   try {
     const reply = await fetch(`api/answers/${participant}`, { cache: "no-store" });
     if (reply.ok) {
-      for (const [item, stored] of Object.entries(await reply.json())) {
-        if (!answers[item] || new Date(answers[item].rated_at) < new Date(stored.rated_at)) answers[item] = stored;
-      }
+      compareWith(await reply.json());
     }
   } catch {
     // without the server: what this browser knows
@@ -62,6 +60,25 @@ async function collectAnswers() {
   for (const item of Object.keys(answers)) if (!order.includes(item)) delete answers[item];
   keep("answers", answers);
   send();
+}
+
+function compareWith(stored) {
+  // What the server does not have, though it once said so, is sent again: its file may be lost.
+  const queue = kept("queue", []);
+  const refused = kept("refused", []);
+  const isKnown = (token) => [...queue, ...refused].some((one) => one.token === token);
+  for (const [item, answer] of Object.entries(answers)) {
+    if (!answer.token || isKnown(answer.token)) continue; // it waits here, and is the last
+    if (stored[item] && stored[item].tokens.includes(answer.token)) {
+      answers[item] = stored[item]; // this one, or what another browser said since
+    } else if (order.includes(item)) {
+      queue.push({ ...answer, test: test.test, participant, item, position: order.indexOf(item) + 1 });
+    }
+  }
+  for (const item of Object.keys(stored)) if (!answers[item]) answers[item] = stored[item];
+  for (const item of Object.keys(answers)) delete answers[item].tokens;
+  for (const rating of queue) delete rating.tokens;
+  keep("queue", queue);
 }
 
 function goOn() {
@@ -245,7 +262,7 @@ function download() {
     .filter((item) => answers[item])
     .map((item) => {
       const answer = { ...answers[item], test: test.test, participant, item, position: order.indexOf(item) + 1 };
-      answer.comment = (answer.comment || "").replace(/^[=+@-]/, "'$&"); // no formula, as the server has it
+      answer.comment = (answer.comment || "").replace(/(^|;[\s"]*)(?=[=+@-])/g, "$1'"); // no formula, as the server has it
       return test.columns.map((column) => cell(answer[column])).join(",");
     });
   const text = [test.columns.join(","), ...rows].join("\n") + "\n";
