@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import tempfile
 from functools import cache, partial
 from typing import Any
 
@@ -31,6 +32,8 @@ from tests.kill.bands import bands
 from tests.metronome import steady_beats
 
 SONGS_OF_DEMO = 2
+
+tempfile.gettempdir()  # Python tries the folder with a file of its own, which a kill would leave
 
 with compiling_alone():  # what stages import when they need it is imported once
     for _part in ("core.notation", "decompose", "feature.spectral", "sequence", "util.utils"):
