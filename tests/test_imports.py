@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"mashnet.errors", "mashnet.extras", "mashnet.typed", "mashnet.programs"}
     | {"mashnet.config_folder"}
-    | {"mashnet.files", "mashnet.arguments", "mashnet.pages"}
+    | {"mashnet.files", "mashnet.arguments", "mashnet.drawing", "mashnet.pages"}
     | {"mashnet.storage", "mashnet.execution"},
     {"mashnet.music"},
     {"mashnet.audio"},

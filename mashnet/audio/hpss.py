@@ -67,9 +67,10 @@ class HarmonicPercussiveMel(nn.Module):
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.kernel = kernel
-        basis = melscale_fbanks(
-            n_fft // 2 + 1, f_min_hz, f_max_hz, n_mels, sample_rate, "slaney", "slaney"
-        )
+        with torch.device("cpu"):  # a network may be laid out without numbers, a filter bank not
+            basis = melscale_fbanks(
+                n_fft // 2 + 1, f_min_hz, f_max_hz, n_mels, sample_rate, "slaney", "slaney"
+            )
         self.register_buffer("mel_basis", basis.T.contiguous(), persistent=False)
 
     @torch.no_grad()

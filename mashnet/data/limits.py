@@ -88,7 +88,7 @@ def require_short_texts(frame: pl.DataFrame, path: Path) -> None:
 
 def shown_as_text(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a table whose words for people hold no controls, which a terminal would obey."""
-    words = [name for name in frame.columns if name in _WORDS]
+    words = [n for n in frame.columns if n in _WORDS and frame[n].dtype == pl.String]
     if not any(frame[name].str.contains(_CONTROLS).any() for name in words):
         return frame
     return frame.with_columns(pl.col(name).str.replace_all(_CONTROLS, "\ufffd") for name in words)

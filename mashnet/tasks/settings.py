@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from mashnet.data.loops import STRATEGIES
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.files import TEMPORARY_SUFFIX
+from mashnet.models.allowed_text import chosen_by_user
 from mashnet.tasks.fit import new_run_folder, read_run
 from mashnet.typed import program
 
@@ -91,7 +92,10 @@ def begin(config: DictConfig, trainer: dict[str, Any]) -> tuple[Path, dict[str, 
         CheckpointError: if there is no run to go on with.
     """
     if config.resume:
-        return Path(config.resume), {**read_run(Path(config.resume)), "trainer": trainer}
+        run = Path(config.resume)
+        kept = read_run(run)
+        sizes = chosen_by_user(kept["model"]["sizes"], None, str(run))
+        return run, {**kept, "model": {**kept["model"], "sizes": sizes}, "trainer": trainer}
     settings = settings_of(config)
     if not config.run:
         return new_run_folder(Path(config.runs), settings["name"]), settings

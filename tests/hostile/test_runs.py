@@ -14,12 +14,12 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
-from mashnet.errors import CheckpointError, DatabaseError, MashnetError
+from mashnet.errors import CheckpointError, ConfigError, DatabaseError, MashnetError
 from mashnet.tasks import training
 from mashnet.tasks.fit import fit, read_run
 from mashnet.tasks.kept_settings import checked_settings
 from mashnet.tasks.saving import OwnCheckpoint, WholeCheckpoints
-from mashnet.tasks.settings import settings_of
+from mashnet.tasks.settings import begin, settings_of
 from tests.tasks.conftest import database as database
 from tests.tasks.tiny_runs import settings as tiny_settings
 
@@ -231,3 +231,14 @@ def test_for_a_run_that_goes_on_nothing_is_made(tmp_path, monkeypatch):
     assert [settings["data"]["name"] for settings in made] == ["demo"]
     with pytest.raises(MashnetError):
         read_run(tmp_path)
+
+
+def test_a_run_that_goes_on_reaches_for_no_text_encoder(tmp_path, monkeypatch):
+    monkeypatch.delenv("MASHNET_TEXT_WEIGHTS", raising=False)
+    change = {"model": {"sizes": {"text": "clap", "text_weights": "some/repo"}}}
+    run = written(tmp_path / "run", merged(honest(), change))
+    config = compose("train", [f"resume={run}", "trainer.accelerator=cpu"])
+    with pytest.raises(ConfigError, match="names 'some/repo' for it; nothing is opened or fetched"):
+        begin(config, {})
+    monkeypatch.setenv("MASHNET_TEXT_WEIGHTS", str(tmp_path))
+    assert begin(config, {})[1]["model"]["sizes"]["text_weights"] == str(tmp_path)
