@@ -45,7 +45,9 @@ def require_bounded_table(path: Path, file: IO[bytes], columns: Collection[str])
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
     if int.from_bytes(file.read(4), "little") > _MOST_FOOTER:
-        raise DatabaseError(f"{path} is damaged: its footer has more than {_MOST_FOOTER} bytes")
+        raise DatabaseError(
+            f"{path} cannot be read: it is damaged, its footer has more than {_MOST_FOOTER} bytes"
+        )
     file.seek(0)
     try:
         footer = pq.read_metadata(file)

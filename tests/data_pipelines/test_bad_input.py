@@ -146,14 +146,14 @@ def test_loops_of_symbolic_links_end(make, root, tmp_path):
 def test_an_unreadable_file(make, root, tmp_path, monkeypatch):
     """Root may read everything, so the refusal is made up where the file is opened."""
     make.song(root / "locked", 2)
-    opened = Path.open
+    opened = os.open
 
-    def refusing(self: Path, *args, **kwargs):
-        if self.parent.name == "locked" and self.name == "bass.wav":
-            raise PermissionError(errno.EACCES, "Permission denied", str(self))
-        return opened(self, *args, **kwargs)
+    def refusing(path: str | Path, *args, **kwargs):
+        if Path(path).parent.name == "locked" and Path(path).name == "bass.wav":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "open", refusing)
+    monkeypatch.setattr(os, "open", refusing)
     assert reasons(make, root, tmp_path / "db") == {
         "locked/bass.wav": "read: cannot be read: Permission denied"
     }
