@@ -18,7 +18,7 @@ from pathlib import Path
 from mashnet import __version__
 from mashnet.arguments import run_program
 from mashnet.errors import ConfigError, require_one_of
-from mashnet.extras import EXTRA_OF, advice
+from mashnet.extras import EXTRAS, advice, packages_of
 
 # What `pip install mashnet` brings, by the names that are imported; its distribution where that
 # has another name. torch and torchaudio are a pair: one that does not match fails as it loads.
@@ -34,9 +34,17 @@ CORE = {
     "yaml": "pyyaml",
     "python_stretch": "python-stretch",
     "efficientnet_pytorch": "efficientnet_pytorch",
+    "filelock": "filelock",
+    "psutil": "psutil",
+    "threadpoolctl": "threadpoolctl",
+    "tqdm": "tqdm",
 }
-# What the demo runs besides, where it is installed.
-_DEMO = ("config", "render", "train", "evaluate", "pipelines")
+# What is run with an extra, where all that it brings is installed.
+_RUN_WITH = {
+    "train": ("mashnet.tasks.training",),
+    "evaluate": ("mashnet.evaluation.run", "mashnet.evaluation.judges"),
+    "pipelines": ("data_pipelines.demo.stage", "data_pipelines.mixes.stage"),
+}
 
 
 @dataclass(frozen=True)
@@ -77,23 +85,25 @@ def unloadable() -> dict[str, str]:
     Returns:
         Name → why it does not load; empty if all do.
     """
-    installed = [
-        name
-        for name, extra in EXTRA_OF.items()
-        if extra in _DEMO and name != "madmom" and importlib.util.find_spec(name)
-    ]
-    found = {}
-    for name in (*CORE, *installed):
+    found: dict[str, str] = {}
+    installed = {e for e in _RUN_WITH if all(map(_is_there, packages_of(e) - {"madmom"}))}
+    packages = set().union(*(packages_of(extra) for extra in installed)) - {"madmom"}
+    programs = [name for extra in _RUN_WITH if extra in installed for name in _RUN_WITH[extra]]
+    for name in (*CORE, *sorted(packages), "mashnet.scoring", *programs):
         try:
             importlib.import_module(name)
         except Exception as error:
             found[name] = _reason(error)
-    if importlib.util.find_spec("madmom"):
+    if _is_there("madmom"):
         try:
             _madmom()
         except Exception as error:
             found["madmom"] = _reason(error)
     return found
+
+
+def _is_there(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
 
 
 def _python() -> Finding:
@@ -111,7 +121,8 @@ def _package(name: str, distribution: str) -> Finding:
 
 
 def _extra(name: str, purpose: str) -> Finding:
-    get_it = f"get it: {advice(EXTRA_OF[name])}"
+    extra = next(extra for extra in EXTRAS if name in EXTRAS[extra])
+    get_it = f"get it: {advice(extra)}"
     try:
         importlib.import_module(name)
     except ModuleNotFoundError:

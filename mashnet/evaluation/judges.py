@@ -14,7 +14,7 @@ from mashnet.config_folder import CONFIGS
 from mashnet.errors import CheckpointError, ConfigError, near_miss
 from mashnet.evaluation import baselines
 from mashnet.files import content_id, file_digest
-from mashnet.models.loading import checkpoint_of, folder_of, load_scorer, networks, read_config
+from mashnet.models.loading import checkpoint_of, folder_of, load_scorer, network_of, read_config
 from mashnet.models.scorer import Scorer
 
 BUNDLES = Path("checkpoints")
@@ -133,10 +133,12 @@ def _view(checkpoint: Path) -> str:
         CheckpointError: if it is neither a run nor a bundle, or of an unknown network.
     """
     name = read_config(folder_of(checkpoint))["model"]["network"]
-    known = networks()
-    if name not in known:
-        raise CheckpointError(f"{checkpoint}: there is no network '{name}' in this mashnet")
-    return known[name][1].view
+    try:
+        return network_of(name)[1].view
+    except ConfigError as error:
+        raise CheckpointError(
+            f"{checkpoint}: there is no network '{name}' in this mashnet"
+        ) from error
 
 
 def _same(judge: Judge, given: str) -> bool:

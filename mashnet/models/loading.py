@@ -48,7 +48,10 @@ def networks() -> dict[str, Network]:
     Returns:
         Module name → the network class and the Scorer class that the same module defines.
     """
-    found = {name: _network_in(name) for name in _modules()}
+    found = {}
+    for name in _modules():
+        with contextlib.suppress(ModuleNotFoundError):  # an extra's
+            found[name] = _network_in(name)
     return {name: pair for name, pair in found.items() if pair is not None}
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
 from torch.nn import functional
 
 WIDTH = 384
@@ -28,6 +27,8 @@ class MiniLmNetwork:
 
     def __init__(self, folder: Path) -> None:
         """Read model.safetensors, with the names that BERT has there, and tokenizer.json."""
+        from tokenizers import Tokenizer  # with an extra
+
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(_MAX_TOKENS)

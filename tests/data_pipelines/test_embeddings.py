@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from data_pipelines.embeddings.stage import CONFIG_DIR, make
-from mashnet import retrieve as search
+from mashnet import stem_search as search
 from mashnet.cli import compose
 from mashnet.errors import ConfigError
 from tests.conftest import make_tiny_database

@@ -68,6 +68,7 @@ def test_silence_has_a_kind():
     assert kind_by_sound(np.zeros(88200, np.float32)) == "harmonic"
 
 
+@pytest.mark.long
 @pytest.mark.corpus
 def test_labelled_stems_are_told_apart(corpus, capsys):
     """Thresholds were chosen on songs whose id hashes to an even number; these are the odd ones.

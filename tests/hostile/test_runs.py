@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,13 @@ from tests.tasks.tiny_runs import settings as tiny_settings
 EVIL_PATHS = ("local:///{mine}", "{mine}", "{run}/checkpoints/../../music", "s3://a/b", "..", "\0")
 
 
+@functools.cache
+def composed() -> dict[str, Any]:
+    return settings_of(compose("train", ["model=loop_cnn", "seed=3"]))
+
+
 def honest() -> dict[str, Any]:
-    config = settings_of(compose("train", ["model=loop_cnn", "seed=3"]))
-    return {**config, "made_with": {"torch": "2"}}
+    return {**copy.deepcopy(composed()), "made_with": {"torch": "2"}}
 
 
 def written(run: Path, config: Any) -> Path:

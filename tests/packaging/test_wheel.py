@@ -97,6 +97,35 @@ def test_an_analysis_that_is_not_installed_says_what_to_give(
     assert "give tempo_bpm, key and first_downbeat_s" in result.stdout
 
 
+# What the programs of an extra import when they are at work.
+WORK = {
+    "config": ("mashnet.export.bundle",),
+    "render": ("mashnet.best_mashups", "mashnet.rendering.mashup", "mashnet.pages"),
+    "train": ("mashnet.tasks.training",),
+    "evaluate": ("mashnet.evaluation.run", "mashnet.evaluation.cross_validation"),
+    "pipelines": tuple(
+        f"data_pipelines.{stage}.stage"
+        for stage in ("demo", "mashupdb", "mixes", "loops", "negatives", "structure")
+    ),
+    "retrieve": ("mashnet.stem_search", "mashnet.stem_library"),
+    "listening": ("mashnet.listening.server", "mashnet.listening.analyse"),
+    "studio": ("mashnet.studio.app", "mashnet.studio.pairs"),
+    "separate": ("data_pipelines.separate", "demucs.pretrained"),
+}
+
+
+@pytest.mark.parametrize(
+    "extra", [pytest.param(e, marks=() if e == "train" else pytest.mark.long) for e in WORK]
+)
+def test_an_extra_alone_brings_what_its_programs_import(
+    wheel: Path, tmp_path: Path, extra: str
+) -> None:
+    environment = make_environment(tmp_path, wheel, [extra])
+    program = f"import importlib\nfor name in {WORK[extra]!r}: importlib.import_module(name)"
+    result = environment.run("-c", program, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_demo_from_corpus_to_bundle(wheel: Path, tmp_path: Path) -> None:

@@ -56,8 +56,16 @@ def config_of(model: str, scale: str) -> dict:
     return settings_of(compose("train", [f"model={model}", f"scale={scale}"]))
 
 
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("model", MODELS)
+# The same network and task as another config's, with more or fewer labels.
+RELATIVES = ("premixnet_pseudo", "premixnet_lsro", "postmixnet_lsro")
+STEPS = [
+    pytest.param(m, s, marks=pytest.mark.long if m in RELATIVES and s == "small" else ())
+    for m in MODELS
+    for s in SCALES
+]
+
+
+@pytest.mark.parametrize(("model", "scale"), STEPS)
 def test_steps_of_training_and_validation(model: str, scale: str) -> None:
     figures = rehearse(config_of(model, scale), steps=1)
     assert figures.flop > 0

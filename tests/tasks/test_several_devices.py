@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
@@ -86,11 +87,24 @@ Trained = tuple[Path, list[dict]]
 def train_by_two(
     database: MashupDB, stems: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Sequence[str]], Trained]:
-    """Return what trains some models with two processes, started once for all of them."""
+    """Return what trains some models with two processes, started once for all of them.
+
+    Workers of pytest-xdist have a folder in common: one trains, the others wait.
+    """
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
 
     @cache
     def trained(models: Sequence[str]) -> Trained:
-        folder = tmp_path_factory.mktemp("by_two")
+        folder = common / f"by_two_{'_'.join(models)[:100]}"
+        with FileLock(f"{folder}.lock"):
+            if not (folder / "1.json").is_file():
+                folder.mkdir()
+                train(models, folder)
+        return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+
+    def train(models: Sequence[str], folder: Path) -> None:
         jobs = {}
         for name in models:
             if name in PLAIN:
@@ -113,7 +127,6 @@ def train_by_two(
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]
-        return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
     return trained
 
