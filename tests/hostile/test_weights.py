@@ -99,6 +99,34 @@ def test_a_compressed_checkpoint_is_refused_by_every_door(tmp_path: Path, door: 
         doors[door]()
 
 
+@pytest.mark.parametrize("harm", ["changed", "cut short", "elsewhere", "long"])
+def test_a_damaged_byteorder_is_refused_in_one_line(tmp_path: Path, harm: str) -> None:
+    path = run_with(tmp_path / "run", {"network.a": torch.zeros(9)}) / "checkpoints" / "best.ckpt"
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+        order = archive.getinfo("best/byteorder")
+    at = content.index(b"little", order.header_offset)
+    listed = content.rindex(b"best/byteorder") - 46  # its entry in the list at the end
+    if harm == "changed":  # the checksum does not hold
+        content[at] = ord("L")
+    elif harm == "cut short":  # it reaches beyond the end of the file
+        content[listed + 42 : listed + 46] = struct.pack("<I", len(content) - 3)
+    elif harm == "elsewhere":
+        content[listed + 42 : listed + 46] = struct.pack("<I", 8)
+    path.write_bytes(content)
+    if harm == "long":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in {**entries, "best/byteorder": b"little" * 9}.items():
+                archive.writestr(name, data)
+    for door in (cocola_official.load_published, phalar_official.load_published):
+        with pytest.raises(CheckpointError, match="byteorder|damaged|no file that") as caught:
+            door(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(CheckpointError):
+        load_scorer(tmp_path / "run")
+
+
 def test_older_files_of_torch_are_refused_in_one_line(tmp_path: Path) -> None:
     path = run_with(tmp_path / "run", {}) / "checkpoints" / "best.ckpt"
     torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=False)
