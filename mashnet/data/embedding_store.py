@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mashnet.errors import DatabaseError
 from mashnet.files import file_digest, remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local
+from mashnet.storage.places import inside
 
 # Keys → the embedding of each, (windows, 1 + d), or None if it is unusable; in the same order.
 Encode = Callable[[Sequence[str]], Iterable["np.ndarray | None"]]
@@ -122,11 +124,12 @@ class EmbeddingStore:
 def _read(path: Path) -> Block | None:
     """Return a block, or None with one line where the file is damaged (it is then deleted)."""
     try:
+        inside(path.parent, path.name, "a block of embeddings")
         # What a store has is whole, and reading it twice would be to fetch it twice.
         if not is_local(path) or file_digest(path) == path.stem:
             return _opened(path)
         reason = "its bytes do not match its name"
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, DatabaseError) as error:
         reason = " ".join(str(error).split())[:200]
     print(f"{path} is damaged ({reason}); its stems are encoded anew", file=sys.stderr)
     path.unlink(missing_ok=True)

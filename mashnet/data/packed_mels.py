@@ -80,7 +80,7 @@ class PackedMels:
         key = content_id("packed", [[part.part_id for part in parts] for parts in sounds])
         if not is_local(self.folder):
             return self._sharded(place(self.folder, key), sounds, label=label, device=device)
-        path = place(self.folder, f"{key}.npy")
+        path = place(self.folder, f"{key}.npy")  # a link is neither written nor read
         if not path.is_file():
             remove_leftovers(self.folder)
             with tqdm(total=len(sounds), desc=label, unit="loop", disable=None) as bar:
