@@ -195,8 +195,8 @@ class VectorIndex:
 def _require_whole(index: Any, count: int) -> None:
     """Raise a ValueError unless an index is one that `VectorIndex.build` makes of `count` vectors.
 
-    What is looked at is all that decides where a search reads: the kinds of its parts, their sizes,
-    and the ids in its lists.
+    What is looked at is all that decides where a search reads, and how much: the kinds of its
+    parts, their sizes, the ids in its lists, and what `_tune` sets.
     """
     if index.ntotal != count:
         raise ValueError(f"it holds {index.ntotal} vectors, not {count}")
@@ -216,6 +216,11 @@ def _require_whole(index: Any, count: int) -> None:
     )
     if any(not isinstance(part, kind) for part, kind in kinds):
         raise ValueError("it is no index that mashnet makes")
+    # Each query gets an array of the lists that are looked into, and one of the candidates.
+    if not 1 <= lists.nprobe <= lists.nlist:
+        raise ValueError(f"it looks into {lists.nprobe} of {lists.nlist} lists")
+    if not 1 <= index.k_factor <= max(_CANDIDATES) / NUM_NEIGHBOURS:  # nor is it NaN
+        raise ValueError(f"it compares {index.k_factor * NUM_NEIGHBOURS:g} candidates anew")
     if any(part.d != index.d for part, _ in kinds) or kept.ntotal != count:
         raise ValueError("its parts do not belong together")
     if kept.code_size != 2 * kept.d or kept.codes.size() != count * kept.code_size:

@@ -24,7 +24,7 @@ from torch import nn
 
 from mashnet.data.embedding_store import Block, EmbeddingStore
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.parts import Group
+from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import DatabaseError
 from mashnet.files import content_id, write_json
 from mashnet.index import EXACT_UP_TO, INDEX_VERSION, VectorIndex
@@ -75,7 +75,10 @@ class StemLibrary:
         self._stems = {self._key(stem_id): stem_id for stem_id in self.database.stem_rows}
         folder = self.database.place("cache", "embeddings", model_id(scorer, model))
         self.blocks = EmbeddingStore(folder).update(
-            list(self._stems), self._encode_all, label=f"{scorer.name}: {root}"
+            list(self._stems),
+            self._encode_all,
+            label=f"{scorer.name}: {root}",
+            width=self._width,
         )
         if self.unusable:
             first = next(iter(self.unusable.values()))
@@ -129,7 +132,7 @@ class StemLibrary:
             for position in positions[0][positions[0] >= 0]:
                 number = int(np.searchsorted(starts, position, side="right")) - 1
                 keys.append(blocks[number].keys[position - starts[number]])
-                rows.append(blocks[number].embeddings[position - starts[number]])
+                rows.append(blocks[number].embeddings[position - starts[number]][:1])
         return [(keys, np.stack(rows))]
 
     def _open_indexes(self, folder: Path) -> list[tuple[VectorIndex, list[Block]]]:
@@ -189,6 +192,11 @@ class StemLibrary:
 
     def _encode_here(self, stems: Sequence[Path]) -> Iterator[np.ndarray | str]:
         return (embedding_of(self.scorer, path) for path in stems)
+
+    def _width(self) -> int:
+        """Return how many numbers an embedding has: of silence as of any other sound."""
+        silence = ArrayPart(np.zeros(1, np.float32), self.scorer.frontend.sample_rate)
+        return int(self.scorer.embed_candidate([{"target": silence}]).shape[2])
 
     def _key(self, stem_id: str) -> str:
         """Return a name for a stem's sound: a database built anew may reuse ids for other files."""

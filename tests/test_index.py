@@ -165,6 +165,35 @@ def test_a_kept_index_that_names_other_vectors_is_refused(
         VectorIndex.load(path, vectors.shape[1], count)
 
 
+@pytest.mark.parametrize(
+    ("probed", "factor"),
+    [
+        (1 << 40, 20.0),
+        (0, 20.0),
+        (4, 1601.0),
+        (4, 1e30),
+        (4, float("nan")),
+        (4, -1.0),
+        (4, float("inf")),
+    ],
+)
+def test_a_kept_index_with_settings_beyond_tuning_is_refused(
+    tmp_path: Path, vectors: np.ndarray, approximate: VectorIndex, probed: int, factor: float
+) -> None:
+    """A search would ask for terabytes."""
+    path = tmp_path / "index.faiss"
+    approximate.save(path)
+    assert len(VectorIndex.load(path, vectors.shape[1], len(vectors))) == len(vectors)
+    index = faiss.read_index(str(path))
+    index.k_factor = factor
+    faiss.extract_index_ivf(index).nprobe = probed
+    faiss.write_index(index, str(path))
+    with pytest.raises(
+        DatabaseError, match=r"index\.faiss is damaged: .*(looks|compares|k_factor)"
+    ):
+        VectorIndex.load(path, vectors.shape[1], len(vectors))
+
+
 def test_an_exact_index_of_fewer_vectors_is_refused(tmp_path: Path) -> None:
     vectors = np.eye(8, dtype=np.float32)
     VectorIndex.build([vectors]).save(tmp_path / "index.faiss")

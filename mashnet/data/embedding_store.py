@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mashnet.errors import DatabaseError
 from mashnet.files import file_digest, remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local
+from mashnet.storage.places import inside
 
 # Keys → the embedding of each, (windows, 1 + d), or None if it is unusable; in the same order.
 Encode = Callable[[Sequence[str]], Iterable["np.ndarray | None"]]
@@ -45,7 +47,14 @@ class EmbeddingStore:
         """Name the folder; it is made when there is something to write."""
         self.folder = folder
 
-    def update(self, keys: Sequence[str], encode: Encode, *, label: str = "library") -> list[Block]:
+    def update(
+        self,
+        keys: Sequence[str],
+        encode: Encode,
+        *,
+        label: str = "library",
+        width: Callable[[], int] | None = None,
+    ) -> list[Block]:
         """Encode what is not there yet, drop what is not wanted any more, return all blocks.
 
         Args:
@@ -53,12 +62,14 @@ class EmbeddingStore:
             encode: asked for the embeddings of the keys that are not stored. Where it answers
                 None the key is left out, and asked for again next time.
             label: what the progress bar says.
+            width: how many numbers the model says of a window, asked for if there are blocks;
+                others are encoded anew. None: as the first block has it.
 
         Returns:
             Blocks in the order of their names; each wanted key is in one of them, once.
         """
         remove_leftovers(self.folder)
-        blocks = self._read_all(keys)
+        blocks = self._read_all(keys, width)
         stored = {key for block in blocks for key in block.keys}
         missing = [key for key in dict.fromkeys(keys) if key not in stored]
         rows: dict[str, np.ndarray] = {}
@@ -79,16 +90,19 @@ class EmbeddingStore:
             blocks.append(self._write(rows))
         return sorted(blocks, key=lambda block: block.path.name)
 
-    def _read_all(self, keys: Sequence[str]) -> list[Block]:
+    def _read_all(self, keys: Sequence[str], width: Callable[[], int] | None) -> list[Block]:
         """Return the blocks on disk, without rows that nobody wants or that stand there twice."""
         unseen = set(keys)
         blocks: list[Block] = []
-        for path in sorted(self.folder.glob("*.npy")):
+        paths = sorted(self.folder.glob("*.npy"))
+        expected = width() if paths and width is not None else None
+        for path in paths:
             if path in (block.path for block in blocks):
                 continue  # what was left of an earlier block is the same as this one
-            block = _read(path)
+            block = _read(path, expected)
             if block is None:
                 continue
+            expected = block.embeddings.shape[2]
             kept = [row for row, key in enumerate(block.keys) if key in unseen]
             if len(kept) == len(block.keys):
                 blocks.append(block)
@@ -119,14 +133,17 @@ class EmbeddingStore:
         return _opened(path)
 
 
-def _read(path: Path) -> Block | None:
+def _read(path: Path, width: int | None) -> Block | None:
     """Return a block, or None with one line where the file is damaged (it is then deleted)."""
     try:
+        inside(path.parent, path.name, "a block of embeddings")
         # What a store has is whole, and reading it twice would be to fetch it twice.
         if not is_local(path) or file_digest(path) == path.stem:
-            return _opened(path)
+            block = _opened(path)
+            _require_sound(block, width)
+            return block
         reason = "its bytes do not match its name"
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, DatabaseError) as error:
         reason = " ".join(str(error).split())[:200]
     print(f"{path} is damaged ({reason}); its stems are encoded anew", file=sys.stderr)
     path.unlink(missing_ok=True)
@@ -135,4 +152,22 @@ def _read(path: Path) -> Block | None:
 
 def _opened(path: Path) -> Block:
     table = load_array(path)
+    kind = table.dtype
+    if table.ndim != 1 or kind.names != ("key", "embedding") or kind["key"].kind != "U":
+        raise ValueError("it is no table of keys and embeddings")
+    if kind["embedding"].base != np.dtype("<f4") or len(kind["embedding"].shape) != 2:
+        raise ValueError("its embeddings are no float32 of two axes")
     return Block(path, table["key"].tolist(), table["embedding"])
+
+
+def _require_sound(block: Block, width: int | None) -> None:
+    """Raise a ValueError for what no model here has written."""
+    _, windows, found = block.embeddings.shape
+    if not block.keys or not windows or not found:
+        raise ValueError("it is empty")
+    if width is not None and found != width:
+        raise ValueError(f"it has {found} numbers a window, not {width}")
+    if len(set(block.keys)) != len(block.keys):
+        raise ValueError("a key stands in it twice")
+    if not np.isfinite(block.embeddings).all():
+        raise ValueError("it has numbers that are not finite")

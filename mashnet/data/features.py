@@ -14,7 +14,7 @@ from mashnet.data.parts import Part
 from mashnet.files import content_id, remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import missing
-from mashnet.storage.places import place
+from mashnet.storage.places import inside, place
 
 
 class FeatureStore:
@@ -63,5 +63,10 @@ class FeatureStore:
         return len(absent)
 
     def open(self, feature_id: str) -> np.ndarray:
-        """Return the feature, (frames, mels), float16, memory-mapped."""
+        """Return the feature, (frames, mels), float16, memory-mapped.
+
+        Raises:
+            DatabaseError: if it is a link to a file elsewhere.
+        """
+        inside(self.folder, "/".join(self._names(feature_id)), f"feature {feature_id}")
         return load_array(self.path(feature_id))

@@ -7,6 +7,7 @@ this machine; docs/storage.md has what other sizes cost.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from mashnet.data.loop_frontend import LoopFrontend
 from mashnet.data.parts import Part
+from mashnet.errors import DatabaseError
 from mashnet.files import content_id, remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local, missing
@@ -28,9 +30,12 @@ _SHARD_BYTES = 1 << 18
 class ShardedRows:
     """Rows that lie in several files; indexed like one array, by a number or an array of them."""
 
-    def __init__(self, paths: Sequence[Path], rows_per_shard: int, length: int) -> None:
-        """Name the shards; all but the last hold `rows_per_shard` rows."""
+    def __init__(
+        self, paths: Sequence[Path], rows_per_shard: int, length: int, row_shape: tuple[int, ...]
+    ) -> None:
+        """Name the shards, of float16; all but the last hold `rows_per_shard` rows."""
         self.paths = list(paths)
+        self.row_shape = row_shape
         self.rows_per_shard = rows_per_shard
         self._length = length
 
@@ -39,20 +44,28 @@ class ShardedRows:
         return self._length
 
     def __getitem__(self, rows: int | np.integer | np.ndarray) -> np.ndarray:
-        """Return one row, or an array of rows in the order that was asked for."""
+        """Return one row, or an array of rows in the order that was asked for.
+
+        Raises:
+            DatabaseError: if a shard holds something else.
+        """
         if isinstance(rows, int | np.integer):
             return self[np.array([rows])][0]
         wanted = np.where(rows < 0, rows + self._length, rows)
         shards = wanted // self.rows_per_shard
-        found: np.ndarray | None = None
+        if not len(wanted):
+            raise IndexError("no rows were asked for")
+        found = np.empty((len(wanted), *self.row_shape), np.float16)
         for shard in np.unique(shards):
             stored = load_array(self.paths[shard])
-            if found is None:
-                found = np.empty((len(wanted), *stored.shape[1:]), stored.dtype)
+            count = min(self.rows_per_shard, self._length - shard * self.rows_per_shard)
+            if stored.dtype != np.float16 or stored.shape != (count, *self.row_shape):
+                raise DatabaseError(
+                    f"{self.paths[shard]} is damaged: it holds {stored.dtype} of shape "
+                    f"{stored.shape}. Delete it and start again: it is then made anew"
+                )
             here = shards == shard
             found[here] = stored[wanted[here] - shard * self.rows_per_shard]
-        if found is None:
-            raise IndexError("no rows were asked for")
         return found
 
 
@@ -80,12 +93,28 @@ class PackedMels:
         key = content_id("packed", [[part.part_id for part in parts] for parts in sounds])
         if not is_local(self.folder):
             return self._sharded(place(self.folder, key), sounds, label=label, device=device)
-        path = place(self.folder, f"{key}.npy")
-        if not path.is_file():
+        path = place(self.folder, f"{key}.npy")  # a link is neither written nor read
+        if not path.is_file() or not self._is_sound(path, len(sounds)):
             remove_leftovers(self.folder)
             with tqdm(total=len(sounds), desc=label, unit="loop", disable=None) as bar:
                 self._write(path, sounds, device, bar)
         return load_array(path)
+
+    @property
+    def _row_shape(self) -> tuple[int, int]:
+        return self.frontend.frames, self.frontend.log_mel.n_mels
+
+    def _is_sound(self, path: Path, count: int) -> bool:
+        """Return whether a file holds what `_write` writes; say so if it does not."""
+        try:
+            found = load_array(path)
+            reason = f"it holds {found.dtype} of shape {found.shape}"
+            if found.dtype == np.float16 and found.shape == (count, *self._row_shape):
+                return True
+        except (OSError, ValueError, EOFError) as error:
+            reason = " ".join(str(error).split())
+        print(f"{path} is damaged ({reason[:200]}); it is made anew", file=sys.stderr)
+        return False
 
     def _sharded(
         self, folder: Path, sounds: Sequence[Sounds], *, label: str, device: str
@@ -103,10 +132,10 @@ class PackedMels:
                     self._write(path, shard, device, bar)
                 else:
                     bar.update(len(shard))
-        return ShardedRows(paths, step, len(sounds))
+        return ShardedRows(paths, step, len(sounds), self._row_shape)
 
     def _write(self, path: Path, sounds: Sequence[Sounds], device: str, bar: tqdm) -> None:
-        shape = (len(sounds), self.frontend.frames, self.frontend.log_mel.n_mels)
+        shape = (len(sounds), *self._row_shape)
         with written_atomically(path) as temporary:
             rows = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
             _take_room(temporary)

@@ -21,7 +21,7 @@ from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
 from mashnet.storage.paths import missing
-from mashnet.storage.places import place
+from mashnet.storage.places import inside, place
 
 # FLAC ends at ±1; sums of stems and stretched peaks reach beyond. A quarter leaves 84 dB.
 STORED_GAIN = 0.25
@@ -49,8 +49,13 @@ class StoredPart:
         return content_id("stored", self.part.part_id, self.store_rate)
 
     def waveform(self, sample_rate: int) -> np.ndarray:
-        """Return mono float32 samples at `sample_rate`, rendering them first if need be."""
+        """Return mono float32 samples at `sample_rate`, rendering them first if need be.
+
+        Raises:
+            DatabaseError: if it is a link to a file elsewhere.
+        """
         self.render()
+        inside(self.folder, f"{self.name[:2]}/{self.name}.flac", f"part {self.name}")
         audio, _ = read_audio(self.path)
         samples = audio[0] / STORED_GAIN
         if sample_rate != self.store_rate:

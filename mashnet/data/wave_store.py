@@ -20,7 +20,7 @@ from mashnet.execution.local import LocalExecutor
 from mashnet.files import remove_leftovers, written_atomically
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local, missing
-from mashnet.storage.places import place
+from mashnet.storage.places import inside, place
 
 # Sums of stems may pass full scale; half of it leaves 6 dB and 90 dB below.
 _STORED_GAIN = 0.5
@@ -81,7 +81,8 @@ class WaveStore:
         """Return `length` samples from `start`, float32; silence beyond the stem's end.
 
         Raises:
-            DatabaseError: if the stem was not built, was replaced since, or is damaged.
+            DatabaseError: if the stem was not built, was replaced since, is damaged, or is a link
+                to a file elsewhere.
         """
         stored = self._samples(stem_id)[start : start + length]
         samples = np.empty(length, np.float32)
@@ -97,6 +98,7 @@ class WaveStore:
         if stem_id in self._open:
             return self._open[stem_id]
         path = self._path(stem_id)
+        inside(self.folder, "/".join(self._names(stem_id)), f"the waveform of {stem_id}")
         try:
             samples = load_array(path)
             if samples.dtype != np.int16 or samples.ndim != 1:

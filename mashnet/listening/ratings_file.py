@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mashnet.errors import DatabaseError
@@ -25,6 +25,7 @@ from mashnet.storage.regular_files import read_bounded, require_regular
 
 RATINGS = "ratings.csv"
 MOST_BYTES = 200_000_000  # of a file: some 800,000 ratings
+_MOST_AHEAD = timedelta(days=1)  # of this machine's clock: another machine's may be wrong
 
 
 def read_ratings(path: Path) -> tuple[list[Rating], list[str]]:
@@ -56,7 +57,9 @@ def read_ratings(path: Path) -> tuple[list[Rating], list[str]]:
         if not line.strip():
             continue
         try:
-            ratings.append(_understood(line, names, delimiter))
+            rating = _understood(line, names, delimiter)
+            _require_past(rating)
+            ratings.append(rating)
         except (ValueError, csv.Error) as error:
             warnings.append(f"{path}, line {number}: left out: {error}")
     return ratings, warnings
@@ -70,6 +73,13 @@ def _understood(line: str, names: list[str], delimiter: str) -> Rating:
     if delimiter == ";":  # where lists are separated by semicolons, numbers have a comma
         values["listened_s"] = values["listened_s"].replace(",", ".")
     return rating_of(values)
+
+
+def _require_past(rating: Rating) -> None:
+    """Raise a ValueError for a time of arrival to come: all later ratings would have to follow."""
+    moment = rating.received_at
+    if moment and datetime.fromisoformat(moment) - datetime.now(UTC) > _MOST_AHEAD:
+        raise ValueError(f"received_at is {moment}, more than a day ahead of this machine's clock")
 
 
 def write_ratings(path: Path, ratings: Iterable[Rating]) -> None:
@@ -180,9 +190,12 @@ class RatingsFile:
         """Make the file end with a whole line; return what had to be done.
 
         Raises:
-            DatabaseError: if it is somebody's other file.
+            DatabaseError: if it is somebody's other file, or longer than any that is read.
         """
-        content, first = self.path.read_bytes(), header().encode()
+        try:
+            content, first = read_bounded(self.path, MOST_BYTES), header().encode()
+        except ValueError as error:
+            raise DatabaseError(f"{self.path}: cannot be read: {error}") from error
         if not (content.startswith(first) or first.startswith(content)):
             raise DatabaseError(
                 f"{self.path}: is no file of ratings, or its columns were moved; put it elsewhere "

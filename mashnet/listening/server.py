@@ -20,9 +20,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
 from mashnet.errors import ConfigError
-from mashnet.listening.connections import MOST_AT_ONCE, ListenerConnection
+from mashnet.listening.connections import ListenerConnection
 from mashnet.listening.folder import AUDIO, PAGE, STATIC, TEST, read_test
 from mashnet.listening.order import order_of
 from mashnet.listening.ratings import Rating, latest, rating_of
@@ -108,6 +109,8 @@ def application(
                         return _refused(413, "that is too long for a rating")
         except TimeoutError:
             return _refused(408, "the rating came too slowly")
+        except ClientDisconnect:
+            return _refused(400, "the rating did not come as a whole")
         try:
             rating = _checked(body, test["test"], durations_s, float(test["listen_s"]))
         except ValueError as error:
@@ -238,8 +241,8 @@ def serve(folder: Path, *, host: str, port: int, names: Sequence[str] = ()) -> N
             log_level="warning",
             http=ListenerConnection,
             ws="none",
-            limit_concurrency=MOST_AT_ONCE,
             timeout_keep_alive=10,
+            proxy_headers=False,  # a client would say itself whose ratings are counted
         )
         uvicorn.Server(settings).run(sockets=[opened])
     finally:

@@ -112,7 +112,7 @@ def _number(found: Mapping[str, Any], name: str, otherwise: float) -> float:
 def _require_sane_numbers(where: str, name: str, value: Any) -> None:
     if isinstance(value, dict):
         for key, one in value.items():
-            _require_sane_numbers(f"{where}.{key}", str(key), one)
+            _require_sane_numbers(f"{where}.{str(key)[:80]}", str(key), one)
     elif isinstance(value, list):
         for one in value:
             _require_sane_numbers(where, name, one)

@@ -131,6 +131,13 @@ def _text(value: str) -> str:
     return value
 
 
+def _shown(value: Any) -> str:
+    """Return a setting as messages have it: short, and what may be long only by its kind."""
+    if value is None or isinstance(value, str | int | float):
+        return str(value)[:100]
+    return f"a {type(value).__name__}"
+
+
 def _network_of(path: Path, file: TorchFile, hermitian: bool) -> Phalar:
     checkpoint = file.values
     parts = checkpoint if isinstance(checkpoint, dict) else {}
@@ -143,8 +150,8 @@ def _network_of(path: Path, file: TorchFile, hermitian: bool) -> Phalar:
     for name, (allowed, absent) in REQUIRED.items():
         if settings.get(name, absent) not in allowed:
             raise CheckpointError(
-                f"{path} was trained with {name}={settings.get(name, absent)}, which is not "
-                f"PHALAR; take {SOURCE}"
+                f"{path} was trained with {name}={_shown(settings.get(name, absent))}, which is "
+                f"not PHALAR; take {SOURCE}"
             )
     sizes = {ours: settings.get(name, absent) for name, (ours, absent) in SIZES.items()}
 

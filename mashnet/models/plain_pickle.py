@@ -18,6 +18,10 @@ from mashnet.models.inert import Inert
 # An empty list takes one byte here and 64 in memory. Checkpoints of a thousand arrays have 200 kB.
 MOST_BYTES = 4_000_000
 _MOST_INTEGER = 1 << 63
+# A value takes a byte at least. Lists that stand in several places are counted in each: sixty of
+# them, one in the other twice, would be more values than any memory holds.
+_MOST_SHARED = 10_000  # values beyond the number of bytes
+_MOST_DEPTH = 20
 # What torch's own checkpoints name beside arrays; none of it is made.
 _ORDINARY: tuple[str, ...] = ("torch.", "collections.", "datetime.", "_codecs.encode")
 _ORDINARY += ("__builtin__.set", "__builtin__.bytearray", "__builtin__.complex")
@@ -50,7 +54,8 @@ def plain_values(
         foreign: whether it may name classes of other programs; they become `Inert`.
 
     Raises:
-        ValueError: if it is too long, damaged, uses what torch does not, or names what it may not.
+        ValueError: if it is too long, damaged, nested too deeply, uses what torch does not, names
+            what it may not, or has lists in so many places that they are more than its bytes.
     """
     if len(content) > MOST_BYTES:
         raise ValueError(f"it describes its arrays in {len(content)} bytes, at most {MOST_BYTES}")
@@ -59,7 +64,9 @@ def plain_values(
     try:
         for code, argument, _ in pickletools.genops(content):
             if code.name == "STOP":
-                return machine.stack[-1]
+                found = machine.stack[-1]
+                _require_few(found, len(content) + _MOST_SHARED)
+                return found
             if code.name == "GLOBAL":
                 name = str(argument).replace(" ", ".", 1)
                 if name.startswith(_BLOCKED) or not name.startswith(allowed):
@@ -68,6 +75,23 @@ def plain_values(
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("its pickle is damaged") from error
     raise ValueError("its pickle has no end")
+
+
+def _require_few(value: Any, most: int) -> None:
+    """Raise a ValueError for more values than `most`, shared ones counted wherever they stand."""
+    counted, waiting = 0, [(value, 0)]
+    while waiting:
+        one, depth = waiting.pop()
+        counted += 1
+        if isinstance(one, dict):
+            inside: Any = one.values()
+            counted += len(one)
+        else:
+            inside = one if isinstance(one, list | tuple) else ()
+        # Counted before they are laid down: what waits is never more than may be.
+        if counted + len(waiting) + len(inside) > most or depth > _MOST_DEPTH:
+            raise ValueError("its pickle has too many values or is nested too deeply")
+        waiting.extend((below, depth + 1) for below in inside)
 
 
 class _Machine:

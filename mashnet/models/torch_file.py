@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from mashnet.storage.regular_files import opened
 
 _MOST_AT_ONCE = 8_000_000  # bytes of one read: also of the archive's list of parts
 _BLOCK = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, EOFError, KeyError, struct.error)  # what zipfile may raise
 _KINDS = {
     "torch.DoubleStorage": torch.float64,
     "torch.FloatStorage": torch.float32,
@@ -48,7 +50,7 @@ class Storage:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # a shape that nobody has checked is not to be printed
 class Declared:
     """An array as the pickle declares it; nothing of it has been checked or read."""
 
@@ -85,6 +87,8 @@ class TorchFile:
         except zipfile.BadZipFile as error:
             raise ValueError("it is no file that torch 1.6 or newer saved") from error
         self._parts = self._checked_parts()
+        if "byteorder" in self._parts and self._part("byteorder", 16) != b"little":
+            raise ValueError("its numbers are in the byte order of another kind of machine")
         self._storages: dict[Storage, torch.Tensor] = {}
         builders = {
             "torch._utils._rebuild_tensor_v2": lambda s, o, n, t, *_: Declared(s, o, n, t),
@@ -143,9 +147,6 @@ class TorchFile:
         parts = {entry.filename.partition("/")[2]: entry for entry in entries}
         if "data.pkl" not in parts or len(parts) != len(entries):
             raise ValueError("it is no file that torch 1.6 or newer saved")
-        order = parts.get("byteorder")
-        if order is not None and self._archive.read(order) != b"little":
-            raise ValueError("its numbers are in the byte order of another kind of machine")
         return parts
 
     def _part(self, name: str, most_bytes: int) -> bytearray:
@@ -160,7 +161,7 @@ class TorchFile:
                     place[: len(block)] = block
                     place = place[len(block) :]
                 file.read(1)  # past the end, where the checksum is compared
-        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
+        except (*_DAMAGE, OSError, RuntimeError) as error:
             raise ValueError(f"its {name} is damaged: {error}") from error
         if len(place):
             raise ValueError(f"its {name} is cut short")
@@ -211,6 +212,6 @@ def torch_file(
         try:
             found = TorchFile(file, made=made or {}, foreign=foreign)
         # A damaged archive fails in as many ways as zipfile and struct have; none is a crash.
-        except (ValueError, OSError, NotImplementedError, RuntimeError, OverflowError) as error:
+        except (*_DAMAGE, ValueError, OSError, RuntimeError, OverflowError) as error:
             raise ValueError(" ".join(str(error).split())[:200] or "it is damaged") from error
         yield found

@@ -137,11 +137,11 @@ def weights_in(
         if not isinstance(name, str) or not name.startswith(prefix):
             continue
         if not isinstance(value, Declared):
-            raise CheckpointError(f"{path} is damaged: {name} is not an array of numbers")
+            raise CheckpointError(f"{path} is damaged: {name[:200]} is not an array of numbers")
         try:
             outline[name.removeprefix(prefix)] = file.outline(value)
         except (ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{path} is damaged: {name} {_one_line(error)}") from error
+            raise CheckpointError(f"{path} is damaged: {name[:200]} {_one_line(error)}") from error
         taken[name.removeprefix(prefix)] = value
     return Weights(path, outline, lambda: {name: file.array(one) for name, one in taken.items()})
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +109,66 @@ def test_a_damaged_block_is_encoded_anew(
     assert [line for line in lines if "damaged" in line] == [
         f"{path} is damaged (its bytes do not match its name); its stems are encoded anew"
     ]
+
+
+def table_of(kind: list[tuple[Any, ...]], count: int = 4) -> np.ndarray:
+    table = np.zeros(count, np.dtype(kind))
+    if table.dtype.names and "key" in table.dtype.names and table.dtype["key"].kind == "U":
+        table["key"] = KEYS[:count]
+    return table
+
+
+FOREIGN: dict[str, Callable[[], np.ndarray]] = {
+    "no fields": lambda: np.zeros((4, 5), np.float32),
+    "other fields": lambda: table_of([("key", "U7"), ("vector", "<f4", (1, 5))]),
+    "more fields": lambda: table_of([("key", "U7"), ("embedding", "<f4", (1, 5)), ("x", "<f4")]),
+    "bytes": lambda: table_of([("key", "S7"), ("embedding", "<f4", (1, 5))]),
+    "one axis": lambda: table_of([("key", "U7"), ("embedding", "<f4", (5,))]),
+    "three axes": lambda: table_of([("key", "U7"), ("embedding", "<f4", (1, 1, 5))]),
+    "float64": lambda: table_of([("key", "U7"), ("embedding", "<f8", (1, 5))]),
+    "big-endian": lambda: table_of([("key", "U7"), ("embedding", ">f4", (1, 5))]),
+    "no windows": lambda: table_of([("key", "U7"), ("embedding", "<f4", (0, 5))]),
+    "wide": lambda: table_of([("key", "U7"), ("embedding", "<f4", (1, 6))]),
+    "no rows": lambda: table_of([("key", "U7"), ("embedding", "<f4", (1, 5))], 0),
+    "two axes of rows": lambda: table_of(
+        [("key", "U7"), ("embedding", "<f4", (1, 5))],
+    ).reshape(2, 2),
+}
+
+
+def keep(folder: Path, table: np.ndarray) -> Path:
+    """Write a block that has the name of its bytes, as anybody can."""
+    buffer = io.BytesIO()
+    np.save(buffer, table)
+    digest = hashlib.blake2b(buffer.getbuffer(), digest_size=16).hexdigest()
+    (folder / f"{digest}.npy").write_bytes(buffer.getbuffer())
+    return folder / f"{digest}.npy"
+
+
+@pytest.mark.parametrize("kind", [*FOREIGN, "infinite", "twice"])
+def test_a_strangers_block_is_encoded_anew(
+    store: EmbeddingStore, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    store.folder.mkdir(parents=True)
+    good = table_of([("key", "U7"), ("embedding", "<f4", (1, 5))])
+    if kind == "infinite":
+        good["embedding"][2, 0, 1] = np.inf
+    elif kind == "twice":
+        good["key"][1] = KEYS[0]
+    path = keep(store.folder, FOREIGN[kind]() if kind in FOREIGN else good)
+    again = Encoder()
+    assert_complete(store.update(KEYS, again, width=lambda: 5), KEYS)
+    assert again.asked == KEYS and not path.exists()
+    assert f"{path} is damaged (" in capsys.readouterr().err
+    assert_complete(store.update(KEYS, Encoder(fail_after=0), width=lambda: 5), KEYS)
+
+
+def test_blocks_have_one_width(store: EmbeddingStore) -> None:
+    store.update(KEYS[4:], Encoder())
+    keep(store.folder, table_of([("key", "U7"), ("embedding", "<f4", (1, 9))]))
+    again = Encoder()
+    assert_complete(store.update(KEYS, again, width=lambda: 5), KEYS)
+    assert again.asked == KEYS[:4]
 
 
 def test_a_kill_between_dropping_and_deleting_is_harmless(store: EmbeddingStore) -> None:

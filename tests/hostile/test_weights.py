@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import struct
 import zipfile
@@ -97,6 +98,34 @@ def test_a_compressed_checkpoint_is_refused_by_every_door(tmp_path: Path, door: 
     }
     with pytest.raises(MashnetError, match=r"compressed or overlap|cannot be had"):
         doors[door]()
+
+
+@pytest.mark.parametrize("harm", ["changed", "cut short", "elsewhere", "long"])
+def test_a_damaged_byteorder_is_refused_in_one_line(tmp_path: Path, harm: str) -> None:
+    path = run_with(tmp_path / "run", {"network.a": torch.zeros(9)}) / "checkpoints" / "best.ckpt"
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        entries = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+        order = archive.getinfo("best/byteorder")
+    at = content.index(b"little", order.header_offset)
+    listed = content.rindex(b"best/byteorder") - 46  # its entry in the list at the end
+    if harm == "changed":  # the checksum does not hold
+        content[at] = ord("L")
+    elif harm == "cut short":  # it reaches beyond the end of the file
+        content[listed + 42 : listed + 46] = struct.pack("<I", len(content) - 3)
+    elif harm == "elsewhere":
+        content[listed + 42 : listed + 46] = struct.pack("<I", 8)
+    path.write_bytes(content)
+    if harm == "long":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in {**entries, "best/byteorder": b"little" * 9}.items():
+                archive.writestr(name, data)
+    for door in (cocola_official.load_published, phalar_official.load_published):
+        with pytest.raises(CheckpointError, match="byteorder|damaged|no file that") as caught:
+            door(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(CheckpointError):
+        load_scorer(tmp_path / "run")
 
 
 def test_older_files_of_torch_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -206,6 +235,44 @@ def test_what_a_pickle_wants_called_is_not_called(code: bytes) -> None:
 def test_a_pickle_that_grows_or_collides_is_refused(code: bytes) -> None:
     with pytest.raises(ValueError, match=r"bytes|64 bits|no names"):
         plain_values(b"\x80\x02" + code, made={}, referred=lambda _: None)
+
+
+def shared(levels: int) -> bytes:
+    """Return the code of a list in which each list stands twice in the next one."""
+    code = b"]q\x00K\x01a"
+    for level in range(levels):
+        code += b"]q" + bytes([level + 1]) + b"(h" + bytes([level]) + b"h" + bytes([level]) + b"e"
+    return code
+
+
+def test_shared_lists_are_counted_wherever_they_stand() -> None:
+    def values(code: bytes) -> Any:
+        return plain_values(b"\x80\x02" + code + b".", made={}, referred=lambda _: None)
+
+    assert values(shared(2)) == [[[1], [1]], [[1], [1]]]
+    for code in (shared(14), shared(60), b"]q\x00h\x00a"):  # the last holds itself
+        with pytest.raises(ValueError, match="too many values or is nested too deeply"):
+            values(code)
+    many = [{"step": float(n), "of": ["a", n]} for n in range(20_000)]
+    assert plain_values(pickle.dumps(many, 2), made={}, referred=lambda _: None) == many
+
+
+@pytest.mark.parametrize("levels", [8, 17, 60])
+def test_no_message_grows_with_what_a_pickle_shares(tmp_path: Path, levels: int) -> None:
+    value: Any = ["x" * 50]
+    for _ in range(levels):
+        value = [value, value]
+    path = tmp_path / "x.th"
+    for settings_ in ({"backbone_type": value}, {"input_freq_bins": value}, {"dropout_p": value}):
+        torch.save({"hyper_parameters": settings_, "state_dict": {"a": torch.ones(2)}}, path)
+        with pytest.raises(CheckpointError) as caught:
+            phalar_official.load_published(path)
+        assert len(str(caught.value)) < 1000
+    facts = {"klass": HTDemucs, "args": (value,), "kwargs": {"sources": ["a"]}}
+    torch.save({**facts, "state": {"a": torch.ones(2)}}, path)
+    with pytest.raises(MashnetError, match="the Demucs weights 'x' cannot be had") as refused:
+        load_model("x", tmp_path)
+    assert len(str(refused.value)) < 1000
 
 
 def test_a_list_of_parts_without_end_is_not_read(tmp_path: Path) -> None:

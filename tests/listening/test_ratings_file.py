@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mashnet.errors import DatabaseError
+from mashnet.listening import ratings_file
 from mashnet.listening.ratings import Rating, header
 from mashnet.listening.ratings_file import RatingsFile, read_ratings, write_ratings
 
@@ -108,6 +110,38 @@ def test_a_spreadsheet_programs_file_is_understood(tmp_path: Path, make_rating: 
     path = tmp_path / "from-excel.csv"
     path.write_text("\ufeff" + (header().replace(",", ";") + line).replace("\n", "\r\n"))
     assert read_ratings(path) == ([rating], [])
+
+
+@pytest.mark.parametrize("ahead", ["9999-12-31T23:59:59.999Z", "two days", "an hour"])
+def test_a_time_of_arrival_to_come_is_reported_and_stops_nothing(
+    tmp_path: Path, make_rating: MakeRating, ahead: str
+) -> None:
+    now = datetime.now(UTC)
+    hours = {"two days": 48, "an hour": 1}
+    moment = (now + timedelta(hours=hours[ahead])).isoformat() if ahead in hours else ahead
+    first, late = make_rating(), make_rating(received_at=moment)
+    path = tmp_path / "ratings.csv"
+    path.write_text(header() + first.line + late.line)
+    opened = RatingsFile(tmp_path)
+    honest = ahead == "an hour"  # another machine's clock may be wrong
+    assert opened.ratings == ([first, late] if honest else [first])
+    assert ["line 3" in w and "a day ahead" in w for w in opened.warnings] == [True] * (not honest)
+    for _ in range(2):
+        assert opened.append(make_rating(received_at=now.isoformat()))
+    opened.close()
+    stored = read_ratings(path)[0]
+    assert sorted(stored, key=lambda rating: rating.received_at) == stored
+    assert late.line in path.read_text()  # it is left for its owner to mend
+
+
+def test_a_file_that_is_too_long_is_not_read_to_be_repaired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "ratings.csv").open("wb") as file:
+        file.truncate(1 << 30)  # takes no room on the disk
+    monkeypatch.setattr(ratings_file, "MOST_BYTES", 1 << 20)
+    with pytest.raises(DatabaseError, match=r"ratings\.csv: cannot be read: it has more than"):
+        RatingsFile(tmp_path)
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:

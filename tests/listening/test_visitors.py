@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from mashnet.listening import connections, ratings_file, visitors
@@ -16,7 +17,7 @@ from mashnet.listening.folder import read_test
 from mashnet.listening.questions import QUESTION_NAMES
 from mashnet.listening.ratings import Rating, latest
 from mashnet.listening.ratings_file import RatingsFile, read_ratings
-from mashnet.listening.server import application
+from mashnet.listening.server import application, serve
 from tests.listening.serving import Server
 
 LOCAL = pytest.mark.allow_hosts(["127.0.0.1", "::1", "localhost"])
@@ -146,6 +147,73 @@ def test_silent_connections_stop_nobody(built: Path) -> None:
         for opened in silent:
             opened.close()
         server.kill()
+
+
+@LOCAL
+def test_ratings_whose_body_never_comes_stop_nobody(built: Path) -> None:
+    head = (
+        "POST /api/ratings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Connection: close\r\nContent-Length: {}\r\n\r\n"
+    )
+    body = json.dumps(answer(built)).encode()
+    server = Server(built)
+    waiting = []
+
+    def stall(count: int) -> None:
+        for number in range(count):
+            opened = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            opened.sendall(head.format(500).encode() + b"{" * (number % 2))
+            waiting.append(opened)
+
+    try:
+        stall(connections.MOST_AT_ONCE)
+        for _ in range(2):
+            begun = time.monotonic()
+            assert b" 200 " in ask(server.port)
+            # A rating that comes in pieces, while others go on stalling, is stored as well.
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as honest:
+                honest.sendall(head.format(len(body)).encode())
+                for start in range(0, len(body), 200):
+                    stall(20)
+                    honest.sendall(body[start : start + 200])
+                assert b" 200 " in honest.recv(100)
+            assert time.monotonic() - begun < 8
+        stored, warnings = read_ratings(built / "ratings.csv")
+        assert len(stored) == 1 and warnings == []
+        for opened in waiting:
+            opened.close()
+        server.process.terminate()
+        assert server.process.stdout is not None
+        assert "Traceback" not in server.process.stdout.read()
+    finally:
+        for opened in waiting:
+            opened.close()
+        server.kill()
+
+
+@LOCAL
+def test_a_client_does_not_choose_the_address_that_is_counted(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+
+    class NoServer:
+        def __init__(self, config: uvicorn.Config) -> None:
+            config.load()
+            self.client = TestClient(config.loaded_app, HERE, client=("127.0.0.1", 50_000))
+
+        def run(self, sockets: list[socket.socket]) -> None:
+            for number in range(4):
+                sent = answer(built, participant=f"p{number}", token=f"{number:032x}")
+                headers = {"X-Forwarded-For": f"10.0.0.{number}"}
+                found.append(
+                    self.client.post("/api/ratings", json=sent, headers=headers).status_code
+                )
+
+    monkeypatch.setattr(visitors, "_MOST_OF_ADDRESS", 2)
+    monkeypatch.setattr("uvicorn.Server", NoServer)
+    serve(built, host="127.0.0.1", port=0)
+    assert found == [200, 200, 429, 429]
 
 
 def test_the_server_counts_and_no_clock(
