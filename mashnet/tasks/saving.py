@@ -13,6 +13,11 @@ from pytorch_lightning.loggers import CSVLogger
 
 from mashnet.errors import CheckpointError
 from mashnet.files import written_atomically
+from mashnet.models.torch_file import Declared, TorchFile, torch_file
+from mashnet.models.weights import require_weights
+
+_MOST_VALUES = 1_000_000  # in a checkpoint, a value counted wherever it stands
+_MOST_DEPTH = 50
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -32,18 +37,27 @@ class WholeCheckpoints(TorchCheckpointIO):
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Read a checkpoint, whose callbacks' states are plain values.
 
+        It comes through the one door for such files; arrays lie in the main memory. What Lightning
+        says of how to unpickle is not needed.
+
         Raises:
             CheckpointError: if it cannot be read, or is none of a training.
         """
+        path = Path(path)
         try:
-            checkpoint: dict[str, Any] = super().load_checkpoint(path, *args, **kwargs)
-        except Exception as error:  # a file of any kind, read by others
+            require_weights(path)
+            with torch_file(path) as file:
+                checkpoint: Any = _Reading(file).read(file.values)
+        except CheckpointError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise CheckpointError(f"{path} cannot be read: {reason}") from error
         states = checkpoint.get("callbacks", {}) if isinstance(checkpoint, dict) else None
         if not isinstance(states, dict) or not all(map(_is_state, states.values())):
             raise CheckpointError(f"{path} is no checkpoint of a training: its callbacks' states")
-        return checkpoint
+        found: dict[str, Any] = checkpoint
+        return found
 
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint: one file. Lightning would delete a folder with all that is in it."""
@@ -83,6 +97,50 @@ class OwnCheckpoint(ModelCheckpoint):
         self.best_model_score = self.kth_value = torch.as_tensor(score)
         self.best_model_path = self.kth_best_model_path = own
         self.best_k_models = {own: self.best_model_score}
+
+
+class _Reading:
+    """The values of one file of `torch.save`, with its arrays read.
+
+    All arrays are outlined, and their numbers counted, before the first is read.
+    """
+
+    def __init__(self, file: TorchFile) -> None:
+        self._file = file
+        self._values = self._numbers = 0
+
+    def read(self, value: Any) -> Any:
+        """Return the values; raises ValueError for what no training saves."""
+        self._check(value, 0)
+        # Two names may share their numbers, as in `Weights`.
+        if self._numbers > 2 * self._file.size:
+            raise ValueError("it declares more numbers than it has")
+        return self._read(value)
+
+    def _check(self, value: Any, depth: int) -> None:
+        self._values += 1
+        if self._values > _MOST_VALUES or depth > _MOST_DEPTH:
+            raise ValueError("it has too many values or is nested too deeply")
+        if isinstance(value, Declared):
+            try:
+                self._numbers += self._file.outline(value).numel()
+            except ValueError as error:
+                raise ValueError(f"an array {error}") from error
+        elif isinstance(value, dict | list | tuple):
+            inside = [*value, *value.values()] if isinstance(value, dict) else value
+            for one in inside:
+                self._check(one, depth + 1)
+        elif not isinstance(value, str | int | float | None):
+            raise ValueError("it holds an object that no training saves")
+
+    def _read(self, value: Any) -> Any:
+        if isinstance(value, Declared):
+            return self._file.array(value)
+        if isinstance(value, dict):
+            return {key: self._read(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(map(self._read, value))
+        return value
 
 
 def _is_scalar(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError, MashnetError
+from mashnet.models.torch_file import TorchFile
 from mashnet.tasks import training
 from mashnet.tasks.fit import fit, read_run
 from mashnet.tasks.kept_settings import checked_settings
@@ -124,6 +126,83 @@ def test_what_is_no_checkpoint_is_named(tmp_path, content):
     with pytest.raises(CheckpointError, match=r"last\.ckpt") as error:
         WholeCheckpoints().load_checkpoint(path, weights_only=True)
     assert "\n" not in str(error.value)
+
+
+def expanded(path: Path) -> None:
+    torch.save({"state_dict": {"network.x": torch.zeros(1).expand(400_000_000)}}, path)
+
+
+def deflated(path: Path) -> None:
+    plain = path.with_name("plain.ckpt")
+    torch.save({"state_dict": {"network.x": torch.zeros(5_000_000)}}, plain)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry))
+
+
+def counted_often(path: Path) -> None:
+    many = torch.zeros(10_000)
+    torch.save({"optimizer_states": [many.view(100, 100).t() for _ in range(100)]}, path)
+
+
+def sparse(path: Path) -> None:
+    torch.save({"x": torch.sparse_coo_tensor(size=(100_000, 100_000))}, path)
+
+
+def an_object(path: Path) -> None:
+    torch.save({"x": torch.zeros(1, device="meta")}, path)
+
+
+def aliased(path: Path) -> None:
+    value: list[Any] = []
+    for _ in range(40):
+        value = [value, value]
+    torch.save({"loops": value}, path)
+
+
+def nested(path: Path) -> None:
+    value: list[Any] = []
+    for _ in range(200):
+        value = [value]
+    torch.save({"loops": value}, path)
+
+
+SPOILED = (expanded, deflated, counted_often, sparse, an_object, aliased, nested)
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_a_checkpoint_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch, spoil):
+    """Before any array of it is read, and without a word to torch's own reader."""
+    path = tmp_path / "last.ckpt"
+    spoil(path)
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("an array was read")
+
+    monkeypatch.setattr(torch, "load", never)
+    monkeypatch.setattr(TorchFile, "array", never)
+    with pytest.raises(CheckpointError, match=r"last\.ckpt cannot be read: ") as error:
+        WholeCheckpoints().load_checkpoint(path, weights_only=True)
+    assert "\n" not in str(error.value)
+
+
+def test_an_honest_checkpoint_is_read_as_torch_reads_it(tmp_path):
+    path = tmp_path / "last.ckpt"
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    optimizer = torch.optim.AdamW(network.parameters())
+    network(torch.ones(4, 3)).sum().backward()
+    optimizer.step()
+    saved = {
+        "state_dict": network.state_dict(),
+        "optimizer_states": [optimizer.state_dict()],
+        "callbacks": {"best": {"best_model_score": torch.tensor(0.5), "best_model_path": "x"}},
+        "loops": {"fit_loop": {"state_dict": {}, "epoch": 3, "last": True, "none": None}},
+    }
+    WholeCheckpoints().save_checkpoint(saved, path)
+    found = WholeCheckpoints().load_checkpoint(path)
+    assert repr(found) == repr({**saved, "state_dict": dict(saved["state_dict"])})
+    network.load_state_dict(found["state_dict"])
+    optimizer.load_state_dict(found["optimizer_states"][0])
 
 
 def test_what_training_writes_is_taken_as_it_is(tmp_path):
