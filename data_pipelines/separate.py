@@ -16,6 +16,7 @@ from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import flac_writer, read_blocks
 from mashnet.errors import AudioError, MashnetError
 from mashnet.files import content_id, file_digest, written_atomically
+from mashnet.models.limits import bounded_text, plain_yaml
 from mashnet.storage.places import inside, is_plain_name, place
 
 SAMPLE_RATE_HZ = 44100
@@ -132,8 +133,8 @@ class Separator:
 def _listed(finished: Path) -> list[str]:
     """Return the stems that a list names; none if it is not what this module writes."""
     try:
-        names = yaml.safe_load(finished.read_text("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        names = plain_yaml(bounded_text(finished))
+    except (OSError, ValueError):
         return []
     if not isinstance(names, list) or not all(map(is_plain_name, names)):
         return []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +36,7 @@ from mashnet.files import (
 )
 from mashnet.storage.paths import file_sizes, root_of
 from mashnet.storage.places import inside, is_plain_name, place
+from mashnet.storage.regular_files import read_json
 
 CONFIG_DIR = CONFIGS / "pipeline"
 ARTIST = "The Demo Band"
@@ -103,19 +103,23 @@ def _finished_songs(root: Path, origin: dict[str, Any]) -> dict[int, dict[str, A
     finished = {}
     for path in sorted(place(root, "annotations").glob("*.json")):
         try:
-            annotation = json.loads(path.read_text("utf-8"))
+            annotation = read_json(path)
             made_from = annotation["made_from"]
             clip_id = annotation["clip"]["clip_id"]
             stems = [inside(root, row["path"], "a stem") for row in annotation["stems"]]
             if clip_id != path.stem or not is_plain_name(clip_id):
                 raise ValueError("it is of another song")
-        except (ValueError, KeyError, TypeError, DatabaseError):
+            index, of_this_band = made_from["index"], made_from["generator"] == origin["generator"]
+            if type(index) is not int:
+                raise ValueError("its number is none")
+            complete = made_from.items() >= origin.items() and all(map(Path.is_file, stems))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DatabaseError):
             continue  # damaged: the song is made again, and this file with it
-        if made_from["generator"] != origin["generator"]:
+        if not of_this_band:
             path.unlink()
             remove_folder(root, "audio", path.stem)
-        elif made_from.items() >= origin.items() and all(stem.is_file() for stem in stems):
-            finished[made_from["index"]] = annotation
+        elif complete:
+            finished[index] = annotation
     return finished
 
 

@@ -9,6 +9,7 @@ Layout of the unpacked archives, all in `source.root`:
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mashnet.data.mashupdb import SPLITS
 from mashnet.errors import ConfigError, MashnetError
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key, fold_semitones
+from mashnet.storage.regular_files import opened
 
 _TRACKS = Path("fma_metadata") / "tracks.csv"
 _COLUMNS = {
@@ -129,7 +131,7 @@ def _read_tracks(path: Path) -> list[Row]:
     tracks: list[Row] = []
     usual_limit = csv.field_size_limit(_LONGEST_FIELD)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(opened(path), encoding="utf-8", newline="") as file:
             lines = csv.reader(file)
             groups, names = next(lines, []), next(lines, [])
             places = {pair: at for at, pair in enumerate(zip(groups, names, strict=False))}
@@ -163,7 +165,7 @@ def _read_keys(root: Path, source: DictConfig) -> tuple[dict[int, str], list[Rej
     keys: dict[int, str] = {}
     problems = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with io.TextIOWrapper(opened(path), encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 try:
                     parse_key(row["key_and_mode"])

@@ -11,6 +11,7 @@ The set has no sound: `source.audio` is a folder of recordings called <File>.mp3
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,11 @@ from data_pipelines.sources.folders import require_folder, walk
 from data_pipelines.sources.song import Known, RawSong, Recording, Reject, printable
 from mashnet.errors import ConfigError, MashnetError
 from mashnet.music.sections import LABELS, Section, label_of
+from mashnet.storage.regular_files import read_bounded
 
 _METADATA = "metadata.csv"
 _COLUMNS = ("File", "Title", "Artist", "Duration")
+_MOST_BYTES = 10_000_000  # of any file of the set; its table has 140 kB
 _SNAP_S = 0.1  # sections and downbeats were written down apart; nearer than this they are one time
 
 
@@ -72,12 +75,12 @@ def _dataset(root: Path) -> Path:
 def _read_metadata(path: Path) -> dict[str, dict[str, str]]:
     """Return the rows by file name; raises MashnetError if it is not the set's table."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(f"has no column {', '.join(missing)}")
-            return {row["File"]: row for row in reader}
+        text = read_bounded(path, _MOST_BYTES).decode("utf-8")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"has no column {', '.join(missing)}")
+        return {row["File"]: row for row in reader}
     except (OSError, ValueError, csv.Error) as error:
         raise MashnetError(f"{path}: {error}") from error
 
@@ -92,7 +95,7 @@ def _song(
     try:
         beats, downbeats = read_beats(dataset / "beats_and_downbeats" / f"{path.stem}.txt")
         sections, unknown = read_segments(dataset / "segments" / f"{path.stem}.txt", downbeats)
-        says_s = float(row["Duration"])
+        says_s = float(row["Duration"] or "")  # a row that is cut off has none
     except (OSError, ValueError) as error:
         yield _reject(path, f"its annotations cannot be used: {' '.join(str(error).split())}")
         return
@@ -127,7 +130,7 @@ def read_beats(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         ValueError: if a line is not one of beats, or they are not in order of time.
     """
     beats, downbeats = [], []
-    for line in path.read_text("utf-8").splitlines():
+    for line in read_bounded(path, _MOST_BYTES).decode("utf-8").splitlines():
         if not line.strip():
             continue
         fields = line.split()
@@ -156,7 +159,7 @@ def read_segments(
         ValueError: if a line is not one of sections, or they are not in order of time.
     """
     times, names = [], []
-    for line in path.read_text("utf-8").splitlines():
+    for line in read_bounded(path, _MOST_BYTES).decode("utf-8").splitlines():
         if not line.strip():
             continue
         fields = line.split(maxsplit=1)

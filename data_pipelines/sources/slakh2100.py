@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import audio_files, require_folder
 from data_pipelines.sources.song import RawSong, RawStem, Reject, label_path, printable, stem_of
 from mashnet.data.mashupdb import SPLITS
 from mashnet.errors import MashnetError
+from mashnet.models.limits import bounded_text, plain_yaml
 
 _METADATA = "metadata.yaml"
 # Official subsets and their splits, the most carefully kept apart first.
@@ -72,9 +72,9 @@ def _splits(subset: str, subsets: list[str], source: DictConfig) -> tuple[str, .
 
 def _song(folder: Path, splits: tuple[str, ...], source: DictConfig) -> Iterator[RawSong | Reject]:
     try:
-        data = yaml.safe_load((folder / _METADATA).read_text("utf-8"))
+        data = plain_yaml(bounded_text(folder / _METADATA))
         entries = _stems(data)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         yield _reject(folder / _METADATA, f"cannot be used, and so the track: {reason}", "meta")
         return

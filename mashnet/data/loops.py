@@ -4,18 +4,13 @@ Conventions: a loop is mono float32 at 44.1 kHz, shape (88200,), a bar of four b
 its downbeat; every beat is 0.5 s. A loop is heard as if it went on: what follows its end is its
 beginning.
 
-A row of pairs.parquet names two loops; its `params` say how the second is changed:
-
-    {}                       not at all
-    {"reverse": true}        played backwards
-    {"shift": 1}             begins one beat (two, three) later; what is cut off comes at the end
-    {"order": [2, 0, 1, 3]}  its beats in another order
+A row of pairs.parquet names two loops; its `params` say how the second is changed
+(`mashnet.data.loop_changes`).
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,9 +23,11 @@ import torch
 
 from mashnet.audio.io import read_audio
 from mashnet.audio.spectrogram import LogMel
-from mashnet.errors import AudioError
+from mashnet.data import loop_changes
+from mashnet.data.loop_changes import change_of, require_change
+from mashnet.errors import AudioError, DatabaseError
 from mashnet.files import content_id, file_digest
-from mashnet.storage.places import inside
+from mashnet.storage.places import inside, shown
 
 if TYPE_CHECKING:
     from mashnet.data.mashupdb import MashupDB
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 44_100  # Hz
 LOOP_S = 2.0
 LOOP_SAMPLES = round(LOOP_S * SAMPLE_RATE)
-BEATS = 4
+BEATS = loop_changes.BEATS
 BEAT_SAMPLES = LOOP_SAMPLES // BEATS
 KINDS = ("drum", "bass", "harmonic")
 POSITIVE = "together"
@@ -60,20 +57,13 @@ def changed(samples: np.ndarray, params: Mapping[str, Any]) -> np.ndarray:
     """
     if samples.shape != (LOOP_SAMPLES,):
         raise ValueError(f"a loop has {LOOP_SAMPLES} samples, got shape {samples.shape}")
-    if len(params) > 1 or not set(params) <= {"reverse", "shift", "order"}:
-        raise ValueError(f"{dict(params)} is no change of a loop")
+    require_change(params)
     if params.get("reverse"):
         return np.ascontiguousarray(samples[::-1])
     if "shift" in params:
-        beats = int(params["shift"])
-        if not 1 <= beats < BEATS:
-            raise ValueError(f"a loop is shifted by 1 to {BEATS - 1} beats, not by {beats}")
-        return _in_order(samples, [(beat + beats) % BEATS for beat in range(BEATS)])
+        return _in_order(samples, [(beat + params["shift"]) % BEATS for beat in range(BEATS)])
     if "order" in params:
-        order = list(params["order"])
-        if sorted(order) != list(range(BEATS)):
-            raise ValueError(f"order={order} is no order of {BEATS} beats")
-        return _in_order(samples, order)
+        return _in_order(samples, params["order"])
     return samples
 
 
@@ -171,8 +161,13 @@ class LoopPart:
 
         Raises:
             AudioError: if the file cannot be read, or is not 2 s long.
+            DatabaseError: if its params are no change of a loop.
         """
-        samples = changed(read_loop(self.path), json.loads(self.params))
+        try:
+            params = change_of(self.params)
+        except ValueError as error:
+            raise DatabaseError(f"loop {self.loop_id}: {shown(error)}") from error
+        samples = changed(read_loop(self.path), params)
         if sample_rate == SAMPLE_RATE:
             return samples
         return soxr.resample(samples, SAMPLE_RATE, sample_rate).astype(np.float32)

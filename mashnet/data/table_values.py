@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from mashnet.data.loop_changes import change_of
 from mashnet.errors import DatabaseError
 from mashnet.music.keys import MODES
 from mashnet.storage.places import MOST_NAME_BYTES, PLAIN_NAME, shown
@@ -59,6 +60,20 @@ def _none_of(lists: pl.Series) -> pl.Series:
     return pl.repeat(False, lists.len(), dtype=pl.Boolean, eager=True)
 
 
+def _no_change(params: pl.Series) -> pl.Series:
+    # Honest tables have some thirty; each is looked at once.
+    wrong = [text for text in params.drop_nulls().unique() if not _is_change(text)]
+    return params.is_in(wrong) if wrong else _none_of(params)
+
+
+def _is_change(text: str) -> bool:
+    try:
+        change_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 _RULES: dict[str, dict[str, Rule]] = {
     "clips": {
         "clip_id": _no_name,
@@ -90,7 +105,7 @@ _RULES: dict[str, dict[str, Rule]] = {
         "layout": _not_all_finite,
         "bar_s": _not_positive,
     },
-    "pairs": {"pair_id": _no_name, "loop_a": _no_name, "loop_b": _no_name},
+    "pairs": {"pair_id": _no_name, "loop_a": _no_name, "loop_b": _no_name, "params": _no_change},
     "rejects": {},
 }
 _NEVER_NULL = {

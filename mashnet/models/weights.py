@@ -194,8 +194,7 @@ def with_weights(build: Callable[[], Network], weights: Weights) -> Network:
         RuntimeError: if it has weights of other names or shapes.
         CheckpointError: as `Weights.read`.
     """
-    with no_larger_than(weights.outline), _LaidOut():
-        network = build()
+    network = laid_out(build, weights)
     kinds = {name: value.dtype for name, value in network.state_dict().items()}
     # Copies: what comes from safetensors is a view of the file, which somebody may change.
     state = {
@@ -208,6 +207,40 @@ def with_weights(build: Callable[[], Network], weights: Weights) -> Network:
             network = build()
         network.load_state_dict(state)
     return network
+
+
+def laid_out(build: Callable[[], Network], weights: Weights) -> Network:
+    """Return a network whose own weights are on the device "meta", where they take no memory.
+
+    Args:
+        build: makes the network.
+        weights: of an open file.
+
+    Raises:
+        TooLarge: while it is built, if it has more weights than there are.
+    """
+    with no_larger_than(weights.outline), _LaidOut():
+        return build()
+
+
+def require_fitting(build: Callable[[], nn.Module], weights: Weights) -> None:
+    """Lay a network out, and compare it with weights before anybody builds it.
+
+    Args:
+        build: makes the network.
+        weights: of an open file.
+
+    Raises:
+        TooLarge: if it has more weights than there are.
+        ValueError: if it has weights of other names or shapes, naming the first.
+    """
+    wanted = laid_out(build, weights).state_dict()
+    for name in sorted({*wanted, *weights.outline}):
+        if name not in wanted or name not in weights.outline:
+            raise ValueError(f"{name} is only in one of them")
+        shapes = tuple(wanted[name].shape), tuple(weights.outline[name].shape)
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} has the shape {shapes[0]}, in the file {shapes[1]}")
 
 
 class _LaidOut(TorchFunctionMode):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import logging
+import math
+import re
 import subprocess
 import warnings
 from importlib.metadata import version
@@ -23,6 +26,7 @@ from mashnet.extras import advice
 from mashnet.files import remove_leftovers, written_atomically
 from mashnet.models.loading import read_config
 from mashnet.storage.places import place
+from mashnet.storage.regular_files import read_bounded
 from mashnet.tasks.batch_norm import normalise_whole_batches
 from mashnet.tasks.compilation import choose_compilation, compile_transformers
 from mashnet.tasks.jobs import Job, job_of
@@ -32,6 +36,11 @@ from mashnet.tasks.processes import ALONE, Processes
 from mashnet.tasks.saving import LoggedFirst, OwnCheckpoint, WholeCheckpoints
 from mashnet.tasks.waiting import WaitingForData
 from mashnet.typed import program
+
+_MOST_LOG_BYTES = 200_000_000  # of one session; a row has a hundred
+_MOST_EPOCHS = 1 << 31
+_MOST_FIGURE = 1e30
+_NO_FIGURES = (None, "", "epoch", "step")
 
 
 def new_run_folder(runs: Path, name: str) -> Path:
@@ -86,7 +95,7 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
     def job_here() -> Job:
         if resuming and not resumed.is_file():
             raise CheckpointError(f"{run} must lie on a disk that all machines see")
-        return job_of(begun, device, processes.share)
+        return job_of(begun, device, processes.share, resumed=resumed if resuming else None)
 
     job = processes.in_turn(job_here)
     if "devices" in settings and accelerator != "gpu":
@@ -98,6 +107,7 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
     best = OwnCheckpoint(checkpoints, "best", monitor=job.monitor, mode="min")
     last = OwnCheckpoint(checkpoints, "last", every_n_epochs=1, save_on_train_epoch_end=True)
     shared = processes.trainer_settings(settings, gpu=accelerator == "gpu")
+    session = next_session(run)
     if processes.rank == 0 and run.is_dir():
         remove_leftovers(run)
     trainer = pl.Trainer(
@@ -109,7 +119,7 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
-        logger=loggers(run, config["logger"]),
+        logger=loggers(run, config["logger"], session),
         callbacks=[
             WaitingForData(),
             LoggedFirst(),
@@ -123,6 +133,7 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
     )
     if processes.rank == 0:
         write_config(run, {**config, "made_with": provenance()})
+        begin_session(run, session)
     try:
         trainer.fit(
             job.task,
@@ -158,12 +169,35 @@ def described(accelerator: str) -> str:
     return f"CPU, {torch.get_num_threads()} threads" if accelerator == "cpu" else accelerator
 
 
-def loggers(run: Path, settings: dict[str, Any]) -> list[Logger]:
+def next_session(run: Path) -> str:
+    """Return the name of a folder in `log` that comes after all that are there.
+
+    Each session of a run logs beside the ones before it: CSVLogger would delete theirs.
+    """
+    log = place(run, "log")
+    there = [path.name for path in log.iterdir()] if log.is_dir() else []
+    numbers = [int(name) for name in there if re.fullmatch("[0-9]{1,9}", name)]
+    return f"{max(numbers, default=-1) + 1:03d}"
+
+
+def begin_session(run: Path, session: str) -> None:
+    """Make the folder of a session, so that nobody's files are in it.
+
+    Raises:
+        CheckpointError: if there is something under its name.
+    """
+    folder = place(run, "log", session)
+    try:
+        folder.mkdir(parents=True, exist_ok=False)
+    except FileExistsError as error:
+        raise CheckpointError(
+            f"{folder} cannot be made for this session's log: there is something already"
+        ) from error
+
+
+def loggers(run: Path, settings: dict[str, Any], session: str) -> list[Logger]:
     """Return the CSV log, always, and wandb beside it on request."""
-    # Each session of a run logs beside the ones before it: CSVLogger would delete theirs.
-    session = len(list(place(run, "log").glob("*")))
-    place(run, "log", f"{session:03d}")  # no link, through which both would write elsewhere
-    chosen: list[Logger] = [CSVLogger(run, name="log", version=f"{session:03d}")]
+    chosen: list[Logger] = [CSVLogger(run, name="log", version=session)]
     if settings["name"] == "wandb":
         place(run, "wandb")
         try:
@@ -219,14 +253,35 @@ def provenance() -> dict[str, str]:
 
 
 def read_log(run: Path) -> dict[int, dict[str, float]]:
-    """Return what was logged, by epoch; of an epoch that was begun twice, the later."""
+    """Return what was logged, by epoch; of an epoch that was begun twice, the later.
+
+    The log of a stranger's run may hold anything: what is no regular file, or too long, is passed
+    over, and so are rows without an epoch and cells without a figure.
+    """
     by_epoch: dict[int, dict[str, float]] = {}
-    for path in sorted((run / "log").glob("*/metrics.csv")):
-        with path.open() as file:
-            for row in csv.DictReader(file):
-                values = {k: float(v) for k, v in row.items() if v and k not in ("epoch", "step")}
-                by_epoch.setdefault(int(row["epoch"]), {}).update(values)
+    paths = (run / "log").glob("*/metrics.csv")
+    for path in sorted(paths, key=lambda path: (len(path.parent.name), path)):
+        try:
+            text = read_bounded(path, _MOST_LOG_BYTES).decode("utf-8", "replace")
+            for row in csv.DictReader(io.StringIO(text, newline="")):
+                epoch = _figure(row.get("epoch"))
+                if epoch is None or not (0 <= epoch < _MOST_EPOCHS and epoch.is_integer()):
+                    continue
+                found = {name: _figure(row[name]) for name in row if name not in _NO_FIGURES}
+                known = {name: value for name, value in found.items() if value is not None}
+                by_epoch.setdefault(int(epoch), {}).update(known)
+        except (OSError, ValueError, csv.Error):
+            continue  # what was read of it before counts
     return by_epoch
+
+
+def _figure(cell: Any) -> float | None:
+    """Return the number in a cell of a log; None if there is none that can be drawn."""
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        return None
+    return value if not math.isfinite(value) or abs(value) < _MOST_FIGURE else None
 
 
 def draw_curves(run: Path, monitor: str) -> None:

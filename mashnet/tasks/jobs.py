@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,14 +14,19 @@ from mashnet.data.module import MixData
 from mashnet.data.order import WHOLE, Share
 from mashnet.data.stem_data import StemData
 from mashnet.data.stem_view import Augmentation
-from mashnet.errors import ConfigError
+from mashnet.errors import CheckpointError, ConfigError
+from mashnet.extras import lacking
 from mashnet.models.jepa import Jepa
-from mashnet.models.loading import build_scorer, load_scorer
+from mashnet.models.limits import no_larger_than
+from mashnet.models.loading import NETWORK_PREFIX, build_scorer, load_scorer, network_of
 from mashnet.models.loop_scoring import LoopScorer
 from mashnet.models.mix_scoring import MixScorer
 from mashnet.models.predictive import PredictiveNetwork
 from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.torch_file import torch_file
 from mashnet.models.trained import TrainedScorer
+from mashnet.models.weights import require_fitting, require_weights, weights_in
+from mashnet.storage.places import shown
 from mashnet.tasks.contrastive import ContrastiveTask
 from mashnet.tasks.jepa import JepaTask
 from mashnet.tasks.loop import LoopTask
@@ -36,7 +42,9 @@ class Job:
     monitor: str
 
 
-def job_of(config: dict[str, Any], device: str, share: Share = WHOLE) -> Job:
+def job_of(
+    config: dict[str, Any], device: str, share: Share = WHOLE, *, resumed: Path | None = None
+) -> Job:
     """Build the job that a run's settings describe; the network says what it is trained on.
 
     What the database's caches lack is computed here.
@@ -45,11 +53,16 @@ def job_of(config: dict[str, Any], device: str, share: Share = WHOLE) -> Job:
         config: the run's settings.
         device: where log-mels are computed.
         share: of the examples, for this process.
+        resumed: the checkpoint that the run goes on from; its network is no larger than what lies
+            there, whatever the settings say.
 
     Raises:
         MashnetError: if the settings make no sense, or the database lacks what is asked for.
     """
-    scorer = build_scorer(config["model"], name=config["name"])
+    if resumed is None:
+        scorer = build_scorer(config["model"], name=config["name"])
+    else:
+        scorer = _scorer_as_in(resumed, config["model"], config["name"])
     if first_phase := config.get("init_from"):
         if not isinstance(scorer.network, Jepa):
             raise ConfigError(f"init_from is for model=jepa; {config['name']} starts by itself")
@@ -60,6 +73,49 @@ def job_of(config: dict[str, Any], device: str, share: Share = WHOLE) -> Job:
         return _stems(scorer, config, share)
     assert isinstance(scorer, MixScorer)
     return _mixes(scorer, config, device, share)
+
+
+def _scorer_as_in(checkpoint: Path, model: dict[str, Any], name: str) -> TrainedScorer:
+    """Build the network of a run that goes on, which may be a stranger's.
+
+    It is laid out and compared with the checkpoint first; its weights are Lightning's to read.
+
+    Raises:
+        ConfigError: if there is no such network, or it lacks what its user must name.
+        CheckpointError: if it is not the one of the checkpoint, or cannot be built.
+    """
+    sizes = model["sizes"]
+    network, _ = network_of(model["network"])
+    try:
+        require_weights(checkpoint)
+        with torch_file(checkpoint) as file:
+            weights = weights_in(checkpoint, file, file.values["state_dict"], prefix=NETWORK_PREFIX)
+            require_fitting(lambda: network(**sizes), weights)
+            with no_larger_than(weights.outline):
+                scorer = build_scorer(model, name=name)
+    except (CheckpointError, ConfigError):
+        raise
+    except ModuleNotFoundError as error:
+        raise lacking(error) or error from error
+    # Wrong settings fail in as many ways as networks use them; none may pass for a crash.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise CheckpointError(
+            f"{checkpoint} does not hold the weights of {shown(model['network'])} as config.yaml "
+            f"beside it describes it: {reason}"
+        ) from error
+    if model["view"] != _view_of(scorer):
+        raise CheckpointError(
+            f"{checkpoint}: {shown(model['network'])} is of the view {_view_of(scorer)}, not "
+            f"{shown(model['view'])} as model.view in config.yaml says"
+        )
+    return scorer
+
+
+def _view_of(scorer: TrainedScorer) -> str:
+    if isinstance(scorer, LoopScorer):
+        return "loops"
+    return "stems" if isinstance(scorer, StemScorer) else "mixes"
 
 
 def task_of(scorer: TrainedScorer, model: Mapping[str, Any], seed: int) -> pl.LightningModule:

@@ -2,7 +2,8 @@
 
 A run may be a stranger's. Its config.yaml is read as plain values, none of which is parsed as an
 override or interpolated; a key that training does not write, or a value of another kind, ends the
-program before anything is done.
+program before anything is done. Numbers have bounds far beyond what any run has, so that none of
+them starts programs without end or fills the memory.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from mashnet.data.loops import STRATEGIES
 from mashnet.errors import CheckpointError
+from mashnet.models.limits import require_sane
 from mashnet.storage.places import shown
 
 # Says whether a value is what training writes.
@@ -29,8 +31,12 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
-def _whole(value: Any) -> bool:
-    return type(value) is int
+def _whole(least: int, most: int) -> Kind:
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def _between(least: float, most: float) -> Kind:
+    return lambda value: _number(value) and least <= value <= most
 
 
 def _flag(value: Any) -> bool:
@@ -45,16 +51,35 @@ def _block(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_text, value))
 
 
-def _numbers(value: Any) -> bool:
-    return _block(value) and all(map(_number, value.values()))
+def _chunks(value: Any) -> bool:
+    return (
+        _block(value)
+        and all(map(_number, value.values()))
+        and set(_CHUNKS) <= set(value)
+        and all(kind(value[name]) for name, kind in _CHUNKS.items())
+    )
+
+
+def _chunk_s(value: Any) -> bool:
+    """Return whether it is the shortest and the longest chunk."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(map(_between(0.1, 600), value))
+        and value[0] <= value[1]
+    )
 
 
 def _one_of(*allowed: str) -> Kind:
     return lambda value: isinstance(value, str) and value in allowed
 
 
-def _count_or_auto(value: Any) -> bool:
-    return value == "auto" or (_whole(value) and value > 0)
+def _auto_or(kind: Kind) -> Kind:
+    return lambda value: value == "auto" or kind(value)
+
+
+def _anything(value: Any) -> bool:
+    return True
 
 
 def _text_or_none(value: Any) -> bool:
@@ -65,17 +90,29 @@ def _project(value: Any) -> bool:
     return _text(value) and "/" not in value and "\\" not in value
 
 
+_MOST_COUNT = 10**9
+_PRECISIONS = (
+    *("32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"),
+    *("32", "bf16", "16", "64"),
+)
 _TRAINER: dict[str, Kind] = {
     "accelerator": _one_of("auto", "cpu", "gpu"),
-    "precision": _text,
+    "precision": _one_of("auto", *_PRECISIONS),
     "compile": lambda value: value == "auto" or _flag(value),
-    "max_epochs": lambda value: _whole(value) and value > 0,
-    "patience": lambda value: _whole(value) and value > 0,
-    "gradient_clip": lambda value: value is None or (_number(value) and value >= 0),
-    "progress_every": _whole,
-    "devices": _count_or_auto,
-    "num_nodes": _count_or_auto,
-    "timeout_s": lambda value: _number(value) and value > 0,
+    "max_epochs": _whole(1, _MOST_COUNT),
+    "patience": _whole(1, _MOST_COUNT),
+    "gradient_clip": lambda value: value is None or _between(0, math.inf)(value),
+    "progress_every": _whole(-_MOST_COUNT, _MOST_COUNT),
+    "devices": _auto_or(_whole(1, 64)),  # each is a process on this machine
+    "num_nodes": _auto_or(_whole(1, 4096)),
+    "timeout_s": lambda value: _between(0, 30 * 86_400)(value) and value > 0,
+}
+_CHUNKS: dict[str, Kind] = {
+    "per_clip": _whole(1, 100_000),
+    "validation_per_clip": _whole(1, 100_000),
+    "silence_db": _between(-math.inf, 1000),
+    "gain_db": _between(0, 1000),
+    "noise_db": _between(-math.inf, 1000),
 }
 _DATA: dict[str, Kind] = {
     "name": _text,
@@ -85,21 +122,31 @@ _DATA: dict[str, Kind] = {
     "negatives": _one_of(*STRATEGIES),
     "artefact_control": _flag,
     "transposed_negatives": _flag,
-    "validation_windows": lambda value: _whole(value) and value > 0,
-    "chunks": _numbers,
-    "batch_size": lambda value: _whole(value) and value > 0,
-    "num_workers": lambda value: _whole(value) and value >= 0,
+    "validation_windows": _whole(1, 10_000),
+    "chunks": _chunks,
+    "batch_size": _whole(1, 16_384),
+    "num_workers": _whole(0, 128),  # each is a process
 }
 _LOGGER: dict[str, Kind] = {
     "name": _one_of("csv", "wandb"),
     "project": _project,
     "offline": _flag,
 }
+# What else is in the block is its network's to check.
+_MODEL: dict[str, Kind] = {
+    "network": _text,
+    "view": _one_of("mixes", "loops", "stems"),
+    "learning_rate": lambda value: _between(0, 1000)(value) and value > 0,
+    "weight_decay": _between(0, 1000),
+    "unlabelled": _one_of("none", "lsro", "pseudo"),
+    "target": _one_of("stem", "submix"),
+    "chunk_s": _chunk_s,
+}
 _TOP: dict[str, Kind] = {
     "name": _text,
-    "seed": lambda value: _whole(value) and 0 <= value < 2**32,
+    "seed": _whole(0, 2**32 - 1),
     "init_from": _text_or_none,
-    "model": _block,  # its network checks what is inside
+    "model": _block,
     "data": _block,
     "trainer": _block,
     "logger": _block,
@@ -107,11 +154,23 @@ _TOP: dict[str, Kind] = {
 }
 _BLOCKS = {"trainer": _TRAINER, "data": _DATA, "logger": _LOGGER}
 # The others came later, or are of some views only.
-_NEEDED = {
+_NEEDED: dict[str, tuple[str, ...]] = {
     "": ("name", "seed", "model", "data", "trainer", "logger"),
-    "trainer": ("accelerator", "precision", "max_epochs", "patience", "gradient_clip"),
-    "data": ("name", "root", "batch_size"),
+    "trainer": (
+        *("accelerator", "precision", "max_epochs", "patience", "gradient_clip"),
+        "progress_every",
+    ),
+    "data": ("name", "root", "batch_size", "num_workers"),
     "logger": ("name",),
+    "model": ("network", "sizes", "frontend", "view", "learning_rate"),
+}
+_NEEDED_OF_VIEW: dict[str, dict[str, tuple[str, ...]]] = {
+    "mixes": {
+        "model": ("unlabelled",),
+        "data": ("artefact_control", "transposed_negatives", "validation_windows"),
+    },
+    "loops": {"data": ("negatives",)},
+    "stems": {"model": ("target", "chunk_s", "weight_decay"), "data": ("chunks",)},
 }
 
 
@@ -134,6 +193,18 @@ def checked_settings(config: Mapping[str, Any], run: Path) -> dict[str, Any]:
     for block, kinds in _BLOCKS.items():
         _require(config[block], kinds, block, run)
     _refuse_interpolation(config, "", run)
+    model = config["model"]
+    _require(model, {**dict.fromkeys(model, _anything), **_MODEL}, "model", run)
+    for block, names in _NEEDED_OF_VIEW[model["view"]].items():
+        _require_there(config[block], names, block, run)
+    if "devices" in config["trainer"]:
+        _require_there(config["trainer"], ("num_nodes", "timeout_s"), "trainer", run)
+    if config["logger"]["name"] == "wandb":
+        _require_there(config["logger"], ("project", "offline"), "logger", run)
+    try:
+        require_sane(model)
+    except CheckpointError as error:
+        raise CheckpointError(f"{run / 'config.yaml'}: {error}") from error
     return dict(config)
 
 
@@ -144,9 +215,15 @@ def _require(values: Mapping[str, Any], kinds: Mapping[str, Kind], block: str, r
             raise _error(run, f"{before}{name}", "is no setting of a run")
         if not kinds[name](value):
             raise _error(run, f"{before}{name}", f"cannot be {shown(value)}")
-    for name in _NEEDED[block]:
+    _require_there(values, _NEEDED[block], block, run)
+
+
+def _require_there(
+    values: Mapping[str, Any], names: tuple[str, ...], block: str, run: Path
+) -> None:
+    for name in names:
         if name not in values:
-            raise _error(run, f"{before}{name}", "is missing")
+            raise _error(run, f"{block}.{name}".lstrip("."), "is missing")
 
 
 def _refuse_interpolation(value: Any, name: str, run: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,17 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from mashnet.cli import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError, MashnetError
+from mashnet.models.loading import network_of
 from mashnet.models.torch_file import TorchFile
-from mashnet.tasks import training
-from mashnet.tasks.fit import fit, read_run
+from mashnet.tasks import jobs, training
+from mashnet.tasks.fit import (
+    begin_session,
+    draw_curves,
+    fit,
+    next_session,
+    read_log,
+    read_run,
+)
 from mashnet.tasks.kept_settings import checked_settings
 from mashnet.tasks.saving import OwnCheckpoint, WholeCheckpoints
 from mashnet.tasks.settings import begin, settings_of
@@ -242,7 +252,73 @@ CHANGES = {
     "host": {"logger": {"name": "wandb", "base_url": "http://x"}},
     "init-from": {"init_from": ["x"]},
     "unknown": {"callbacks": ["x"]},
+    "devices-million": {"trainer": {"devices": 10**6, "num_nodes": 1, "timeout_s": 600}},
+    "devices-alone": {"trainer": {"devices": 2}},
+    "timeout-infinite": {"trainer": {"devices": 2, "num_nodes": 1, "timeout_s": float("inf")}},
+    "timeout-nan": {"trainer": {"devices": 2, "num_nodes": 1, "timeout_s": float("nan")}},
+    "nodes-million": {"trainer": {"devices": 2, "num_nodes": 10**6, "timeout_s": 600}},
+    "epochs-huge": {"trainer": {"max_epochs": 10**400}},
+    "clip-huge": {"trainer": {"gradient_clip": -1.0}},
+    "precision-text": {"trainer": {"precision": "anything"}},
+    "workers-million": {"data": {"num_workers": 10**6}},
+    "batch-huge": {"data": {"batch_size": 10**12}},
+    "wandb-bare": {"logger": {"name": "wandb"}},
+    "view": {"model": {"view": "songs"}},
+    "rate-infinite": {"model": {"learning_rate": float("inf")}},
+    "rate-text": {"model": {"learning_rate": "fast"}},
+    "sizes-list": {"model": {"sizes": [1]}},
+    "sizes-huge": {"model": {"sizes": {"dense": 10**9}}},
+    "frontend-huge": {"model": {"frontend": {"sample_rate": 10**9}}},
+    "other-view": {"model": {"view": "stems"}},
 }
+ABSENT = {
+    "loop_cnn": [
+        "trainer.progress_every",
+        "data.negatives",
+        "data.num_workers",
+        "model.view",
+        "model.learning_rate",
+        "model.sizes",
+        "model.frontend",
+    ],
+    "premixnet": [
+        "data.artefact_control",
+        "data.transposed_negatives",
+        "data.validation_windows",
+        "model.unlabelled",
+    ],
+    "cocola": [
+        "data.chunks",
+        "data.chunks.per_clip",
+        "data.chunks.noise_db",
+        "model.chunk_s",
+        "model.target",
+        "model.weight_decay",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [(model, name) for model, names in ABSENT.items() for name in names]
+)
+def test_what_a_view_reads_must_be_there(tmp_path, model, name):
+    config = settings_of(compose("train", [f"model={model}"]))
+    checked_settings(config, tmp_path)
+    *blocks, last = name.split(".")
+    block = config
+    for one in blocks:
+        block = block[one]
+    del block[last]
+    with pytest.raises(CheckpointError, match=r"config\.yaml") as error:
+        checked_settings(config, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_quiet_and_loud_chunks_and_a_run_without_devices_go_on(tmp_path):
+    config = settings_of(compose("train", ["model=cocola"]))
+    config["data"]["chunks"].update(noise_db=float("-inf"), silence_db=-60)
+    assert "devices" not in config["trainer"]
+    assert checked_settings(config, tmp_path) == config
 
 
 def merged(config: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -289,6 +365,80 @@ def test_any_value_is_taken_or_refused_in_one_line(tmp_path, block, name, value)
         assert "\n" not in str(error)
     else:
         assert found == changed and "${" not in repr(found)
+
+
+def resumed_with(tmp_path: Path, network: torch.nn.Module, model: dict[str, Any]) -> Any:
+    """Build the network of a run whose checkpoint has the weights of another."""
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": state}, path)
+    return jobs._scorer_as_in(path, model, "x")
+
+
+def test_a_network_that_goes_on_is_no_larger_than_its_checkpoint(tmp_path):
+    model = honest()["model"]
+    network = network_of("loop_cnn")[0](**model["sizes"])
+    made = resumed_with(tmp_path, network, model)
+    assert [v.shape for v in made.network.state_dict().values()] == [
+        v.shape for v in network.state_dict().values()
+    ]
+    assert not any(value.is_meta for value in made.network.state_dict().values())
+    spoiled: list[dict[str, Any]] = [
+        {"sizes": {**model["sizes"], "dense": [65_536, 65_536, 65_536]}},
+        {"sizes": {**model["sizes"], "dense": [8, 8, 8]}},
+        {"sizes": {**model["sizes"], "dense": ["x", "y", "z"]}},
+        {"sizes": {**model["sizes"], "no_such": 1}},
+        {"frontend": {"n_mels": "x"}},
+        {"network": "loop_siamese"},
+        {"view": "stems"},
+    ]
+    for change in spoiled:
+        with pytest.raises(CheckpointError, match=r"last\.ckpt") as error:
+            resumed_with(tmp_path, network, {**model, **change})
+        assert "\n" not in str(error.value)
+
+
+def test_a_session_logs_into_a_folder_of_its_own(tmp_path):
+    assert next_session(tmp_path) == "000"
+    begin_session(tmp_path, "000")
+    begin_session(tmp_path, next_session(tmp_path))
+    (tmp_path / "log" / "000").rmdir()
+    assert next_session(tmp_path) == "002"  # the second session's log is not written over
+    for name in ("9" * 300, "\u0663", "x"):
+        (tmp_path / "log" / name[:200]).mkdir()
+    (tmp_path / "log" / "041").symlink_to(tmp_path / "nowhere")
+    assert next_session(tmp_path) == "042"
+    with pytest.raises(DatabaseError, match="symbolic link"):
+        begin_session(tmp_path, "041")
+    (tmp_path / "log" / "042").mkdir()
+    with pytest.raises(CheckpointError, match="there is something already"):
+        begin_session(tmp_path, "042")
+
+
+def test_a_log_of_anything_is_read_as_far_as_it_can_be(tmp_path):
+    for number, text in enumerate(
+        [
+            "epoch,step,train/loss\n0,1,0.5\n1,2,0.25,7,8\n",
+            "step,train/loss\n1,0.5\n",
+            "epoch,train/loss\nx,1\n1e400,1\nnan,1\n-1,1\n1.5,1\n" + "9" * 5000 + ",1\n2,1e300\n",
+            "epoch,train/loss\n3,\n3,nan\n4,much\n5\n",
+            "epoch,train/loss\n6," + "1" * 200_000 + "\n",
+            "\0\xff",
+            "",
+        ]
+    ):
+        folder = tmp_path / "log" / f"{number:03d}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(text, "utf-8")
+    (tmp_path / "log" / "900").mkdir()
+    os.mkfifo(tmp_path / "log" / "900" / "metrics.csv")
+    (tmp_path / "log" / "901" / "metrics.csv").mkdir(parents=True)
+    found = read_log(tmp_path)
+    assert found[0] == {"train/loss": 0.5} and found[1] == {"train/loss": 0.25}
+    assert math.isnan(found[3].pop("train/loss"))
+    assert {epoch for epoch, values in found.items() if values} == {0, 1}
+    draw_curves(tmp_path, "val/loss")
+    assert (tmp_path / "curves.png").is_file()
 
 
 def test_a_bundle_is_no_run(tmp_path):
