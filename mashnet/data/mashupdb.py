@@ -426,12 +426,14 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     """Read the wanted columns of a table; of one in a store by range, after the footer."""
     wanted = list(columns)
     if is_local(path):
+        # Opened once: a path that is opened again may be another stage's new table by then, whose
+        # pages are not where the old footer says.
         with opened(path) as file:
             require_bounded_table(path, file, wanted)
-        try:
-            return pl.read_parquet(path, columns=wanted)
-        except pl.exceptions.PanicException as error:  # no Exception: what polars did not foresee
-            raise OSError(f"it is damaged: {error}") from error
+            try:
+                return pl.read_parquet(file, columns=wanted)
+            except pl.exceptions.PanicException as error:  # what polars did not foresee
+                raise OSError(f"it is damaged: {error}") from error
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from data_pipelines.song_clips import reject_row
+from mashnet.data import mashupdb
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.part_store import PartStore
 from mashnet.errors import DatabaseError
@@ -162,3 +163,23 @@ def test_mixes_without_their_settings_are_not_rendered_with_others(tmp_path):
         assert "\n" not in str(error.value)
     database.update_manifest(mixes={"sample_rate": 8000})
     assert Path(PartStore(database).folder).name == "8000"
+
+
+def test_a_table_is_read_as_it_was_opened(tmp_path, monkeypatch):
+    """Another stage may put a new table in its place at any moment."""
+    written = {}
+    for name, rows in (("old", 3), ("new", 40_000)):
+        database = MashupDB(tmp_path / name)
+        database.write_table(
+            "rejects", [{"input": f"{name} {i}", "stage": "x", "reason": "y"} for i in range(rows)]
+        )
+        written[name] = tmp_path / name / "rejects.parquet"
+    asked = mashupdb.require_bounded_table
+
+    def replaced_meanwhile(path, file, columns):
+        asked(path, file, columns)
+        os.replace(written["new"], written["old"])
+
+    monkeypatch.setattr(mashupdb, "require_bounded_table", replaced_meanwhile)
+    found = MashupDB(tmp_path / "old").table("rejects")
+    assert found["input"].to_list() == ["old 0", "old 1", "old 2"]
