@@ -100,7 +100,7 @@ def train_by_two(
         folder = common / f"by_two_{'_'.join(models)[:100]}"
         with FileLock(f"{folder}.lock"):
             if not (folder / "1.json").is_file():
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
                 train(models, folder)
         return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 

@@ -54,8 +54,8 @@ def note() -> None:
     LoopPairs.__getitems__, StemChunks._draw = noted_pairs, noted_draw
     job_of = fitting.job_of
 
-    def noted_job(*arguments):
-        job = job_of(*arguments)
+    def noted_job(*arguments, **settings):
+        job = job_of(*arguments, **settings)
         tasks.append(job.task)
         return job
 
