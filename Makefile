@@ -70,8 +70,7 @@ demo: setup
 	@echo "bundle:   runs/demo/bundle"
 
 # Neighbours share their fixtures, so each worker begins with a block of tests and steals at the end.
-# One worker more than there are cores: a quarter of the time tests wait for processes and sockets.
-PYTEST := $(RUN) -m pytest -n $(shell expr $$(nproc) + 1) --dist worksteal
+PYTEST := $(RUN) -m pytest -n auto --dist worksteal
 test test-long: export OMP_NUM_THREADS := 1
 # Every behaviour once: minutes (docs/tests.md).
 test: setup-all
