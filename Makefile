@@ -12,7 +12,7 @@ export OMP_WAIT_POLICY := PASSIVE
 # Where it is set every program compiles all that it imports anew, which takes it ten seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup setup-all pins newest-pins upgrade demo test test-long lint clean
+.PHONY: setup setup-all pins newest-pins upgrade demo test test-long lint plan clean
 
 # The core, and what the demo runs.
 setup: $(VENV)/.demo
@@ -70,7 +70,8 @@ demo: setup
 	@echo "bundle:   runs/demo/bundle"
 
 # Neighbours share their fixtures, so each worker begins with a block of tests and steals at the end.
-PYTEST := $(RUN) -m pytest -n auto --dist worksteal
+# One more than there are cores: a test that waits for another program leaves a core idle.
+PYTEST := $(RUN) -m pytest -n $(shell expr $$(nproc) + 1) --dist worksteal
 test test-long: export OMP_NUM_THREADS := 1
 # Every behaviour once: minutes (docs/tests.md).
 test: setup-all
@@ -84,6 +85,10 @@ lint: setup-all
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# The rooms of the code, floor by floor, and what each imports.
+plan: setup-all
+	@$(RUN) tests/test_architecture.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

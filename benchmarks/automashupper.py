@@ -17,7 +17,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from mashnet.data.parts import ArrayPart, Group
-from mashnet.models.automashupper import AutomashupperScorer
+from mashnet.models.rules.automashupper import AutomashupperScorer
 
 RATE = 16_000
 

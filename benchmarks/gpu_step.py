@@ -47,11 +47,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.results import publish
 from mashnet.audio.spectrogram import LogMel
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import ROLES
 from mashnet.errors import require_one_of
 from mashnet.models.loading import build_scorer
-from mashnet.models.vit import Vit
+from mashnet.models.stems.vit import Vit
 from mashnet.tasks.compilation import compile_transformers
 from mashnet.tasks.stem import BETAS
 

@@ -17,7 +17,7 @@ import torch
 from omegaconf import OmegaConf
 
 from benchmarks.synthetic_library import split_songs
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.mashupdb import SCHEMAS, MashupDB
 
 Work = Callable[[], object]
@@ -37,7 +37,7 @@ def open_database(root: Path, songs: int) -> Work:
 
 def draw_mixes(root: Path, songs: int) -> Work:
     """Draw the recipes of all vocals."""
-    from data_pipelines.mix_drawing import Limits, draw_recipes, usable_clips
+    from data_pipelines.mixes.drawing import Limits, draw_recipes, usable_clips
 
     limits = Limits(3, 0.8, 1.2, 20.0, 40.0)
     clips, _ = usable_clips(MashupDB.open(root), limits)
@@ -49,8 +49,8 @@ def draw_mixes(root: Path, songs: int) -> Work:
 
 def draw_negatives(root: Path, songs: int) -> Work:
     """Draw a negative of every strategy for all pairs of loops."""
-    from data_pipelines.negative_drawing import Pool, Sound, draw_negative
-    from mashnet.data.loops import STRATEGIES
+    from data_pipelines.negatives.drawing import Pool, Sound, draw_negative
+    from mashnet.data.loops.loops import STRATEGIES
 
     database = MashupDB.open(root)
     random = np.random.default_rng(0)
@@ -73,9 +73,9 @@ def split(root: Path, songs: int) -> Work:
 
 def list_mixes(root: Path, songs: int) -> Work:
     """List the mixes of a training run, and which parts they need (`MixData`)."""
-    from mashnet.data.module import MixData
-    from mashnet.data.recipes import Recipe
-    from mashnet.models.premixnet import PreMixScorer
+    from mashnet.data.mixes.module import MixData
+    from mashnet.data.mixes.recipes import Recipe
+    from mashnet.models.mixes.premixnet import PreMixScorer
 
     database = MashupDB.open(root)
     if not len(database.mixes):
@@ -102,8 +102,8 @@ def list_mixes(root: Path, songs: int) -> Work:
 
 def list_stems(root: Path, songs: int) -> Work:
     """List the stems of a training run, whose waveforms are there (`StemData`)."""
-    from mashnet.data.stem_data import StemData
-    from mashnet.data.stem_view import Augmentation
+    from mashnet.data.stems.data import StemData
+    from mashnet.data.stems.view import Augmentation
 
     def work() -> object:
         return StemData(
@@ -125,8 +125,8 @@ def list_stems(root: Path, songs: int) -> Work:
 
 def list_loops(root: Path, songs: int) -> Work:
     """List the pairs of loops of a training run, whose log-mels are there (`LoopData`)."""
-    from mashnet.data.loop_view import LoopData
-    from mashnet.models.loop_cnn import LoopCnnScorer
+    from mashnet.data.loops.view import LoopData
+    from mashnet.models.loops.loop_cnn import LoopCnnScorer
 
     database = MashupDB.open(root)
     if not (database.pairs["label"] == 0).any():
@@ -172,7 +172,7 @@ def rank(name: str) -> Callable[[Path, int], Work]:
 
 def read_embeddings(root: Path, songs: int) -> Work:
     """Open the embeddings of all stems (`EmbeddingStore`)."""
-    from mashnet.data.embedding_store import EmbeddingStore
+    from mashnet.data.stems.embedding_store import EmbeddingStore
 
     keys = [f"{stem_id}-1" for stem_id in MashupDB.open(root).stems["stem_id"]]
     vectors = np.random.default_rng(0).random((len(keys), 1, 1 + DIMENSIONS), dtype=np.float32)
@@ -188,7 +188,7 @@ def read_embeddings(root: Path, songs: int) -> Work:
 
 def build_index(root: Path, songs: int) -> Work:
     """Build the index of all stems."""
-    from mashnet.index import VectorIndex
+    from mashnet.library.index import VectorIndex
 
     vectors = _vectors(3 * songs)
     return lambda: VectorIndex.build([vectors])
@@ -196,7 +196,7 @@ def build_index(root: Path, songs: int) -> Work:
 
 def query_index(root: Path, songs: int) -> Work:
     """Search among all stems, 100 times."""
-    from mashnet.index import VectorIndex
+    from mashnet.library.index import VectorIndex
 
     index = VectorIndex.build([_vectors(3 * songs)])
     queries = _vectors(100)
@@ -214,7 +214,7 @@ def bootstrap(root: Path, songs: int) -> Work:
 
 def one_sidedness(root: Path, songs: int) -> Work:
     """Compare an n × n matrix of scores with its mirror image, and with ten of chance's."""
-    from mashnet.evaluation.song_pairs import permutation_p
+    from mashnet.evaluation.protocols.song_selection.pairs import permutation_p
 
     scores = np.random.default_rng(0).random((songs, songs))
     names = np.array([f"song {number}" for number in range(songs)])

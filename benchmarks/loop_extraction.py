@@ -19,7 +19,7 @@ import torch
 from omegaconf import OmegaConf
 
 from data_pipelines.loops.stage import CONFIG_DIR, Task, make_loops, settings_of
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 
 

@@ -23,8 +23,8 @@ import torch
 from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
-from mashnet.cli import CONFIGS
-from mashnet.data.loop_view import LoopPairs, as_it_is
+from mashnet.commands.hydra_program import CONFIGS
+from mashnet.data.loops.view import LoopPairs, as_it_is
 from mashnet.data.order import Shuffled
 from mashnet.models.loading import build_scorer
 from mashnet.tasks.memory import keep_freed_memory

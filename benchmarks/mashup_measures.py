@@ -23,9 +23,9 @@ from mashnet.audio.io import read_audio
 from mashnet.audio.stretch import stretch
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.song_clips import clips_with
-from mashnet.evaluation.key_clash import key_clash
-from mashnet.evaluation.onset_grid import onset_error_s
-from mashnet.evaluation.spectral_balance import masked_share
+from mashnet.evaluation.mashup_measures.key_clash import key_clash
+from mashnet.evaluation.mashup_measures.onset_grid import onset_error_s
+from mashnet.evaluation.mashup_measures.spectral_balance import masked_share
 from mashnet.rendering.plan import RENDERING_ENGINE
 
 RATE = 22_050  # Hz

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from mashnet.audio.io import read_audio, write_flac
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.data.mashupdb import ROLES, MashupDB
 
 LIBRARIES = (Path("data/stems"), Path("data/real"))

@@ -38,7 +38,7 @@ from safetensors.torch import save_file
 
 from benchmarks.onnx_spectra import spectra
 from benchmarks.results import publish
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.parts import ArrayPart
 from mashnet.export.instruments import condition_of
 from mashnet.export.onnx_files import onnx_files

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import ArrayPart
 from mashnet.models.loading import build_scorer
-from mashnet.models.premixnet import PreMixScorer
+from mashnet.models.mixes.premixnet import PreMixScorer
 
 
 def stem(seed: int, duration_s: float, sample_rate: int) -> ArrayPart:

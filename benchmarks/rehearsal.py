@@ -24,7 +24,7 @@ from omegaconf import OmegaConf
 
 from benchmarks.gpu_step import PEAK_TFLOPS
 from benchmarks.results import publish
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.errors import require_one_of
 from mashnet.tasks.rehearsal import rehearse
 from mashnet.tasks.settings import settings_of

@@ -32,7 +32,7 @@ from omegaconf import OmegaConf
 
 from mashnet.errors import require_one_of
 from mashnet.files import write_json
-from mashnet.index import VectorIndex
+from mashnet.library.index import VectorIndex
 
 CHUNK = 1 << 16
 PER_STYLE, PER_SONG = 400, 4

@@ -28,11 +28,11 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
 from mashnet.audio.io import read_audio, write_flac
-from mashnet.data.loop_view import as_it_is
+from mashnet.data.loaders import as_it_is
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.stem_clips import stem_clips
-from mashnet.data.stem_view import Augmentation, ChunkBatches, StemChunks, blocks_of
-from mashnet.data.wave_store import WaveStore
+from mashnet.data.stems.clips import stem_clips
+from mashnet.data.stems.view import Augmentation, ChunkBatches, StemChunks, blocks_of
+from mashnet.data.stems.wave_store import WaveStore
 from mashnet.tasks.memory import keep_freed_memory
 
 RATE, FILE_RATE, STEMS = 16_000, 44_100, 4

@@ -17,11 +17,11 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
-from data_pipelines.analyse import cached_annotation
-from data_pipelines.song_clips import ANALYSES, SAMPLE_RATE_HZ, mono_mix, read_stems
+from data_pipelines.mashupdb.analyse import cached_annotation
+from data_pipelines.mashupdb.song_clips import ANALYSES, SAMPLE_RATE_HZ, mono_mix, read_stems
 from data_pipelines.sources.song import RawSong, Reject
 from data_pipelines.sources.stems import find
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.errors import ConfigError
 from mashnet.music.tempo import tempo_agreement
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.music import library, write_part_of
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.tasks.settings import settings_of
 
 SONGS = {"quick": 9, "full": 18}

@@ -10,7 +10,8 @@ import runpy
 import sys
 
 from mashnet import __version__
-from mashnet.errors import ending_in_one_line, require_one_of
+from mashnet.commands.last_line import ending_in_one_line
+from mashnet.errors import require_one_of
 from mashnet.programs import PROGRAMS
 from mashnet.typed import CALLED_BY
 

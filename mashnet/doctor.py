@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mashnet import __version__
-from mashnet.arguments import run_program
+from mashnet.commands.small_program import run_program
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.extras import EXTRAS, advice, packages_of
 
@@ -42,7 +42,7 @@ CORE = {
 # What is run with an extra, where all that it brings is installed.
 _RUN_WITH = {
     "train": ("mashnet.tasks.training",),
-    "evaluate": ("mashnet.evaluation.run", "mashnet.evaluation.judges"),
+    "evaluate": ("mashnet.evaluation.run", "mashnet.mashups.scorer_choice"),
     "pipelines": ("data_pipelines.demo.stage", "data_pipelines.mixes.stage"),
 }
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import errno
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 # What a disk may say, and what is to be done about it.
-_ADVICE = {
+DISK_ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room there"),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "make it writable"),
     errno.EIO: "see to the disk",
@@ -63,39 +61,9 @@ def disk_error(error: OSError, where: Path | str) -> MashnetError:
         error: as the system raised it.
         where: what is named if the error names no file.
     """
-    advice = _ADVICE.get(error.errno or 0)
+    advice = DISK_ADVICE.get(error.errno or 0)
     then = f"; {advice}, and the same command goes on" if advice else ""
     return MashnetError(f"{error.filename or where}: {error.strerror or error}{then}")
-
-
-@contextlib.contextmanager
-def ending_in_one_line(interrupted: str) -> Iterator[None]:
-    """End the program with one line on stderr: status 2 for what a user can mend, 130 for Ctrl-C.
-
-    Args:
-        interrupted: what to tell who stopped it.
-    """
-    try:
-        yield
-    except KeyboardInterrupt as interrupt:
-        print(f"\ninterrupted; {str(interrupt) or interrupted}", file=sys.stderr)
-        sys.exit(130)
-    except MashnetError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-    except ModuleNotFoundError as error:
-        from mashnet.extras import lacking
-
-        known = lacking(error)
-        if known is None:
-            raise
-        print(f"error: {known}", file=sys.stderr)
-    except OSError as error:
-        if error.errno not in _ADVICE or error.filename is None:
-            raise
-        print(f"error: {printable(str(disk_error(error, '')))}", file=sys.stderr)
-    else:
-        return
-    sys.exit(2)
 
 
 def near_miss(given: str, allowed: Iterable[str]) -> str:

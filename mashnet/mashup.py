@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mashnet.arguments import read_arguments, run_program, whole_number
+from mashnet.commands.small_program import read_arguments, run_program, whole_number
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 USAGE = (
@@ -29,8 +29,8 @@ def main(arguments: list[str]) -> None:
     """Choose, render, write the page, and say where it lies."""
     settings, numbers = _understood(arguments)
     # Imported here: what is mistyped is refused at once.
-    from mashnet.best_mashups import make_mashups
-    from mashnet.data.candidates import Limits
+    from mashnet.data.mixes.candidates import Limits
+    from mashnet.mashups.best import make_mashups
     from mashnet.pages import write_page
 
     chosen = make_mashups(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mashnet.arguments import read_arguments, run_program
+from mashnet.commands.small_program import read_arguments, run_program
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 USAGE = (

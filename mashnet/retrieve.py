@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mashnet.arguments import read_arguments, run_program, whole_number
+from mashnet.commands.small_program import read_arguments, run_program, whole_number
 from mashnet.errors import ConfigError
 
 USAGE = (
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
     top = whole_number("top", given.get("top", "10"), least=1)
     # Imported here: what is mistyped is refused without torch.
     from mashnet.files import written_atomically
-    from mashnet.stem_search import format_table, retrieve
+    from mashnet.library.search import format_table, retrieve
 
     found = retrieve(
         arguments[0],

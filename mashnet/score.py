@@ -6,7 +6,7 @@ context=a.wav target=b.wav and, if it is told what to look for, instrument="fret
 
 from __future__ import annotations
 
-from mashnet.arguments import read_arguments, run_program
+from mashnet.commands.small_program import read_arguments, run_program
 from mashnet.errors import ConfigError
 
 USAGE = "python -m mashnet.score BUNDLE_OR_RUN vocal=a.wav harmonic=b.wav percussion=c.wav"

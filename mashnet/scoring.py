@@ -49,7 +49,7 @@ class Model:
             raise ConfigError(f"a file for each role is needed; missing: {', '.join(missing)}")
         parts: dict[str, Part]
         if view == "loops":
-            from mashnet.data.loops import file_part
+            from mashnet.data.loops.loops import file_part
 
             parts = {role: file_part(root_of(path)) for role, path in stems.items()}
         else:
@@ -97,7 +97,7 @@ class Model:
             ConfigError: if the query's roles, key or beat make no sense, or the network looks for
                 stems, of which `python -m mashnet.retrieve` finds those that fit.
         """
-        from mashnet.ranking import rank_clips, rank_loops  # score() needs no library
+        from mashnet.library.ranking import rank_clips, rank_loops  # score() needs no library
 
         view = getattr(self.scorer, "view", "mixes")
         if view == "stems":

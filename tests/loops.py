@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mashnet.audio.io import write_flac
-from mashnet.data.loops import (
+from mashnet.data.loops.loops import (
     BEAT_SAMPLES,
     LOOP_SAMPLES,
     SAMPLE_RATE,

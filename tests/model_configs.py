@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 
 
 def models_of(*views: str) -> list[str]:

@@ -8,10 +8,10 @@ import torch
 
 import mashnet
 from mashnet.audio.io import write_flac
-from mashnet.data.candidates import Limits, candidates_for
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.candidates import Limits, candidates_for
 from mashnet.errors import ConfigError, DatabaseError
-from mashnet.library import target_of
+from mashnet.library.query import target_of
 from mashnet.music.keys import Key
 from mashnet.scoring import Model
 

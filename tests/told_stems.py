@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mashnet.data.parts import Query
-from mashnet.evaluation.database_stems import StemChunk, StemQuestion
+from mashnet.evaluation.subjects.stems import StemChunk, StemQuestion
 from tests.evaluation.conftest import NamedPart
 
 

@@ -17,7 +17,7 @@ WORK = (
     "data_pipelines.mixes",
     "data_pipelines.structure",
     "data_pipelines.loops",
-    "mashnet.stem_encoding",
+    "mashnet.library.encoding",
     "tests.execution.test_local",
 )
 

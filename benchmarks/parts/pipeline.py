@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.measuring import Row, end_descendants, measure, row
 from benchmarks.music import library, write_songs
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 
 SONG_S = 32.0
 ROUNDS = {"quick": 1, "full": 2}

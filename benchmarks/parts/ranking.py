@@ -21,12 +21,13 @@ from omegaconf import OmegaConf
 
 from benchmarks.automashupper import part as chords
 from benchmarks.measuring import Row, measure, row
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.parts import ArrayPart, Group
-from mashnet.evaluation import baselines
-from mashnet.models.loading import build_scorer, networks
-from mashnet.models.loop_scoring import LoopScorer
-from mashnet.models.mix_scoring import MixScorer
+from mashnet.models import scorers
+from mashnet.models.loading import build_scorer
+from mashnet.models.loops.scoring import LoopScorer
+from mashnet.models.mixes.scoring import MixScorer
+from mashnet.models.networks import NETWORKS, scorer_class_of
 from mashnet.models.scorer import EmbeddingScorer
 
 SIZES = {"quick": (4,), "full": (20, 100, 500)}
@@ -40,7 +41,7 @@ DISTINCT = 20  # sounds of each role; more are copies, which cost the same
 def measure_part(scale: str, folder: Path) -> list[Row]:
     """Measure every Scorer that needs no weights of others, in a process of its own."""
     rows: list[Row] = []
-    for name in (*RULES, *networks()):
+    for name in (*RULES, *NETWORKS.names()):
         rows += measure(partial(_rank, name, scale), name)
     return rows
 
@@ -72,10 +73,10 @@ def _rank(name: str, scale: str) -> list[Row]:
 def scorer_named(name: str) -> Any:
     """Return a rule, or a network with random weights at scale=small."""
     if name in RULES:
-        return baselines.build(name, {})
+        return scorers.build(name, {})
     torch.manual_seed(0)
     sizes: Any = OmegaConf.to_container(OmegaConf.load(CONFIGS / "scale" / "small.yaml"))
-    view = networks()[name][1].view
+    view = scorer_class_of(name).view
     block = name if name in sizes else "contrastive" if view == "stems" else view
     if name == "stem_jepa":
         block = "jepa"

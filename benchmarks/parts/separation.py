@@ -2,7 +2,7 @@
 
 The published weights are not needed to time Demucs: HTDemucs is built as `htdemucs` was published
 (the package's defaults, 512 channels in the transformer, segments of 7.8 s; 41.5 M parameters) with
-random weights, and run as `data_pipelines.separate` runs it.
+random weights, and run as `data_pipelines.separation.separate` runs it.
 """
 
 from __future__ import annotations

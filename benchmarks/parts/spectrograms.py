@@ -13,7 +13,7 @@ from benchmarks import hpss
 from benchmarks.measuring import Row, measure, repeated_s, row
 from mashnet.audio.cqt import ConstantQ
 from mashnet.audio.spectrogram import LogMel
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 
 CLIP_S = 5.0
 BATCH = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mashnet.cli import CONFIGS, entry_point
+from mashnet.commands.hydra_program import CONFIGS, entry_point
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from data_pipelines import synth
 from data_pipelines.synth.song import ROLES, Song, synthesise_song
 from mashnet.audio.io import write_flac
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of

@@ -15,15 +15,15 @@ from pathlib import Path
 import polars as pl
 from omegaconf import DictConfig
 
-from data_pipelines.song_clips import reject_row
-from mashnet.cli import CONFIGS
+from data_pipelines.rejects import reject_row
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.errors import MashnetError
 from mashnet.execution.choice import executor_of
 from mashnet.files import remove_leftovers
+from mashnet.library.encoding import encoder
+from mashnet.library.search import stem_scorer
+from mashnet.library.stems import StemLibrary
 from mashnet.models.loading import folder_of, read_config
-from mashnet.stem_encoding import encoder
-from mashnet.stem_library import StemLibrary
-from mashnet.stem_search import stem_scorer
 from mashnet.storage.paths import root_of
 
 CONFIG_DIR = CONFIGS / "pipeline"

@@ -2,8 +2,8 @@
 
 python -m data_pipelines.loops db=data/real
 
-Loops come from the mix by decomposition (data_pipelines.loop_extraction), or are the bars of the
-stems (loops.from=stems); data_pipelines.loop_refinement makes them distinct and pairs them up.
+Loops come from the mix by decomposition (data_pipelines.loops.extraction), or are the bars of the
+stems (loops.from=stems); data_pipelines.loops.refinement makes them distinct and pairs them up.
 
 A clip of which no pair can be made becomes a row of rejects.parquet; the others go on. Negative
 pairs, which another stage adds, are dropped where the pairs made here change.
@@ -24,9 +24,9 @@ import numpy as np
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines.loop_extraction import UnusableError, downbeats_of, find_bars, sounds
-from data_pipelines.loop_kinds import kind_of_stem
-from data_pipelines.loop_refinement import (
+from data_pipelines.loops.extraction import UnusableError, downbeats_of, find_bars, sounds
+from data_pipelines.loops.kinds import kind_of_stem
+from data_pipelines.loops.refinement import (
     Loop,
     Part,
     co_occurring,
@@ -34,11 +34,11 @@ from data_pipelines.loop_refinement import (
     loops_of_stems,
     mix_of,
 )
-from data_pipelines.song_clips import reject_row
+from data_pipelines.rejects import reject_row
 from mashnet.audio.io import write_flac
 from mashnet.audio.stretch import require_installed
-from mashnet.cli import CONFIGS
-from mashnet.data.loops import KINDS, POSITIVE, SAMPLE_RATE
+from mashnet.commands.hydra_program import CONFIGS
+from mashnet.data.loops.loops import KINDS, POSITIVE, SAMPLE_RATE
 from mashnet.data.mashupdb import SPLITS, MashupDB
 from mashnet.errors import (
     AudioError,

@@ -17,8 +17,9 @@ from typing import Any
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines.recordings import with_stems
-from data_pipelines.song_clips import Task, make_clips, process_died, reject_row
+from data_pipelines.mashupdb.song_clips import Task, make_clips, process_died
+from data_pipelines.rejects import reject_row
+from data_pipelines.separation.recordings import with_stems
 from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.data.mashupdb import ANNOTATED, MashupDB

@@ -14,10 +14,10 @@ import polars as pl
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from data_pipelines.negative_drawing import Pool, Row, Sound, draw_negative
-from data_pipelines.song_clips import reject_row
-from mashnet.cli import CONFIGS
-from mashnet.data.loops import POSITIVE, SAMPLE_RATE, STRATEGIES, log_mel_of, part_of
+from data_pipelines.negatives.drawing import Pool, Row, Sound, draw_negative
+from data_pipelines.rejects import reject_row
+from mashnet.commands.hydra_program import CONFIGS
+from mashnet.data.loops.loops import POSITIVE, SAMPLE_RATE, STRATEGIES, log_mel_of, part_of
 from mashnet.data.mashupdb import SCHEMAS, SPLITS, MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.files import remove_leftovers

@@ -1,25 +1,27 @@
-"""Finds a source by its name: data_pipelines/sources/<name>.py with a function `find`."""
+"""The sources of music by name; each has a function `find` in a file of its own."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator
 
 from omegaconf import DictConfig
 
-import data_pipelines.sources
 from data_pipelines.sources.song import RawSong, Reject
-from mashnet.errors import require_one_of
+from mashnet.registry import Registry
 
 Find = Callable[[DictConfig], Iterator[RawSong | Reject]]
-_NOT_SOURCES = {"song", "folders", "lookup"}
-
-
-def source_names() -> list[str]:
-    """Return the names that `source=` accepts."""
-    modules = pkgutil.iter_modules(data_pipelines.sources.__path__)
-    return sorted(module.name for module in modules if module.name not in _NOT_SOURCES)
+SOURCES = Registry(
+    "source",
+    {
+        "fma": "data_pipelines.sources.fma:find",
+        "harmonix": "data_pipelines.sources.harmonix:find",
+        "moisesdb": "data_pipelines.sources.moisesdb:find",
+        "musdb18": "data_pipelines.sources.musdb18:find",
+        "slakh2100": "data_pipelines.sources.slakh2100:find",
+        "songs": "data_pipelines.sources.songs:find",
+        "stems": "data_pipelines.sources.stems:find",
+    },
+)
 
 
 def load_source(name: str) -> Find:
@@ -28,6 +30,5 @@ def load_source(name: str) -> Find:
     Raises:
         ConfigError: naming the near miss, if there is no such source.
     """
-    require_one_of("source", name, source_names())
-    find: Find = importlib.import_module(f"data_pipelines.sources.{name}").find
+    find: Find = SOURCES.load(name)
     return find

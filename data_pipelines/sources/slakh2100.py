@@ -20,7 +20,7 @@ from data_pipelines.sources.folders import audio_files, require_folder
 from data_pipelines.sources.song import RawSong, RawStem, Reject, label_path, printable, stem_of
 from mashnet.data.mashupdb import SPLITS
 from mashnet.errors import MashnetError
-from mashnet.models.limits import bounded_text, plain_yaml
+from mashnet.storage.bounded_yaml import bounded_text, plain_yaml
 
 _METADATA = "metadata.yaml"
 # Official subsets and their splits, the most carefully kept apart first.

@@ -11,6 +11,8 @@ from pathlib import Path
 from mashnet.data.mashupdb import SPLITS
 from mashnet.music.sections import Section
 
+MAX_SONG_S = 1800.0  # all stems of a song are in memory at once: about 1.5 GB for half an hour
+
 
 @dataclass(frozen=True, kw_only=True)
 class RawStem:

@@ -1,8 +1,9 @@
 """The sections of all songs of a MashupDB: python -m data_pipelines.structure db=data/real.
 
 What the source knew stays; then come All-In-One's sections where the user has them, then estimates
-(data_pipelines.segmentation). All clips of a song are looked at together, in their order, so that a
-verse in one is known from a verse in another. A clip without sections is a row of rejects.parquet.
+(data_pipelines.structure.segmentation). All clips of a song are looked at together, in their order,
+so that a verse in one is known from a verse in another. A clip without sections is a row of
+rejects.parquet.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import numpy as np
 import polars as pl
 from omegaconf import DictConfig
 
-from data_pipelines.all_in_one import Song, read_folder
-from data_pipelines.section_agreement import boundary_hits, every_eighth_bar, label_agreement
-from data_pipelines.section_features import Bars, bars_of, joined
-from data_pipelines.segmentation import find_sections
-from data_pipelines.song_clips import reject_row
+from data_pipelines.rejects import reject_row
+from data_pipelines.structure.agreement import boundary_hits, every_eighth_bar, label_agreement
+from data_pipelines.structure.all_in_one import Song, read_folder
+from data_pipelines.structure.features import Bars, bars_of, joined
+from data_pipelines.structure.segmentation import find_sections
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
 from mashnet.errors import AudioError, DatabaseError, MashnetError, disk_error
 from mashnet.execution.choice import executor_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mashnet.cli import entry_point, typed_command
+from mashnet.commands.hydra_program import entry_point, typed_command
 from mashnet.typed import program
 
 if TYPE_CHECKING:

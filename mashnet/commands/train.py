@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mashnet.cli import CONFIGS, compose, entry_point, job_overrides
+from mashnet.commands.hydra_program import CONFIGS, compose, entry_point, job_overrides
 from mashnet.programs import PROGRAMS
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "label": pl.String,  # one of mashnet.music.sections.LABELS
         "origin": pl.String,  # annotated | all-in-one | estimated
     },
-    # One recipe per row; mashnet.data.recipes says what each field means.
+    # One recipe per row; mashnet.data.mixes.recipes says what each field means.
     "mixes": {
         "mix_id": pl.String,
         "condition": pl.String,
@@ -95,7 +95,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "seed": pl.Int64,
         "split": pl.String,
     },
-    # One bar of one clip, as sound in 2 s; mashnet.data.loops says what each field means.
+    # One bar of one clip, as sound in 2 s; mashnet.data.loops.loops says what each field means.
     "loops": {
         "loop_id": pl.String,
         "clip_id": pl.String,
@@ -115,7 +115,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "loop_b": pl.String,
         "label": pl.Int64,  # 1: they sound together in a clip; 0: a negative
         "strategy": pl.String,  # together | random | selected | reverse | shift | rearrange
-        "params": pl.String,  # JSON: how loop_b is changed, see mashnet.data.loops
+        "params": pl.String,  # JSON: how loop_b is changed, see mashnet.data.loops.loops
         "split": pl.String,
     },
     "rejects": {"input": pl.String, "stage": pl.String, "reason": pl.String},

@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import Any, cast
 
 from mashnet.errors import CheckpointError, ConfigError, near_miss
-from mashnet.evaluation import baselines, protocols
-from mashnet.evaluation.database_clips import DatabaseClips
-from mashnet.evaluation.database_loops import DatabaseLoops
-from mashnet.evaluation.database_mixes import DatabaseMixes
-from mashnet.evaluation.database_proposals import DatabaseProposals
-from mashnet.evaluation.database_seeds import DatabaseSeeds
-from mashnet.evaluation.database_songs import DatabaseSongs
-from mashnet.evaluation.database_split import DatabaseSplit
-from mashnet.evaluation.database_stems import DatabaseStems
-from mashnet.evaluation.judges import BUNDLES
+from mashnet.evaluation import protocols
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.evaluation.subjects.clips import DatabaseClips
+from mashnet.evaluation.subjects.loops import DatabaseLoops
+from mashnet.evaluation.subjects.mixes import DatabaseMixes
+from mashnet.evaluation.subjects.proposals import DatabaseProposals
+from mashnet.evaluation.subjects.seeds import DatabaseSeeds
+from mashnet.evaluation.subjects.songs import DatabaseSongs
+from mashnet.evaluation.subjects.split import DatabaseSplit
+from mashnet.evaluation.subjects.stems import DatabaseStems
 from mashnet.files import content_id
+from mashnet.mashups.scorer_choice import BUNDLES
 from mashnet.models.loading import folder_of, load_scorer, read_config
 from mashnet.models.scorer import Scorer
+from mashnet.models.scorers import SCORERS, build
 
 # A vocal and an accompaniment of two songs are a mix.
 HEARD_AS = {"songs": "mixes", "proposals": "mixes", "seeds": "mixes"}
@@ -54,7 +55,7 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     if bool(checkpoints or listed) == bool(alone):
         raise ConfigError(
             "give either checkpoint=runs/<run> (a run, a bundle folder, or a list of them) or "
-            f"scorer=<name> ({', '.join(sorted(baselines.scorer_classes()))}); "
+            f"scorer=<name> ({', '.join(SCORERS.names())}); "
             "scorer=[<name>,…] may stand beside checkpoints"
         )
     checkpoints += _bundles(listed, checkpoints)
@@ -130,7 +131,7 @@ def _require_view(scorers: Sequence[Scorer], protocol: str) -> None:
         if heard not in (view, HEARD_AS.get(view), "stems"):
             fitting = [
                 p
-                for p in protocols.names()
+                for p in protocols.PROTOCOLS.names()
                 if heard in (protocols.view_of(p), HEARD_AS.get(protocols.view_of(p)))
             ]
             raise ConfigError(
@@ -157,7 +158,7 @@ def _bundles(listed: Mapping[str, Any], checkpoints: Sequence[Path]) -> list[Pat
         ConfigError: if a name is neither a rule, nor a checkpoint given, nor a bundle.
     """
     names = [name for name, settings in listed.items() if not settings]
-    return [_found(n, baselines.scorer_classes()) for n in names if not _named(n, [], checkpoints)]
+    return [_found(n, SCORERS.names()) for n in names if not _named(n, [], checkpoints)]
 
 
 def _found(name: str, others: Iterable[str]) -> Path:
@@ -218,7 +219,7 @@ def _scorers(
 
 
 def _baseline(settings: Mapping[str, Any]) -> Scorer:
-    return baselines.build(settings["name"], {k: v for k, v in settings.items() if k != "name"})
+    return build(settings["name"], {k: v for k, v in settings.items() if k != "name"})
 
 
 def _trained_on(checkpoint: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mashnet.cli import entry_point
+from mashnet.commands.hydra_program import entry_point
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

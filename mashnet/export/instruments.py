@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import nn
 
-from mashnet.models.jepa import UNKNOWN, Jepa
-from mashnet.models.stem_jepa import StemJepa
+from mashnet.models.stems.jepa import UNKNOWN, Jepa
+from mashnet.models.stems.stem_jepa import StemJepa
 
 USUAL = (
     *(UNKNOWN, "vocals", "lead vocals", "backing vocals", "drums", "kick drum", "snare drum"),

@@ -10,9 +10,9 @@ from torch import nn
 from mashnet.audio.spectrogram import to_common_level
 from mashnet.export.recording import assemble, record
 from mashnet.export.traceable import traceable_log_mel
-from mashnet.models.loop_cnn import LoopCnn
-from mashnet.models.loop_scoring import LoopScorer
-from mashnet.models.loop_siamese import MARGIN, LoopSiamese
+from mashnet.models.loops.loop_cnn import LoopCnn
+from mashnet.models.loops.loop_siamese import MARGIN, LoopSiamese
+from mashnet.models.loops.scoring import LoopScorer
 
 if TYPE_CHECKING:
     from onnx import GraphProto

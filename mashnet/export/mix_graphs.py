@@ -12,7 +12,7 @@ from mashnet.audio.spectrogram import to_common_level
 from mashnet.data.mashupdb import ROLES
 from mashnet.export.recording import assemble, record
 from mashnet.export.traceable import traceable_log_mel
-from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.mixes.scoring import MixScorer
 
 if TYPE_CHECKING:
     from onnx import GraphProto

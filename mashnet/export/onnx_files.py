@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mashnet.data.loops import LOOP_S
+from mashnet.data.loops.loops import LOOP_S
 from mashnet.data.parts import ArrayPart, Query
 from mashnet.errors import ConfigError
 from mashnet.export.card import LICENCE
@@ -18,18 +18,18 @@ from mashnet.export.mix_graphs import mix_graphs
 from mashnet.export.recording import OPSET
 from mashnet.export.stem_graphs import stem_graphs
 from mashnet.extras import advice
-from mashnet.models.cocola import Cocola
-from mashnet.models.contrastive import Contrastive
-from mashnet.models.jepa import Jepa
-from mashnet.models.loop_cnn import LoopCnn
-from mashnet.models.loop_scoring import LoopScorer
-from mashnet.models.loop_siamese import LoopSiamese
-from mashnet.models.mix_scoring import MixScorer
-from mashnet.models.postmixnet import PostMixNet
-from mashnet.models.premixnet import PreMixNet
+from mashnet.models.loops.loop_cnn import LoopCnn
+from mashnet.models.loops.loop_siamese import LoopSiamese
+from mashnet.models.loops.scoring import LoopScorer
+from mashnet.models.mixes.postmixnet import PostMixNet
+from mashnet.models.mixes.premixnet import PreMixNet
+from mashnet.models.mixes.scoring import MixScorer
 from mashnet.models.selfcheck import TOLERANCE, probe
-from mashnet.models.stem_jepa import StemJepa
-from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.stems.cocola import Cocola
+from mashnet.models.stems.contrastive import Contrastive
+from mashnet.models.stems.jepa import Jepa
+from mashnet.models.stems.scoring import StemScorer
+from mashnet.models.stems.stem_jepa import StemJepa
 from mashnet.models.trained import TrainedScorer
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from mashnet.data.stem_frontend import SILENCE_RMS
+from mashnet.data.stems.frontend import SILENCE_RMS
 from mashnet.export.instruments import condition_of
 from mashnet.export.recording import assemble, record
 from mashnet.export.traceable import traceable_network
-from mashnet.models.cocola import Cocola
-from mashnet.models.predictive import PredictiveNetwork
-from mashnet.models.stem_jepa import StemJepa
-from mashnet.models.stem_scoring import LEAST_S, StemNetwork, StemScorer
+from mashnet.models.stems.cocola import Cocola
+from mashnet.models.stems.predictive import PredictiveNetwork
+from mashnet.models.stems.scoring import LEAST_S, StemNetwork, StemScorer
+from mashnet.models.stems.stem_jepa import StemJepa
 
 if TYPE_CHECKING:
     from onnx import GraphProto

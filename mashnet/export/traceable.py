@@ -15,7 +15,7 @@ from torchaudio.transforms import MelSpectrogram
 from mashnet.audio.hpss import HarmonicPercussiveMel, sliding_median
 from mashnet.audio.spectrogram import LogMel
 from mashnet.export.spectrum import PowerSpectrum
-from mashnet.models.vit import HOP_SAMPLES, WINDOW_SAMPLES, MelPatches
+from mashnet.models.stems.vit import HOP_SAMPLES, WINDOW_SAMPLES, MelPatches
 
 
 def traceable_log_mel(log_mel: LogMel) -> LogMel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mashnet.arguments import listed, number, read_arguments, run_program, whole_number
+from mashnet.commands.small_program import listed, number, read_arguments, run_program, whole_number
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.extras import advice
 from mashnet.listening.folder import KEY

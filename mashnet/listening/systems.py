@@ -13,7 +13,7 @@ from typing import Any
 from mashnet.audio.io import AUDIO_SUFFIXES
 from mashnet.errors import ConfigError
 from mashnet.files import file_digest
-from mashnet.rendering.collection import MANIFEST, read_collection
+from mashnet.mashups.collection import MANIFEST, read_collection
 from mashnet.storage.places import inside
 
 ORIGINAL = "original"

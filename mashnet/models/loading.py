@@ -1,27 +1,24 @@
 """From a name, a run or a bundle to a Scorer.
 
-`config.yaml` of a run and of a bundle has the same `model` block: `network` (a module of
-mashnet.models), `sizes` (its constructor's arguments) and `frontend`. Weights come through one door
-(mashnet.models.weights), which unpickles nothing.
+`config.yaml` of a run and of a bundle has the same `model` block: `network` (a name of
+mashnet.models.networks), `sizes` (its constructor's arguments) and `frontend`. Weights come through
+one door (mashnet.models.weights), which unpickles nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import inspect
-import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-import mashnet.models
-from mashnet.errors import CheckpointError, ConfigError, near_miss, require_one_of
+from mashnet.errors import CheckpointError, ConfigError, near_miss
 from mashnet.extras import lacking
 from mashnet.models.allowed_text import chosen_by_user
-from mashnet.models.limits import bounded_text, plain_yaml, require_sane
+from mashnet.models.limits import require_sane
+from mashnet.models.networks import scorer_class_of
 from mashnet.models.selfcheck import check_files, check_score
 from mashnet.models.torch_file import torch_file
 from mashnet.models.trained import TrainedScorer
@@ -32,51 +29,10 @@ from mashnet.models.weights import (
     weights_in,
     with_weights,
 )
+from mashnet.storage.bounded_yaml import bounded_text, plain_yaml
 from mashnet.typed import program
 
 NETWORK_PREFIX = "network."  # where a LightningModule keeps the network in its state
-
-
-Network = tuple[type[nn.Module], type[TrainedScorer]]
-
-
-def networks() -> dict[str, Network]:
-    """Find the networks: every module of mashnet.models with a network named as the module.
-
-    All modules are imported for it; who wants one of them calls `network_of`.
-
-    Returns:
-        Module name → the network class and the Scorer class that the same module defines.
-    """
-    found = {}
-    for name in _modules():
-        with contextlib.suppress(ModuleNotFoundError):  # an extra's
-            found[name] = _network_in(name)
-    return {name: pair for name, pair in found.items() if pair is not None}
-
-
-def network_of(name: str) -> Network:
-    """Return a network class and its Scorer class, and import no other network's module.
-
-    Raises:
-        ConfigError: if there is no such network, naming the nearest and all there are.
-    """
-    found = _network_in(name) if name in _modules() else None
-    return found or networks()[require_one_of("model.network", name, networks())]
-
-
-def _modules() -> list[str]:
-    return [info.name for info in pkgutil.iter_modules(mashnet.models.__path__)]
-
-
-def _network_in(name: str) -> Network | None:
-    module = importlib.import_module(f"mashnet.models.{name}")
-    own = [c for c in vars(module).values() if inspect.isclass(c)]
-    own = [c for c in own if c.__module__ == module.__name__]
-    wanted = name.replace("_", "")
-    network = [c for c in own if issubclass(c, nn.Module) and c.__name__.lower() == wanted]
-    scorer = [c for c in own if issubclass(c, TrainedScorer)]
-    return (network[0], scorer[0]) if network and scorer else None
 
 
 def build_scorer(
@@ -95,11 +51,11 @@ def build_scorer(
         RuntimeError: if it has others.
         CheckpointError: if the given ones are damaged.
     """
-    network, scorer = network_of(settings["network"])
+    scorer = scorer_class_of(settings["network"])
     frontend = scorer.frontend_of(settings["frontend"])
 
     def build() -> nn.Module:
-        return network(**settings["sizes"])
+        return scorer.network_class(**settings["sizes"])
 
     made = build() if weights is None else with_weights(build, weights)
     return scorer(made, frontend, name=name)

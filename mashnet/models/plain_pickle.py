@@ -2,8 +2,8 @@
 
 `torch.save` writes pickles. Their language is small: constants, lists, mappings, and the order to
 call something with arguments. Here such an order gives what the reader has for that name, and
-otherwise an `Inert`; so no file can ask for memory (`bytearray(10**12)`) or for an object (a sparse
-tensor) that its reader did not think of.
+otherwise an `ForeignObject`; so no file can ask for memory (`bytearray(10**12)`) or for an object
+(a sparse tensor) that its reader did not think of.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import pickletools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from mashnet.models.inert import Inert
 
 # An empty list takes one byte here and 64 in memory. Checkpoints of a thousand arrays have 200 kB.
 MOST_BYTES = 4_000_000
@@ -28,7 +26,23 @@ _ORDINARY += ("__builtin__.set", "__builtin__.bytearray", "__builtin__.complex")
 # What no settings of any program are made of. It would not be called here; a file that wants it
 # is not what it says.
 _BLOCKED = ("os.", "posix.", "nt.", "sys.", "subprocess.", "socket.", "shutil.")
-_KEYS = (str, int, float, bool, type(None), Inert)  # tuples can be made to collide
+
+
+class ForeignObject:
+    """Stands in for an object of a class that is not ours; it keeps nothing and does nothing."""
+
+    def __init__(self, *args: object) -> None:
+        """Take what the object would be made of."""
+
+    def __new__(cls, *args: object) -> ForeignObject:
+        """Make one, whatever the object would be made of."""
+        return super().__new__(cls)
+
+    def __setstate__(self, state: object) -> None:
+        """Forget what the object held."""
+
+
+_KEYS = (str, int, float, bool, type(None), ForeignObject)  # tuples can be made to collide
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ def plain_values(
         content: of protocol 2, as torch writes it.
         made: "module.name" → what stands for the object that it would make of its arguments.
         referred: what stands for something outside the pickle, by its identification.
-        foreign: whether it may name classes of other programs; they become `Inert`.
+        foreign: whether it may name classes of other programs; they become `ForeignObject`.
 
     Raises:
         ValueError: if it is too long, damaged, nested too deeply, uses what torch does not, names
@@ -159,7 +173,7 @@ class _Machine:
     def _called(self, called: Any, arguments: Any) -> Any:
         if isinstance(called, Named) and called.name in self._made:
             return self._made[called.name](*arguments)
-        return Inert()
+        return ForeignObject()
 
 
 def _mapping() -> dict[Any, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import CheckpointError
-from mashnet.models.limits import MOST_TEXT_BYTES
 from mashnet.models.trained import TrainedScorer
+from mashnet.storage.bounded_yaml import MOST_TEXT_BYTES
 from mashnet.storage.regular_files import opened, read_json
 
 TOLERANCE = 1e-4  # scores of the same weights on another processor differ by less

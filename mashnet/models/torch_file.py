@@ -65,7 +65,7 @@ class TorchFile:
 
     Attributes:
         values: what was saved; arrays are `Declared`, classes `Named`, objects of any class that
-            the reader does not know `Inert`.
+            the reader does not know `ForeignObject`.
         size: of the file in bytes.
     """
 

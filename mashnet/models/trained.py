@@ -28,9 +28,9 @@ class Frontend(Protocol):
 class TrainedScorer(ABC):
     """A network in evaluation mode beside the frontend it was trained with."""
 
-    view: ClassVar[
-        str
-    ]  # mixes | loops | stems: what it was trained on, and what protocols may ask it
+    network_class: ClassVar[type[nn.Module]]  # what it judges with
+    # mixes | loops | stems: what it was trained on, and what protocols may ask it
+    view: ClassVar[str]
     roles: ClassVar[tuple[str, ...]]  # what it hears; the first is the query
     probe_s: ClassVar[float]  # length of the self-check's sounds
     is_probability: ClassVar[bool]  # scores are posteriors: 0.5 is the published threshold

@@ -5,17 +5,24 @@ from __future__ import annotations
 import io
 import os
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from mashnet.errors import StorageError
-
-if TYPE_CHECKING:
-    from mashnet.storage.store_path import StorePath
 
 # One request brings this much of a file that is read here and there (docs/storage.md has why).
 RANGE_BYTES = 1 << 17
 _MOST_AHEAD = 32  # blocks of one request
 _BLOCKS_KEPT = 64  # of one open file
+
+
+class Ranged(Protocol):
+    """A file that can be read by range, as `mashnet.storage.store_path.StorePath` can."""
+
+    def stat(self) -> Any:
+        """Return `st_size` in bytes."""
+
+    def read_range(self, start: int | None, end: int | None) -> bytes:
+        """Return the bytes from `start` up to `end`."""
 
 
 class RangeReader(io.RawIOBase):
@@ -28,7 +35,7 @@ class RangeReader(io.RawIOBase):
         failure: what the store answered, if it failed.
     """
 
-    def __init__(self, path: StorePath, *, quiet: bool = False) -> None:
+    def __init__(self, path: Ranged, *, quiet: bool = False) -> None:
         """Ask for the file's size.
 
         Args:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import io
 import posixpath
 from collections.abc import Iterator
@@ -21,13 +20,10 @@ from typing import Any, cast
 from mashnet.errors import ConfigError, StorageError
 from mashnet.extras import advice
 from mashnet.storage.ranges import RANGE_BYTES, RangeReader
-
-# Stores in which an object appears as a whole or not at all.
-_OBJECT_STORES = frozenset("s3 s3a gs gcs az abfs abfss adl oci oss hf memory".split())
+from mashnet.storage.store_url import StoreURL
 
 
-@functools.total_ordering
-class StorePath:
+class StorePath(StoreURL):
     """A file or folder in a store; used like a `pathlib.Path`.
 
     It holds nothing but its name: it may be pickled, and used after a fork and by threads. Whatever
@@ -35,7 +31,7 @@ class StorePath:
     Writing goes through `mashnet.files.written_atomically`, never through `open`.
     """
 
-    __slots__ = ("_path", "_store")
+    __slots__ = ()
 
     def __init__(self, url: str) -> None:
         """Take a URL, for instance s3://bucket/folder.
@@ -43,119 +39,8 @@ class StorePath:
         Raises:
             ConfigError: if its scheme is unknown or the package for it is not installed.
         """
-        if "::" in url:
-            raise ConfigError(f"{url}: chained URLs (::) cannot hold a database; name one store")
-        scheme, _, rest = url.partition("://")
-        scheme = scheme.lower()
-        _require_installed(scheme, url)
-        # The host of sftp://user@host:22/folder is part of the store, a bucket of the path.
-        host = ""
-        if not self._puts_whole_objects(scheme):
-            host, _, rest = rest.partition("/")
-            rest = "/" + rest
-        self._store = f"{scheme}://{host}"
-        self._path = PurePosixPath(posixpath.normpath(rest) if rest else "")
-
-    @staticmethod
-    def _puts_whole_objects(scheme: str) -> bool:
-        return scheme in _OBJECT_STORES
-
-    # Names
-
-    def _at(self, path: PurePosixPath) -> StorePath:
-        other = object.__new__(StorePath)
-        other._store, other._path = self._store, path
-        return other
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the name alone."""
-        return StorePath, (str(self),)
-
-    def __str__(self) -> str:
-        """Return the URL."""
-        return f"{self._store}{'' if str(self._path) == '.' else self._path}"
-
-    def __repr__(self) -> str:
-        """Return the URL as a call."""
-        return f"StorePath({str(self)!r})"
-
-    def __eq__(self, other: object) -> bool:
-        """Compare the URLs."""
-        return isinstance(other, StorePath) and str(self) == str(other)
-
-    def __lt__(self, other: StorePath) -> bool:
-        """Compare the URLs."""
-        return str(self) < str(other)
-
-    def __hash__(self) -> int:
-        """Hash the URL."""
-        return hash(str(self))
-
-    def __truediv__(self, name: str | PurePosixPath | Path) -> StorePath:
-        """As in pathlib."""
-        return self._at(self._path / PurePosixPath(name))
-
-    def joinpath(self, *names: str | PurePosixPath | Path) -> StorePath:
-        """As in pathlib."""
-        return self._at(self._path.joinpath(*map(PurePosixPath, names)))
-
-    @property
-    def name(self) -> str:
-        """As in pathlib."""
-        return self._path.name
-
-    @property
-    def stem(self) -> str:
-        """As in pathlib."""
-        return self._path.stem
-
-    @property
-    def suffix(self) -> str:
-        """As in pathlib."""
-        return self._path.suffix
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """As in pathlib, without the store."""
-        return self._path.parts
-
-    @property
-    def parent(self) -> StorePath:
-        """As in pathlib."""
-        return self._at(self._path.parent)
-
-    @property
-    def parents(self) -> list[StorePath]:
-        """As in pathlib."""
-        return [self._at(path) for path in self._path.parents]
-
-    def with_name(self, name: str) -> StorePath:
-        """As in pathlib."""
-        return self._at(self._path.with_name(name))
-
-    def with_suffix(self, suffix: str) -> StorePath:
-        """As in pathlib."""
-        return self._at(self._path.with_suffix(suffix))
-
-    def as_posix(self) -> str:
-        """Return the URL."""
-        return str(self)
-
-    def resolve(self, strict: bool = False) -> StorePath:
-        """Return the path without `..`; there are no links to follow."""
-        return self._at(PurePosixPath(posixpath.normpath(self._path)))
-
-    absolute = expanduser = resolve
-
-    def relative_to(self, other: StorePath) -> PurePosixPath:
-        """As in pathlib."""
-        if self._store != other._store:
-            raise ValueError(f"{self} does not lie in {other}")
-        return self._path.relative_to(other._path)
-
-    def is_relative_to(self, other: StorePath) -> bool:
-        """As in pathlib."""
-        return self._store == other._store and self._path.is_relative_to(other._path)
+        super().__init__(url)
+        _require_installed(self.scheme, url)
 
     # What is there
 
@@ -172,11 +57,6 @@ class StorePath:
         if getattr(listings, "use_listings_cache", False):
             listings.use_listings_cache = False
         return filesystem, inner
-
-    @property
-    def is_object(self) -> bool:
-        """Whether the store puts a file as a whole or not at all."""
-        return self._puts_whole_objects(self._store.partition("://")[0])
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:

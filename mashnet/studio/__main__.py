@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mashnet.arguments import run_program
+from mashnet.commands.small_program import run_program
 from mashnet.studio.settings import require_free, require_streamlit, understood
 
 _OPTIONS = {
@@ -34,11 +34,11 @@ def main(arguments: list[str]) -> None:
     settings = understood(arguments)
     require_streamlit()
     # Imported here: what is mistyped is refused without torch.
-    from mashnet.evaluation.judges import offered
-    from mashnet.evaluation.kept_scores import open_library
+    from mashnet.mashups.kept_scores import open_library
+    from mashnet.mashups.scorer_choice import scorer_choices
 
     open_library(settings.library)
-    offered(settings.scorer)
+    scorer_choices(settings.scorer)
     require_free(settings.port)
     print(f"studio: http://localhost:{settings.port} (Ctrl-C ends it)", flush=True)
     options = {**_OPTIONS, "server.port": str(settings.port)}

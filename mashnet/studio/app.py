@@ -10,14 +10,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.candidates import Limits
 from mashnet.data.song_clips import VOCAL
 from mashnet.errors import MashnetError
-from mashnet.evaluation.judges import Judge, offered
-from mashnet.evaluation.kept_scores import ScoreStore, open_library
+from mashnet.mashups.kept_scores import ScoreStore, open_library
+from mashnet.mashups.proposals import LibraryClip
+from mashnet.mashups.scorer_choice import ScorerChoice, scorer_choices
 from mashnet.models.scorer import Scorer
-from mashnet.rendering.proposals import LibraryClip
 from mashnet.studio.listen_panel import listen_panel
 from mashnet.studio.pairs import ALL_AT_ONCE, bases_of
 from mashnet.studio.pairs_panel import Pair, pairs_panel
@@ -51,16 +51,16 @@ def _page(settings: Settings) -> None:
     with st.sidebar:
         st.title("mashnet studio")
         database, kept = _choose_library(settings)
-        judge = _choose_judge(settings)
+        choice = _choose_scorer(settings)
         bases = _choose_bases(database)
         limits = _choose_limits()
-    identity = judge.identity()
-    scorer = _loaded(judge, identity)
+    identity = choice.identity()
+    scorer = _loaded(choice, identity)
     pair = pairs_panel(database, bases, limits, scorer, ScoreStore(kept, identity))
     if pair is None:
         return
     _headline(pair)
-    listen_panel(pair, judge.name, _temporary())
+    listen_panel(pair, choice.name, _temporary())
     why_panel(pair, scorer, identity)
 
 
@@ -82,17 +82,17 @@ def _opened(folder: str, changed: int) -> tuple[MashupDB, Path]:
     return open_library(folder)
 
 
-def _choose_judge(settings: Settings) -> Judge:
-    judges = {judge.name: judge for judge in offered(settings.scorer)}
+def _choose_scorer(settings: Settings) -> ScorerChoice:
+    choices = {choice.name: choice for choice in scorer_choices(settings.scorer)}
     name = st.selectbox(
-        "Scorer", list(judges), help="Who judges: bundles of checkpoints/, and rules."
+        "Scorer", list(choices), help="Who judges: bundles of checkpoints/, and rules."
     )
-    return judges[name]
+    return choices[name]
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the network …")
-def _loaded(_judge: Judge, identity: str) -> Scorer:
-    return _judge.load()
+def _loaded(_choice: ScorerChoice, identity: str) -> Scorer:
+    return _choice.load()
 
 
 def _choose_bases(database: MashupDB) -> list[LibraryClip]:

@@ -8,12 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from mashnet.data.song_clips import VOCAL
+from mashnet.mashups.proposals import LibraryClip, Proposal
+from mashnet.mashups.recipe import file_stem, song_of
 from mashnet.rendering.mashup import render_original
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
-from mashnet.rendering.proposals import LibraryClip, Proposal
-from mashnet.rendering.recipe import file_stem, song_of
+from mashnet.studio.downloads import Finished, finished, judged, sound_file
 from mashnet.studio.pairs_panel import Pair
-from mashnet.studio.taking_home import Finished, finished, judged, sound_file
 from mashnet.studio.wording import plain
 
 _ENGINES = {RENDERING_ENGINE: "fast", "pylibrb": "fine (takes three times as long)"}

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mashnet.data.mixes.rendering import RenderedPart
 from mashnet.data.parts import Group, Part, SlicedPart
-from mashnet.data.rendering import RenderedPart
 from mashnet.data.song_clips import VOCAL
 from mashnet.evaluation.curves import peak_at_zero
-from mashnet.evaluation.mixes import score_groups
-from mashnet.evaluation.moves import KINDS, Kind, Move
+from mashnet.evaluation.subjects.moves import KINDS, Kind, Move
+from mashnet.mashups.proposals import Proposal
+from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
-from mashnet.rendering.proposals import Proposal
 
 HEARD_S = 20.0  # of a mashup, at most
 AMOUNTS = {  # by the name of the kind, in its unit
@@ -68,8 +68,8 @@ def curves_of(
         progress: is told how much is done, from 0 to 1.
 
     Returns:
-        A curve for each kind of `mashnet.evaluation.moves`; without beats only where the base has
-        no tempo.
+        A curve for each kind of `mashnet.evaluation.subjects.moves`; without beats only where the
+        base has no tempo.
     """
     tempo_bpm = proposal.base.row["tempo_bpm"] or 0.0
     kinds = [kind for kind in KINDS if kind.name != "beats" or tempo_bpm > 0]

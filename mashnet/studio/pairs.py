@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.candidates import Limits
 from mashnet.data.song_clips import VOCAL, clips_with
 from mashnet.errors import DatabaseError
-from mashnet.rendering.proposals import MUSIC, LibraryClip, Proposal, original, vocals_on_music
+from mashnet.mashups.proposals import MUSIC, LibraryClip, Proposal, original, vocals_on_music
 from mashnet.studio.wording import distinct_titles
 
 ALL_AT_ONCE = 12  # songs of a library whose pairs are all scored; of a larger one those of a base

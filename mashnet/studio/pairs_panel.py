@@ -10,12 +10,12 @@ import polars as pl
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from mashnet.data.candidates import Limits
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.candidates import Limits
 from mashnet.errors import AudioError
-from mashnet.evaluation.kept_scores import ScoreStore, scores_of
+from mashnet.mashups.kept_scores import ScoreStore, scores_of
+from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.models.scorer import Scorer
-from mashnet.rendering.proposals import LibraryClip, Proposal
 from mashnet.studio.pairs import original_of, proposals_of, ranking, with_title
 from mashnet.studio.wording import plain
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mashnet.data.parts import Group, Part
 from mashnet.data.song_clips import VOCAL
-from mashnet.models.automashupper import AutomashupperScorer, Fit
+from mashnet.models.rules.automashupper import AutomashupperScorer, Fit
 
 TERMS = ("harmonic", "rhythmic", "spectral")
 

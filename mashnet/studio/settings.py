@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mashnet.arguments import read_arguments, whole_number
+from mashnet.commands.small_program import read_arguments, whole_number
 from mashnet.errors import ConfigError
 from mashnet.extras import advice
 

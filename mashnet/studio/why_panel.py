@@ -9,8 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from mashnet.data.song_clips import VOCAL
+from mashnet.mashups.proposals import Proposal
 from mashnet.models.scorer import Scorer
-from mashnet.rendering.proposals import Proposal
 from mashnet.studio.charts import curve_chart, reason_chart, score_range
 from mashnet.studio.moves_of_vocal import HEARD_S, Curve, curves_of
 from mashnet.studio.pairs import original_of

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mashnet.mashups.proposals import LibraryClip
 from mashnet.music.keys import Key
-from mashnet.rendering.proposals import LibraryClip
 from mashnet.studio.moves_of_vocal import Curve
 
 _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard

@@ -9,8 +9,8 @@ import warnings
 from torch import nn
 
 from mashnet.errors import require_one_of
-from mashnet.models.predictor import Predictor
-from mashnet.models.vit import Vit
+from mashnet.models.stems.predictor import Predictor
+from mashnet.models.stems.vit import Vit
 
 
 def choose_compilation(setting: str | bool, accelerator: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mashnet.models.stem_scoring import ContrastiveNetwork
+from mashnet.models.stems.scoring import ContrastiveNetwork
 from mashnet.tasks.stem import StemTask
 
 

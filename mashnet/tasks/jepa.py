@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from mashnet.models.predictive import PredictiveNetwork
+from mashnet.models.stems.predictive import PredictiveNetwork
 from mashnet.tasks.stem import StemTask
 
 

@@ -9,20 +9,21 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from mashnet.data.loop_view import LoopData
-from mashnet.data.module import MixData
+from mashnet.data.loops.view import LoopData
+from mashnet.data.mixes.module import MixData
 from mashnet.data.order import WHOLE, Share
-from mashnet.data.stem_data import StemData
-from mashnet.data.stem_view import Augmentation
+from mashnet.data.stems.data import StemData
+from mashnet.data.stems.view import Augmentation
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.extras import lacking
-from mashnet.models.jepa import Jepa
 from mashnet.models.limits import no_larger_than
-from mashnet.models.loading import NETWORK_PREFIX, build_scorer, load_scorer, network_of
-from mashnet.models.loop_scoring import LoopScorer
-from mashnet.models.mix_scoring import MixScorer
-from mashnet.models.predictive import PredictiveNetwork
-from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.loading import NETWORK_PREFIX, build_scorer, load_scorer
+from mashnet.models.loops.scoring import LoopScorer
+from mashnet.models.mixes.scoring import MixScorer
+from mashnet.models.networks import scorer_class_of
+from mashnet.models.stems.jepa import Jepa
+from mashnet.models.stems.predictive import PredictiveNetwork
+from mashnet.models.stems.scoring import StemScorer
 from mashnet.models.torch_file import torch_file
 from mashnet.models.trained import TrainedScorer
 from mashnet.models.weights import require_fitting, require_weights, weights_in
@@ -85,7 +86,7 @@ def _scorer_as_in(checkpoint: Path, model: dict[str, Any], name: str) -> Trained
         CheckpointError: if it is not the one of the checkpoint, or cannot be built.
     """
     sizes = model["sizes"]
-    network, _ = network_of(model["network"])
+    network = scorer_class_of(model["network"]).network_class
     try:
         require_weights(checkpoint)
         with torch_file(checkpoint) as file:
@@ -104,18 +105,12 @@ def _scorer_as_in(checkpoint: Path, model: dict[str, Any], name: str) -> Trained
             f"{checkpoint} does not hold the weights of {shown(model['network'])} as config.yaml "
             f"beside it describes it: {reason}"
         ) from error
-    if model["view"] != _view_of(scorer):
+    if model["view"] != scorer.view:
         raise CheckpointError(
-            f"{checkpoint}: {shown(model['network'])} is of the view {_view_of(scorer)}, not "
+            f"{checkpoint}: {shown(model['network'])} is of the view {scorer.view}, not "
             f"{shown(model['view'])} as model.view in config.yaml says"
         )
     return scorer
-
-
-def _view_of(scorer: TrainedScorer) -> str:
-    if isinstance(scorer, LoopScorer):
-        return "loops"
-    return "stems" if isinstance(scorer, StemScorer) else "mixes"
 
 
 def task_of(scorer: TrainedScorer, model: Mapping[str, Any], seed: int) -> pl.LightningModule:

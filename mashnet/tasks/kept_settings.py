@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mashnet.data.loops import STRATEGIES
+from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import CheckpointError
 from mashnet.models.limits import require_sane
 from mashnet.storage.places import shown

@@ -8,8 +8,8 @@ import pytorch_lightning as pl
 import torch
 from sklearn.metrics import roc_auc_score
 
-from mashnet.models.loop_layers import Dropout
-from mashnet.models.loop_scoring import LoopScorer
+from mashnet.models.loops.layers import Dropout
+from mashnet.models.loops.scoring import LoopScorer
 from mashnet.tasks.processes import gathered
 
 MOMENTUM = 0.9

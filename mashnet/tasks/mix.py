@@ -9,9 +9,9 @@ import torch
 from scipy.stats import rankdata
 from torch.nn import functional
 
-from mashnet.data.mix_view import UNLABELLED
+from mashnet.data.mixes.view import UNLABELLED
 from mashnet.errors import require_one_of
-from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.mixes.scoring import MixScorer
 from mashnet.tasks.processes import gathered
 
 UNLABELLED_CHOICES = ("none", "lsro", "pseudo")
@@ -21,7 +21,7 @@ def targets_of(labels: torch.Tensor, unlabelled: str, logits: torch.Tensor) -> t
     """Return target distributions, (batch, 2), for labels 1, 0 and -1 (unlabelled).
 
     Args:
-        labels: (batch,), see `mashnet.data.mix_view`.
+        labels: (batch,), see `mashnet.data.mixes.view`.
         unlabelled: `lsro` gives unlabelled examples (0.5, 0.5) (label smoothing regularisation
             for outliers; Zheng et al., ICCV 2017, as used by Huang et al., AAAI 2021, section
             4.3); `pseudo` gives them the class that the network itself prefers at the moment

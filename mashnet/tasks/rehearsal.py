@@ -21,10 +21,10 @@ from pytorch_lightning.plugins.precision import MixedPrecision
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils.flop_counter import FlopCounterMode
 
-from mashnet.data.module import MixData
-from mashnet.data.transposed_windows import MOST_SEMITONES
+from mashnet.data.mixes.module import MixData
+from mashnet.data.mixes.transposed_windows import MOST_SEMITONES
 from mashnet.models.loading import build_scorer
-from mashnet.models.mix_scoring import MixScorer
+from mashnet.models.mixes.scoring import MixScorer
 from mashnet.tasks.fake_gpu import GPU, fake_gpu
 from mashnet.tasks.gpu_memory import PeakMemory
 from mashnet.tasks.jobs import task_of

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
-from mashnet.data.frontend import MixFrontend
-from mashnet.data.loop_view import LoopPairs
+from mashnet.data.loops.view import LoopPairs
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.mix_view import UNLABELLED, EvenWindows, MixItem, RandomGroups, joined
-from mashnet.data.module import VALIDATION_BATCH
-from mashnet.data.stem_clips import BLOCK_S, StemClip
-from mashnet.data.stem_view import Augmentation, StemChunks
-from mashnet.data.transposed_windows import MOST_SEMITONES
-from mashnet.models.loop_scoring import LoopScorer
-from mashnet.models.stem_scoring import StemScorer
+from mashnet.data.mixes.frontend import MixFrontend
+from mashnet.data.mixes.module import VALIDATION_BATCH
+from mashnet.data.mixes.transposed_windows import MOST_SEMITONES
+from mashnet.data.mixes.view import UNLABELLED, EvenWindows, MixItem, RandomGroups, joined
+from mashnet.data.stems.clips import BLOCK_S, StemClip
+from mashnet.data.stems.view import Augmentation, StemChunks
+from mashnet.models.loops.scoring import LoopScorer
+from mashnet.models.stems.scoring import StemScorer
 from mashnet.models.trained import TrainedScorer
 
 _DRAWN = 2  # chunks of stems; a batch repeats them

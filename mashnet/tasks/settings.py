@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mashnet.data.loops import STRATEGIES
+from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.files import TEMPORARY_SUFFIX
 from mashnet.models.allowed_text import chosen_by_user

@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning.utilities import rank_zero_warn
 
 from mashnet.errors import MashnetError
-from mashnet.models.collapse import spread
-from mashnet.models.stem_scoring import StemNetwork, StemScorer
+from mashnet.models.stems.collapse import spread
+from mashnet.models.stems.scoring import StemNetwork, StemScorer
 from mashnet.tasks.processes import gathered
 
 WARMUP = 20_000 / 300_000  # of all steps, as published

@@ -72,8 +72,12 @@ assert after == before, after - before
 @pytest.mark.parametrize(
     ("module", "function", "call"),
     [
-        ("data_pipelines.loop_kinds", "kind_by_sound", "kind_by_sound(sound)"),
-        ("mashnet.evaluation.onset_grid", "onset_times_s", "onset_times_s(sound, 22050)"),
+        ("data_pipelines.loops.kinds", "kind_by_sound", "kind_by_sound(sound)"),
+        (
+            "mashnet.evaluation.mashup_measures.onset_grid",
+            "onset_times_s",
+            "onset_times_s(sound, 22050)",
+        ),
     ],
 )
 def test_what_compiles_is_imported_in_the_block(module: str, function: str, call: str) -> None:

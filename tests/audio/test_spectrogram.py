@@ -1,7 +1,7 @@
 import numpy as np
 
 from mashnet.audio.spectrogram import log_mel_of_sum
-from mashnet.data.frontend import MixFrontend
+from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.data.parts import ArrayPart
 
 

@@ -3,7 +3,7 @@ import torch
 
 from mashnet.audio.spectrogram import LogMel
 from mashnet.audio.transposition import MelTransposition
-from mashnet.data.frontend import MixFrontend
+from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.errors import ConfigError
 
 SCALE = {"n_mels": 128, "f_min_hz": 30.0, "f_max_hz": 4500.0}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.gpu_step import Measures, Training, main, measures_of, peak_tflops_of
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 
 
 @pytest.mark.parametrize("model", ["premixnet", "contrastive", "jepa"])

@@ -9,10 +9,10 @@ import pytest
 import soundfile
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines.separate import STORED_GAIN
+from data_pipelines.separation.separate import STORED_GAIN
 from mashnet.audio.annotate import Annotation
 from mashnet.audio.io import read_audio, write_flac
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from tests.metronome import steady_beats
 
 RATE_HZ = 22050
@@ -28,7 +28,7 @@ def quick_tracker(monkeypatch) -> list[int]:
         calls.append(audio.shape[1])
         return steady_beats(audio, sample_rate)
 
-    monkeypatch.setattr("data_pipelines.analyse.annotate", annotate)
+    monkeypatch.setattr("data_pipelines.mashupdb.analyse.annotate", annotate)
     return calls
 
 
@@ -45,7 +45,7 @@ def quick_separator(monkeypatch) -> list[str]:
             write_flac(stem, STORED_GAIN * audio / len(DEMUCS_STEMS), rate)
         return stems
 
-    monkeypatch.setattr("data_pipelines.separate.Separator.separate", separate)
+    monkeypatch.setattr("data_pipelines.separation.separate.Separator.separate", separate)
     return asked
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from data_pipelines.demo import stage as demo
 from mashnet.audio.io import read_audio
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from data_pipelines.embeddings.stage import CONFIG_DIR, make
-from mashnet import stem_search as search
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.errors import ConfigError
+from mashnet.library import search
 from tests.conftest import make_tiny_database
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"

@@ -8,8 +8,8 @@ import pytest
 
 from data_pipelines.loops import stage as loops
 from mashnet.audio.io import read_audio, write_flac
-from mashnet.cli import compose
-from mashnet.data.loops import KINDS, LOOP_SAMPLES, part_of
+from mashnet.commands.hydra_program import compose
+from mashnet.data.loops.loops import KINDS, LOOP_SAMPLES, part_of
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
 from mashnet.execution.local import LocalExecutor

@@ -18,10 +18,10 @@ from mashnet.data.splits import split_of
 # A tracker that takes a second per song, so that there is time to be killed in.
 SLOW_BUILD = """
 import sys, time
-import data_pipelines.analyse
+import data_pipelines.mashupdb.analyse
 from data_pipelines.mashupdb.stage import build
 from mashnet.audio.annotate import Annotation
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.music.keys import Key
 
 def annotate(audio, sample_rate):
@@ -30,7 +30,7 @@ def annotate(audio, sample_rate):
     return Annotation(tempo_bpm=120.0, beats=beats, downbeats=beats[::4], beats_per_bar=4,
                       key=Key(0, "major"), key_confidence=0.5)
 
-data_pipelines.analyse.annotate = annotate
+data_pipelines.mashupdb.analyse.annotate = annotate
 settings = ["source=stems", "workers=1", f"source.root={sys.argv[1]}", f"out={sys.argv[2]}"]
 build(compose("mashupdb", settings, CONFIGS / "pipeline"))
 """
@@ -135,8 +135,8 @@ def test_a_second_run_does_nothing_again(make, root, tmp_path, quick_tracker, mo
     def fail(*args, **kwargs):
         pytest.fail("a file was decoded or encoded again")
 
-    monkeypatch.setattr("data_pipelines.song_clips.read_audio", fail)
-    monkeypatch.setattr("data_pipelines.song_clips.write_flac", fail)
+    monkeypatch.setattr("data_pipelines.mashupdb.song_clips.read_audio", fail)
+    monkeypatch.setattr("data_pipelines.mashupdb.song_clips.write_flac", fail)
     capsys.readouterr()
     build(make.pipeline(root, tmp_path / "db"))
     assert contents(tmp_path / "db") == before

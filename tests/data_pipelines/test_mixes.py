@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 
 from data_pipelines.mixes import stage as mixes
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import CONDITIONS, ROLES, MashupDB
-from mashnet.data.part_store import PartStore
-from mashnet.data.recipes import Recipe
+from mashnet.data.mixes.part_store import PartStore
+from mashnet.data.mixes.recipes import Recipe
 from mashnet.errors import ConfigError, DatabaseError
 from tests.metronome import RATE, MetronomeDB
 

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines.negative_drawing import Sound
 from data_pipelines.negatives import stage as negatives
-from mashnet.cli import compose
-from mashnet.data.loops import SAMPLE_RATE, STRATEGIES, changed, log_mel_of, part_of
+from data_pipelines.negatives.drawing import Sound
+from mashnet.commands.hydra_program import compose
+from mashnet.data.loops.loops import SAMPLE_RATE, STRATEGIES, changed, log_mel_of, part_of
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
 from tests.loops import beats, loop_database, songs, steady

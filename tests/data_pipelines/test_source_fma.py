@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.recordings import with_stems
+from data_pipelines.separation.recordings import with_stems
 from data_pipelines.sources.fma import find
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.errors import ConfigError, MashnetError

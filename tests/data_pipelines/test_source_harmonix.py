@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.recordings import with_stems
+from data_pipelines.separation.recordings import with_stems
 from data_pipelines.sources.harmonix import clip_parts, find, read_beats, read_segments
 from data_pipelines.sources.song import RawSong, Reject
 from mashnet.errors import ConfigError, MashnetError

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources.moisesdb import find
 from data_pipelines.sources.song import RawSong, Reject, kind_of, label_path
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 
 RATE_HZ = 44100
 ROLES = OmegaConf.to_container(

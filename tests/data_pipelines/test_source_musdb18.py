@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 import soundfile
 
+from data_pipelines.mashupdb.song_clips import Task
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.song_clips import Task
 from data_pipelines.sources import musdb18
 from data_pipelines.sources.musdb18 import STREAMS, find
 from data_pipelines.sources.song import RawSong, Reject

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources.slakh2100 import find
 from data_pipelines.sources.song import RawSong, Reject, kind_of
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.splits import split_of
 from mashnet.errors import MashnetError
 

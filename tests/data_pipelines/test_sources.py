@@ -7,10 +7,10 @@ from demucs.htdemucs import HTDemucs
 from omegaconf import OmegaConf
 
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.sources.lookup import load_source, source_names
+from data_pipelines.sources.lookup import SOURCES, load_source
 from data_pipelines.sources.song import kind_of, printable
 from data_pipelines.sources.stems import find, known_of
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.errors import ConfigError, MashnetError
 
 ROLES = OmegaConf.to_container(OmegaConf.load(CONFIGS / "pipeline" / "source" / "stems.yaml").roles)
@@ -20,8 +20,8 @@ def test_every_source_has_a_config_of_its_name_and_a_function_find(make, tmp_pat
     configs = {path.stem for path in (CONFIGS / "pipeline" / "source").glob("*.yaml")}
     # A source may have more configs: choices of what it takes.
     named = {make.pipeline(tmp_path, tmp_path, source=name).source.name for name in configs}
-    assert named == set(source_names()) <= configs
-    assert all(callable(load_source(name)) for name in source_names())
+    assert named == set(SOURCES.names()) <= configs
+    assert all(callable(load_source(name)) for name in SOURCES.names())
 
 
 def test_an_unknown_source_names_the_near_miss():

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from data_pipelines.demo import stage as demo
-from data_pipelines.section_agreement import boundary_hits, every_eighth_bar, label_agreement
-from data_pipelines.section_features import bar_lines, bars_of
 from data_pipelines.structure import stage as structure
+from data_pipelines.structure.agreement import boundary_hits, every_eighth_bar, label_agreement
+from data_pipelines.structure.features import bar_lines, bars_of
 from mashnet.audio.io import write_flac
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
 from mashnet.execution.local import LocalExecutor

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mashnet.data.recipes import Recipe
-from mashnet.evaluation.moves import Move
+from mashnet.data.mixes.recipes import Recipe
+from mashnet.evaluation.subjects.moves import Move
 from tests.triads import triads
 
 

@@ -14,12 +14,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from data_pipelines.negatives import stage as negatives
-from mashnet.cli import CONFIGS, check_overrides, compose
-from mashnet.data.recipes import Recipe
+from mashnet.commands.hydra_program import CONFIGS, check_overrides, compose
+from mashnet.data.mixes.recipes import Recipe
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError
 from mashnet.evaluation import protocols
-from mashnet.evaluation.baselines import build, scorer_classes
 from mashnet.evaluation.run import _folder, evaluate
+from mashnet.models.scorers import SCORERS, build
 from mashnet.scoring import Scorer
 from tests.loops import loop_database, songs
 
@@ -89,7 +89,7 @@ def common(database, out):
 
 
 # beat_probe asks encoders, which rules do not have; its own test has one.
-@pytest.mark.parametrize("protocol", sorted(set(protocols.names()) - {"beat_probe"}))
+@pytest.mark.parametrize("protocol", sorted(set(protocols.PROTOCOLS.names()) - {"beat_probe"}))
 def test_every_protocol_writes_what_the_contract_says(protocol, database, tmp_path, capsys):
     small = (
         ["protocol.semitones=[-1,0,1]", "protocol.tempo_percent=[-10,0,10]",
@@ -228,7 +228,7 @@ def test_mistyped_settings_name_the_near_miss(override, message):
 
 def test_every_scorer_config_builds_the_scorer_of_its_name():
     found = {path.stem for path in (CONFIGS / "scorer").glob("*.yaml")}
-    assert found == set(scorer_classes())
+    assert found == set(SCORERS.names())
     for name in found:
         config = settings(f"scorer={name}")["scorer"]
         if isinstance(config.get("weights", {}), str | None):  # a file, which nobody has here
@@ -241,7 +241,7 @@ def test_every_scorer_config_builds_the_scorer_of_its_name():
 
 
 def test_the_config_of_the_rule_holds_its_published_weights():
-    from mashnet.models.alignment import AlignmentScorer
+    from mashnet.models.rules.alignment import AlignmentScorer
 
     config = settings("scorer=alignment")["scorer"]
     config.pop("name")
@@ -252,7 +252,7 @@ def test_the_config_of_the_rule_holds_its_published_weights():
 
 def test_every_protocol_has_a_config_of_its_name():
     found = {path.stem: path for path in (CONFIGS / "protocol").glob("*.yaml")}
-    assert set(found) == set(protocols.names())
+    assert set(found) == set(protocols.PROTOCOLS.names())
     for name in found:
         assert settings(f"protocol={name}")["protocol"]["name"] == name
 

@@ -13,7 +13,7 @@ from data_pipelines.loops import stage as loops
 from data_pipelines.mashupdb import stage as mashupdb
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.structure import stage as structure
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.files import file_digest
 from tests.worker_processes import naming_all_work
 

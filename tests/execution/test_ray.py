@@ -17,6 +17,9 @@ LOCAL = {"name": "local", "memory_gb": 2.0}
 RAY = {"name": "ray", "address": None, "memory_gb": 0.0}
 
 
+pytestmark = pytest.mark.long  # starts a Ray; test_local.py asks the other executor the same
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory) -> dict[str, object]:
     folder = tmp_path_factory.mktemp("ray")

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from data_pipelines.synth.song import synthesise_song
-from tests.data_pipelines.test_separate import save_tiny_model
+from tests.data_pipelines.separation.test_separate import save_tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTH_S = 12.0
@@ -64,6 +64,7 @@ def test_every_stage_left_its_files(one_worker):
     assert tables >= {f"db/{name}.parquet" for name in names}
 
 
-@pytest.mark.parametrize("executor", ["local", pytest.param("ray", marks=pytest.mark.long)])
+@pytest.mark.long  # test_demo.py compares numbers of workers in every run, by its one stage
+@pytest.mark.parametrize("executor", ["local", "ray"])
 def test_two_workers_of_any_executor_write_the_same_bytes(folder, one_worker, executor):
     assert run(folder, executor, f"executor={executor}", "workers=2") == one_worker

@@ -16,7 +16,7 @@ import onnxruntime
 import pytest
 import torch
 
-from mashnet.cli import CONFIGS
+from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.parts import ArrayPart, Query
 from mashnet.errors import ConfigError
 from mashnet.export import onnx_files as onnx_files_module

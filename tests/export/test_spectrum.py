@@ -7,7 +7,7 @@ from mashnet.audio.hpss import HarmonicPercussiveMel, sliding_median
 from mashnet.audio.spectrogram import LogMel
 from mashnet.export.spectrum import PowerSpectrum
 from mashnet.export.traceable import traceable_log_mel, traceable_network
-from mashnet.models.vit import MelPatches
+from mashnet.models.stems.vit import MelPatches
 
 
 def noise(*shape: int) -> torch.Tensor:

@@ -99,7 +99,17 @@ def _configurations(canary: Path) -> Iterator[tuple[str, Change]]:
 
         return spoil
 
-    for network in ("os", "../x", "subprocess", "mashnet.cli", "limits", "__init__", "", 5, ["os"]):
+    for network in (
+        "os",
+        "../x",
+        "subprocess",
+        "mashnet.commands.hydra_program",
+        "limits",
+        "__init__",
+        "",
+        5,
+        ["os"],
+    ):
         yield f"network-{network}", of("model", "network", to=network)
     yield "network-other", of("model", "network", to="jepa")
     yield "width-10-12", of("model", "sizes", "width", to=10**12)

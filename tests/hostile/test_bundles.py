@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from mashnet.errors import CheckpointError
-from mashnet.models.limits import plain_yaml
 from mashnet.models.loading import load_scorer
+from mashnet.storage.bounded_yaml import plain_yaml
 from tests.hostile.bundles import CHECK, CONFIG, pickled, signed, spoilers, yaml_payloads
 from tests.hostile.reader import MOST_MORE_BYTES, Reader
 

@@ -9,7 +9,7 @@ import pytest
 
 from data_pipelines.demo.stage import _finished_songs
 from mashnet.data.loop_changes import change_of
-from mashnet.data.loops import LoopPart
+from mashnet.data.loops.loops import LoopPart
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError
 

@@ -11,7 +11,7 @@ from mashnet.files import plain_name
 from mashnet.listening.folder import read_json
 from mashnet.listening.server import is_this_machine
 from mashnet.listening.systems import _of_row
-from mashnet.rendering.collection import read_collection
+from mashnet.mashups.collection import read_collection
 
 DEEP = "[" * 100_000
 

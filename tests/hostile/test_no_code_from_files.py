@@ -9,7 +9,7 @@ import pytest
 import torch
 from demucs.htdemucs import HTDemucs
 
-from data_pipelines.separate import load_model
+from data_pipelines.separation.separate import load_model
 from mashnet.errors import MashnetError
 from tests.hostile.bundles import pickled
 
@@ -64,7 +64,10 @@ def problems(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if said.get("shell") is True or (None in said and name.startswith("subprocess.")):
             yield node.lineno, f"{name} with a shell"
         if name in ("LocalRepo", "demucs.repo.LocalRepo"):
-            yield node.lineno, f"{name} unpickles: PlainRepo of data_pipelines.demucs_weights"
+            yield (
+                node.lineno,
+                f"{name} unpickles: PlainRepo of data_pipelines.separation.demucs_weights",
+            )
         if name.endswith("load_state_dict_from_url") and said.get("weights_only") is not True:
             yield node.lineno, f"{name} without weights_only=True"
 

@@ -13,11 +13,11 @@ from mashnet.audio.headers import announced_per_byte
 from mashnet.audio.io import length_s, read_audio, read_tags
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import MashnetError
-from mashnet.evaluation.kept_scores import ScoreStore
 from mashnet.files import file_digest, remove_leftovers
 from mashnet.listening.folder import read_json as read_test_json
 from mashnet.listening.ratings_file import read_ratings
-from mashnet.rendering.collection import read_collection
+from mashnet.mashups.collection import read_collection
+from mashnet.mashups.kept_scores import ScoreStore
 from mashnet.storage.being_written import remove_if_left
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.regular_files import opened, read_bounded, read_json, require_regular

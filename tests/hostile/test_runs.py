@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError, MashnetError
-from mashnet.models.loading import network_of
+from mashnet.models.networks import scorer_class_of
 from mashnet.models.torch_file import TorchFile
 from mashnet.tasks import jobs, training
 from mashnet.tasks.fit import (
@@ -377,7 +377,7 @@ def resumed_with(tmp_path: Path, network: torch.nn.Module, model: dict[str, Any]
 
 def test_a_network_that_goes_on_is_no_larger_than_its_checkpoint(tmp_path):
     model = honest()["model"]
-    network = network_of("loop_cnn")[0](**model["sizes"])
+    network = scorer_class_of("loop_cnn").network_class(**model["sizes"])
     made = resumed_with(tmp_path, network, model)
     assert [v.shape for v in made.network.state_dict().values()] == [
         v.shape for v in network.state_dict().values()

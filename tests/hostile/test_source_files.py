@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data_pipelines.separate import _listed
+from data_pipelines.separation.separate import _listed
 from data_pipelines.sources import fma, harmonix, slakh2100
 from data_pipelines.sources.song import Reject
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.errors import MashnetError
 
 

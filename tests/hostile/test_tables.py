@@ -12,7 +12,7 @@ import pytest
 from mashnet.audio.io import length_s
 from mashnet.data import limits
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.rendering import RenderedPart
+from mashnet.data.mixes.rendering import RenderedPart
 from mashnet.errors import AudioError, DatabaseError
 from mashnet.rendering.songs import song_of_library
 from tests.conftest import make_tiny_database

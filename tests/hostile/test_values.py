@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.mix_drawing import Limits, usable_clips
 from data_pipelines.mixes import stage as mixes
+from data_pipelines.mixes.drawing import Limits, usable_clips
 from data_pipelines.structure import stage as structure
-from mashnet.cli import CONFIGS, compose
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.data.mashupdb import SCHEMAS, MashupDB
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError

@@ -17,12 +17,12 @@ from demucs.htdemucs import HTDemucs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_pipelines.separate import load_model
+from data_pipelines.separation.separate import load_model
 from mashnet.errors import CheckpointError, ConfigError, MashnetError
-from mashnet.models import cocola_official, phalar_official
 from mashnet.models.allowed_text import ALLOWED
 from mashnet.models.loading import load_scorer
 from mashnet.models.plain_pickle import plain_values
+from mashnet.models.published import cocola_official, phalar_official
 from mashnet.models.torch_file import torch_file
 from mashnet.models.weights import safetensors_weights, weights_in
 from tests.hostile.bundles import CONFIG, WEIGHTS, pickled, signed
@@ -228,7 +228,7 @@ def test_no_pickle_does_anything_but_fail(content: bytes) -> None:
 )
 def test_what_a_pickle_wants_called_is_not_called(code: bytes) -> None:
     made = plain_values(b"\x80\x02" + code, made={}, referred=lambda _: None)
-    assert type(made).__name__ == "Inert"
+    assert type(made).__name__ == "ForeignObject"
 
 
 @pytest.mark.parametrize("code", [b"]" * 5_000_000, b"\x8a\xff" + b"\x7f" * 255 + b".", b"}}Ns."])

@@ -12,27 +12,27 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data_pipelines import separate
 from data_pipelines.demo import stage as demo
 from data_pipelines.loops import stage as loops
 from data_pipelines.mashupdb.stage import build
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.negatives import stage as negatives
+from data_pipelines.separation import separate
 from data_pipelines.structure import stage as structure
 from mashnet.audio.io import write_flac
-from mashnet.cli import CONFIGS, compose
-from mashnet.data.features import FeatureStore
-from mashnet.data.frontend import MixFrontend
+from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.part_store import StoredPart
+from mashnet.data.mixes.features import FeatureStore
+from mashnet.data.mixes.frontend import MixFrontend
+from mashnet.data.mixes.part_store import StoredPart
 from mashnet.data.parts import ArrayPart
-from mashnet.data.wave_store import WaveStore
+from mashnet.data.stems.wave_store import WaveStore
 from mashnet.errors import DatabaseError, MashnetError
-from mashnet.evaluation.kept_scores import open_library
+from mashnet.library.stems import StemLibrary
 from mashnet.listening.build import Settings
 from mashnet.listening.build import build as build_test
 from mashnet.listening.ratings_file import RatingsFile
-from mashnet.stem_library import StemLibrary
+from mashnet.mashups.kept_scores import open_library
 from tests.conftest import make_tiny_database
 from tests.kill.bands import bands
 

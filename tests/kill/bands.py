@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from mashnet.data.stem_frontend import StemFrontend
-from mashnet.models.stem_scoring import StemNetwork, StemScorer
+from mashnet.data.stems.frontend import StemFrontend
+from mashnet.models.stems.scoring import StemNetwork, StemScorer
 
 RATE_HZ = 8000
 

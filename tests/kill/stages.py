@@ -13,21 +13,22 @@ import tempfile
 from functools import cache, partial
 from typing import Any
 
-from data_pipelines import analyse, separate
 from data_pipelines.demo import stage as demo
 from data_pipelines.embeddings import stage as embeddings
 from data_pipelines.loops import stage as loops
+from data_pipelines.mashupdb import analyse
 from data_pipelines.mashupdb import stage as mashupdb
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.negatives import stage as negatives
+from data_pipelines.separation import separate
 from data_pipelines.structure import stage as structure
 from data_pipelines.synth import song
-from mashnet import stem_encoding
 from mashnet.audio.compiling import compiling_alone
-from mashnet.cli import CONFIGS, compose
-from mashnet.data import embedding_store
-from mashnet.errors import ending_in_one_line
-from mashnet.stem_library import StemLibrary
+from mashnet.commands.hydra_program import CONFIGS, compose
+from mashnet.commands.last_line import ending_in_one_line
+from mashnet.data.stems import embedding_store
+from mashnet.library import encoding as stem_encoding
+from mashnet.library.stems import StemLibrary
 from tests.kill.bands import bands
 from tests.metronome import steady_beats
 

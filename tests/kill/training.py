@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 
 from data_pipelines.mixes import stage as mixes
 from mashnet.audio.compiling import compiling_alone
-from mashnet.cli import compose
-from mashnet.errors import ending_in_one_line
+from mashnet.commands.hydra_program import compose
+from mashnet.commands.last_line import ending_in_one_line
 from mashnet.export.bundle import export_bundle
 from mashnet.files import TEMPORARY_SUFFIX
 from mashnet.tasks.fit import fit, read_log

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mashnet.listening.collect import collect
 from mashnet.listening.folder import read_test
 from mashnet.listening.order import order_of
@@ -18,7 +20,7 @@ from tests.listening.listener import (
 )
 from tests.listening.serving import Server
 
-pytestmark = IN_A_BROWSER
+pytestmark = [*IN_A_BROWSER, pytest.mark.long]  # test_page.py opens the page in every run
 
 
 def test_a_whole_test_reloaded_in_the_middle(page: Any, server: Server) -> None:

@@ -100,17 +100,17 @@ def test_an_analysis_that_is_not_installed_says_what_to_give(
 # What the programs of an extra import when they are at work.
 WORK = {
     "config": ("mashnet.export.bundle",),
-    "render": ("mashnet.best_mashups", "mashnet.rendering.mashup", "mashnet.pages"),
+    "render": ("mashnet.mashups.best", "mashnet.rendering.mashup", "mashnet.pages"),
     "train": ("mashnet.tasks.training",),
     "evaluate": ("mashnet.evaluation.run", "mashnet.evaluation.cross_validation"),
     "pipelines": tuple(
         f"data_pipelines.{stage}.stage"
         for stage in ("demo", "mashupdb", "mixes", "loops", "negatives", "structure")
     ),
-    "retrieve": ("mashnet.stem_search", "mashnet.stem_library"),
+    "retrieve": ("mashnet.library.search", "mashnet.library.stems"),
     "listening": ("mashnet.listening.server", "mashnet.listening.analyse"),
     "studio": ("mashnet.studio.app", "mashnet.studio.pairs"),
-    "separate": ("data_pipelines.separate", "demucs.pretrained"),
+    "separate": ("data_pipelines.separation.separate", "demucs.pretrained"),
 }
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from data_pipelines.song_clips import reject_row
+from data_pipelines.rejects import reject_row
 from mashnet.data import mashupdb
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.part_store import PartStore
+from mashnet.data.mixes.part_store import PartStore
 from mashnet.errors import DatabaseError
 from mashnet.storage import one_at_a_time as lock
 from mashnet.storage.one_at_a_time import one_at_a_time

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mashnet.data.embedding_store import EmbeddingStore
+from mashnet.data.stems.embedding_store import EmbeddingStore
 from mashnet.files import write_json
-from mashnet.index import VectorIndex
+from mashnet.library.index import VectorIndex
 from mashnet.storage.paths import file_sizes, root_of
 
 pytestmark = pytest.mark.enable_socket

@@ -11,9 +11,9 @@ import torch
 from data_pipelines.mashupdb import stage as mashupdb
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.negatives import stage as negatives
-from mashnet.cli import compose
-from mashnet.data.loop_frontend import LoopFrontend
-from mashnet.data.loop_view import LoopData
+from mashnet.commands.hydra_program import compose
+from mashnet.data.loops.frontend import LoopFrontend
+from mashnet.data.loops.view import LoopData
 from mashnet.data.mashupdb import MashupDB
 from mashnet.files import file_digest
 from mashnet.storage.local_copies import LocalCopies
@@ -127,7 +127,7 @@ def assert_bounded(peaks: list[tuple[int, int]], data: Path) -> None:
 def test_loops_train_from_shards(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, peaks: list[tuple[int, int]]
 ) -> None:
-    monkeypatch.setattr("mashnet.data.packed_mels._SHARD_BYTES", 1 << 11)
+    monkeypatch.setattr("mashnet.data.loops.packed_mels._SHARD_BYTES", 1 << 11)
     monkeypatch.setenv("MASHNET_CACHE_GB", "0.00001")
     url = f"{bucket}/loops"
     trained = []

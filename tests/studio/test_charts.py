@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from mashnet.evaluation.moves import KINDS
-from mashnet.models.automashupper import Fit
+from mashnet.evaluation.subjects.moves import KINDS
+from mashnet.models.rules.automashupper import Fit
 from mashnet.studio.charts import curve_chart, reason_chart, score_range
 from mashnet.studio.moves_of_vocal import Curve
 from mashnet.studio.reasons import Reason

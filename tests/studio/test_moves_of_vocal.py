@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mashnet.data.mixes.recipes import Recipe
+from mashnet.data.mixes.rendering import Displacement, RenderedPart, rendered_part
 from mashnet.data.parts import ArrayPart
-from mashnet.data.recipes import Recipe
-from mashnet.data.rendering import Displacement, RenderedPart, rendered_part
-from mashnet.evaluation.moves import KINDS, Move
-from mashnet.models.alignment import AlignmentScorer
+from mashnet.evaluation.subjects.moves import KINDS, Move
+from mashnet.models.rules.alignment import AlignmentScorer
 from mashnet.studio import moves_of_vocal
 from mashnet.studio.moves_of_vocal import Curve, busiest_stretch, curves_of, moved
 from mashnet.studio.pairs import bases_of, original_of

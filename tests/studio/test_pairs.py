@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from mashnet.data.candidates import Limits
+from mashnet.data.mixes.candidates import Limits
 from mashnet.errors import DatabaseError
 from mashnet.studio import pairs
 from mashnet.studio.pairs import bases_of, original_of, proposals_of, ranking, with_title

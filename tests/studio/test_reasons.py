@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from mashnet.models.automashupper import AutomashupperScorer
+from mashnet.models.rules.automashupper import AutomashupperScorer
 from mashnet.studio.pairs import bases_of, original_of
 from mashnet.studio.reasons import reasons_of
 from tests.triads import triads

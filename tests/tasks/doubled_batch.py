@@ -6,9 +6,9 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from mashnet.data.stem_frontend import StemFrontend
-from mashnet.models.contrastive import Contrastive, ContrastiveScorer
-from mashnet.models.jepa import Jepa, JepaScorer
+from mashnet.data.stems.frontend import StemFrontend
+from mashnet.models.stems.contrastive import Contrastive, ContrastiveScorer
+from mashnet.models.stems.jepa import Jepa, JepaScorer
 from mashnet.tasks.contrastive import ContrastiveTask
 from mashnet.tasks.jepa import JepaTask
 

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 
 import mashnet
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import CheckpointError, ConfigError, DatabaseError
 from mashnet.evaluation.run import evaluate

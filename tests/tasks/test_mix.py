@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from mashnet.data.frontend import MixFrontend
+from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.errors import ConfigError
-from mashnet.models.premixnet import ROLES, PreMixNet, PreMixScorer
+from mashnet.models.mixes.premixnet import ROLES, PreMixNet, PreMixScorer
 from mashnet.tasks.mix import MixTask, balancing_weights, targets_of, validation_figures
 
 LABELS = torch.tensor([1, 0, -1])

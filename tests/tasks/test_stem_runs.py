@@ -13,13 +13,13 @@ from omegaconf import OmegaConf
 
 import mashnet
 from mashnet.audio.io import write_flac
-from mashnet.cli import CONFIGS, compose
-from mashnet.data.stem_view import Augmentation, StemChunks
+from mashnet.commands.hydra_program import CONFIGS, compose
+from mashnet.data.stems.view import Augmentation, StemChunks
 from mashnet.errors import AudioError, CheckpointError, ConfigError, DatabaseError
 from mashnet.execution import local
 from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import build_scorer, load_scorer
-from mashnet.models.stem_scoring import StemScorer
+from mashnet.models.stems.scoring import StemScorer
 from mashnet.score import main as score_main
 from mashnet.tasks.compilation import choose_compilation
 from mashnet.tasks.fit import fit, read_log, read_run

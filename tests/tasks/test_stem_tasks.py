@@ -18,9 +18,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from mashnet.errors import MashnetError
-from mashnet.models.contrastive import Contrastive
-from mashnet.models.jepa import Jepa
-from mashnet.models.stem_scoring import ContrastiveNetwork
+from mashnet.models.stems.contrastive import Contrastive
+from mashnet.models.stems.jepa import Jepa
+from mashnet.models.stems.scoring import ContrastiveNetwork
 from mashnet.tasks.stem import rate_share, retrieval_figures
 from tests.tasks.doubled_batch import batch_of, losses_and_weights, task_of
 

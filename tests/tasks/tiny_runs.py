@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.negatives import stage as negatives
-from mashnet.cli import compose
+from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.tasks.settings import settings_of
 from tests.conftest import make_tiny_database

@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mashnet.data.loop_view import LoopData, LoopPairs
-from mashnet.data.mix_view import EvenWindows, RandomGroups
-from mashnet.data.stem_view import Augmentation, StemChunks
+from mashnet.data.loops.view import LoopData, LoopPairs
+from mashnet.data.mixes.view import EvenWindows, RandomGroups
+from mashnet.data.stems.view import Augmentation, StemChunks
 from mashnet.tasks import fit as fitting
 from mashnet.tasks.processes import joined
 

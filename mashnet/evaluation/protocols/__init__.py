@@ -1,26 +1,43 @@
-"""One file per protocol; each talks to Scorers only and is found by its name.
+"""The protocols by name; each talks to Scorers only.
 
-A protocol is a module with a function `run(scorers, source, *, bootstrap, …) -> Outcome`; what
-else it takes stands in configs/protocol/<name>.yaml. VIEW names what it asks about: mixes (if it
-has none), loops, stems, clips as they are, songs, mashups that could be made (proposals), or
-vocals that look for an accompaniment (seeds). A `run` that takes a `folder` leaves sound there.
+A protocol is a file, or a folder with a `protocol.py` and all that only it needs. It has a
+function `run(scorers, source, *, bootstrap, …) -> Outcome`; what else that takes stands in
+configs/protocol/<name>.yaml. VIEW names what it asks about: mixes (if it has none), loops, stems,
+clips as they are, songs, mashups that could be made (proposals), or vocals that look for an
+accompaniment (seeds). A `run` that takes a `folder` leaves sound there.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable
-from types import ModuleType
 
-from mashnet.errors import require_one_of
 from mashnet.evaluation.results import Outcome
+from mashnet.registry import Registry
 
-
-def names() -> list[str]:
-    """Return the names of all protocols."""
-    return sorted(info.name for info in pkgutil.iter_modules(__path__))
+PROTOCOLS = Registry(
+    "protocol",
+    {
+        "accompaniment_retrieval": "mashnet.evaluation.protocols.accompaniment_retrieval:run",
+        "beat_probe": "mashnet.evaluation.protocols.beat_probe.protocol:run",
+        "loop_ranking": "mashnet.evaluation.protocols.loop_ranking:run",
+        "mashup_retrieval": "mashnet.evaluation.protocols.mashup_retrieval.protocol:run",
+        "mix_classification": "mashnet.evaluation.protocols.mix_classification.protocol:run",
+        "renderer": "mashnet.evaluation.protocols.renderer.protocol:run",
+        "sensitivity": "mashnet.evaluation.protocols.sensitivity:run",
+        "song_selection": "mashnet.evaluation.protocols.song_selection.protocol:run",
+        "stem_retrieval": "mashnet.evaluation.protocols.stem_retrieval.protocol:run",
+    },
+)
+# Of which the results of several folds make one table (mashnet.evaluation.cross_validation).
+POOLED = Registry(
+    "results",
+    {
+        "mashup_retrieval": "mashnet.evaluation.protocols.mashup_retrieval.folds:pool",
+        "mix_classification": "mashnet.evaluation.protocols.mix_classification.folds:pool",
+        "stem_retrieval": "mashnet.evaluation.protocols.stem_retrieval.folds:pool",
+    },
+)
 
 
 def find(name: str) -> Callable[..., Outcome]:
@@ -29,18 +46,15 @@ def find(name: str) -> Callable[..., Outcome]:
     Raises:
         ConfigError: if there is none of that name.
     """
-    return _module(name).run
+    run: Callable[..., Outcome] = PROTOCOLS.load(name)
+    return run
 
 
 def view_of(name: str) -> str:
     """Return what a protocol asks about: mixes, or what its VIEW says."""
-    return getattr(_module(name), "VIEW", "mixes")
+    return getattr(inspect.getmodule(find(name)), "VIEW", "mixes")
 
 
 def renders(name: str) -> bool:
     """Return whether a protocol leaves sound in the result folder."""
     return "folder" in inspect.signature(find(name)).parameters
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{require_one_of('protocol', name, names())}")

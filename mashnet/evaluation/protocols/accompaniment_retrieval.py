@@ -17,20 +17,20 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from mashnet.data.candidates import Limits
+from mashnet.data.mixes.candidates import Limits
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, StorageError, require_one_of
 from mashnet.evaluation import figures
-from mashnet.evaluation.audible import notes_on
-from mashnet.evaluation.database_seeds import Seed, SeedSource
 from mashnet.evaluation.metrics import Placement, place, placements
-from mashnet.evaluation.mixes import score_groups
-from mashnet.evaluation.placement_figures import compare, estimates, meanings
+from mashnet.evaluation.rank_figures import compare, estimates, meanings
 from mashnet.evaluation.results import Outcome, Plot, ScorerResult, SoundExample
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.evaluation.subjects.seeds import Seed, SeedSource
+from mashnet.mashups.collection import Collection
+from mashnet.mashups.damaged_stems import damage_notes
+from mashnet.mashups.proposals import MUSIC, Proposal
+from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
-from mashnet.rendering.collection import Collection
 from mashnet.rendering.plan import TECHNIQUES
-from mashnet.rendering.proposals import MUSIC, Proposal
 
 NAME = "accompaniment_retrieval"
 VIEW = "seeds"
@@ -75,7 +75,9 @@ def run(
     slowest, fastest = tempo_range
     seeds = source.seeds(Limits(max_semitones, (slowest, fastest)), num_candidates, seed)
     failed = source.prepare([proposal for question in seeds for proposal in _asked(question)])
-    seeds = [heard for question in seeds if (heard := _audible(question, failed)).candidates]
+    seeds = [
+        heard for question in seeds if (heard := _without_damaged(question, failed)).candidates
+    ]
     whole = np.array([question.own is not None for question in seeds], dtype=bool)
     if not seeds and failed:
         raise DatabaseError(f"{source.name}: nothing can be heard: {next(iter(failed.values()))}")
@@ -125,7 +127,7 @@ def run(
         if placed
         else "No vocal has its own accompaniment: it is not known which choice is good, and there "
         "are no figures. The first choices are there to be heard.",
-        *notes_on(failed),
+        *damage_notes(failed),
         *source.left_out(),
     ]
     examples: list[SoundExample] = []
@@ -170,7 +172,7 @@ def _asked(question: Seed) -> list[Proposal]:
     return [*question.candidates, *([question.own] if question.own else [])]
 
 
-def _audible(question: Seed, failed: Mapping[str, str]) -> Seed:
+def _without_damaged(question: Seed, failed: Mapping[str, str]) -> Seed:
     """Leave out what cannot be heard."""
     own = question.own if question.own and question.own.proposal_id not in failed else None
     candidates = [p for p in question.candidates if p.proposal_id not in failed]

@@ -20,16 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mashnet.data.loops import POSITIVE, STRATEGIES
+from mashnet.data.loops.loops import POSITIVE, STRATEGIES
 from mashnet.data.parts import Group
 from mashnet.errors import DatabaseError
 from mashnet.evaluation import figures
 from mashnet.evaluation.calibration import Calibration, crossfitted
-from mashnet.evaluation.database_loops import LoopPair, LoopSource
 from mashnet.evaluation.metrics import Placement, accuracy, auc, f1, place, placements
-from mashnet.evaluation.mixes import score_groups
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap, Estimate
+from mashnet.evaluation.subjects.loops import LoopPair, LoopSource
+from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
 
 NAME = "loop_ranking"

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from mashnet.data.recipes import Recipe
+from mashnet.data.mixes.recipes import Recipe
 from mashnet.errors import ConfigError
 from mashnet.evaluation import figures
 from mashnet.evaluation.curves import (
@@ -24,10 +24,11 @@ from mashnet.evaluation.curves import (
     peak_at_zero,
     prefers_zero,
 )
-from mashnet.evaluation.mixes import MixSource, recipes_of, score_groups
-from mashnet.evaluation.moves import ALL, KINDS, Kind, moves_of, points
 from mashnet.evaluation.results import Comparison, Metric, Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap, Estimate
+from mashnet.evaluation.subjects.mix_source import MixSource, recipes_of
+from mashnet.evaluation.subjects.moves import ALL, KINDS, Kind, moves_of, points
+from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
 
 NAME = "sensitivity"

@@ -10,13 +10,13 @@ import torch
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.parts import Group
 from mashnet.errors import ConfigError, DatabaseError
-from mashnet.evaluation.database_seeds import DatabaseSeeds
 from mashnet.evaluation.protocols.accompaniment_retrieval import run
 from mashnet.evaluation.report import publish
 from mashnet.evaluation.results import Outcome
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.evaluation.subjects.seeds import DatabaseSeeds
 from mashnet.listening.__main__ import _settings
-from mashnet.rendering.collection import read_collection
+from mashnet.mashups.collection import read_collection
 from tests.metronome import MetronomeDB
 
 BOOTSTRAP = Bootstrap(num_resamples=20)

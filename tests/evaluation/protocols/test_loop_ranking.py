@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from mashnet.data.loops import STRATEGIES
+from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import DatabaseError
-from mashnet.evaluation.database_loops import LoopPair
 from mashnet.evaluation.protocols.loop_ranking import balanced, run
 from mashnet.evaluation.results import write_outcome
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.evaluation.subjects.loops import LoopPair
 from tests.evaluation.conftest import NamedPart
 
 FAST = Bootstrap(num_resamples=50)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mashnet.errors import ConfigError
-from mashnet.evaluation.moves import Move
 from mashnet.evaluation.protocols.sensitivity import run
 from mashnet.evaluation.statistics import Bootstrap
-from mashnet.models.alignment import AlignmentScorer
+from mashnet.evaluation.subjects.moves import Move
+from mashnet.models.rules.alignment import AlignmentScorer
 
 MOVES = {
     "semitones": [-6, -1, 0, 1, 6],

@@ -1,0 +1,318 @@
+"""One song → clips, stems and rows: the work that data_pipelines.mashupdb spreads over cores."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
+from data_pipelines.mashupdb.clips import cut_points, roles_of
+from data_pipelines.rejects import reject_row
+from data_pipelines.sources.song import MAX_SONG_S, RawSong, RawStem, printable
+from mashnet.audio.annotate import Annotation
+from mashnet.audio.channels import mono_or_stereo
+from mashnet.audio.io import read_audio, write_flac
+from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
+from mashnet.data.mashupdb import ANNOTATED
+from mashnet.errors import AudioError, DatabaseError
+from mashnet.execution.executor import DIED
+from mashnet.files import content_id, plain_name, write_json
+from mashnet.music.sections import Section, sections_within
+from mashnet.storage.places import inside, is_plain_name, place
+from mashnet.storage.regular_files import read_json
+
+SAMPLE_RATE_HZ = 44100
+# Part of the cache's keys: another number makes all songs be cut and written again.
+CLIPS_VERSION = 1
+LENGTH_TOLERANCE_S = 1.0  # stems of one song may differ by this much; they are padded or cut
+ANALYSES = Path("cache") / "analysis"  # in the database's folder
+_PEAK = 0.99  # what too loud a song is brought down to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A song, what it is made of, and where its clips go."""
+
+    song: RawSong
+    digests: tuple[str, ...]  # of the stems (file and stream), in their order
+    out: Path
+    min_s: float
+    max_s: float
+    split: str
+
+    @property
+    def song_id(self) -> str:
+        """The same stems give the same id, whatever files and folders are called."""
+        return content_id("song", sorted(self.digests))
+
+    @property
+    def record(self) -> Path:
+        """Where the finished song's rows are kept; another setting is another file."""
+        song = asdict(self.song)
+        for stem in song["stems"]:
+            stem["path"] = printable(stem["path"].name)
+            stem.pop("stream")  # is in the digest
+        song.pop("origin")
+        song.pop("splits")  # the one that was chosen is a setting
+        if song["min_stems"] == 1:
+            song.pop("min_stems")  # as it was before there was such a thing
+        if not song["parts"]:
+            song.pop("parts")
+        if not song["known"]["sections"]:
+            song["known"].pop("sections")
+        settings = [self.min_s, self.max_s, self.split]
+        key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
+        return place(self.out, "cache", "songs", f"{key}.json")
+
+
+class _UnusableError(Exception):
+    """The song as a whole cannot be used: (stage, reason)."""
+
+
+def make_clips(task: Task) -> dict[str, Any]:
+    """Return the rows of one song, after writing its audio; from the cache if all is there.
+
+    Returns:
+        {"clips": rows, "stems": rows, "sections": rows, "rejects": rows, "sound": hash of the
+        mix, "done": whether it was done before}. A song that cannot be used has rejects only.
+
+    Raises:
+        OSError: if the database cannot be written to (never for a bad input).
+    """
+    done = _finished(task)
+    if done is not None:
+        return {**done, "done": True}
+    rows: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "rejects": [], "sound": ""}
+    try:
+        _fill(task, rows)
+    except _UnusableError as error:
+        stage, reason = error.args
+        rows["rejects"].append(reject_row(task.song.origin, stage, reason))
+        rows["clips"], rows["stems"], rows["sections"] = [], [], []
+    write_json(task.record, rows)
+    return {**rows, "done": False}
+
+
+def process_died(task: Task) -> dict[str, Any]:
+    """Return the rows of a song whose process was killed by the system."""
+    row = reject_row(task.song.origin, "clips", DIED)
+    empty: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "sound": "", "done": False}
+    return {**empty, "rejects": [row]}
+
+
+def _finished(task: Task) -> dict[str, Any] | None:
+    try:
+        rows: dict[str, Any] = read_json(task.record)
+        whole = _are_of(task, rows) and all(
+            inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"]
+        )
+    except DatabaseError:
+        return None  # the record is a stranger's
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    # Songs that were done before there were sections have none of them.
+    return {"sections": [], **rows} if whole else None
+
+
+def _are_of(task: Task, rows: dict[str, Any]) -> bool:
+    """Return whether the clips and stems of a record have names that this module gives."""
+    clips = {row["clip_id"] for row in rows["clips"]}
+    return (
+        all(row["song_id"] == task.song_id for row in rows["clips"])
+        and all(row["clip_id"] in clips for row in [*rows["stems"], *rows.get("sections", [])])
+        and all(is_plain_name(name) for name in [*clips, *(r["stem_id"] for r in rows["stems"])])
+    )
+
+
+def _fill(task: Task, rows: dict[str, Any]) -> None:
+    song = task.song
+    stems, audio = read_stems(song, task.digests, rows["rejects"])
+    duration_s = audio[0].shape[1] / SAMPLE_RATE_HZ
+    if duration_s < task.min_s:
+        raise _UnusableError(
+            "clips", f"lasts {duration_s:.1f} s, less than clip.min_s={task.min_s:g}"
+        )
+    mix = mono_mix(audio)
+    estimated = cached_annotation(place(task.out, ANALYSES), mix, SAMPLE_RATE_HZ)
+    annotation = with_known(estimated, song.known, duration_s)
+    rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
+    for part in song.parts or (Section(0.0, duration_s, ""),):
+        start_s, end_s = part.start_s, min(part.end_s, duration_s)
+        if end_s - start_s < task.min_s:
+            lasts = f"from {start_s:.1f} to {max(start_s, end_s):.1f} s"
+            reason = f"its {part.label} {lasts} is shorter than clip.min_s={task.min_s:g}"
+            rows["rejects"].append(reject_row(song.origin, "clips", reason))
+            continue
+        downbeats = [time - start_s for time in annotation.downbeats]
+        borders = cut_points(end_s - start_s, downbeats, min_s=task.min_s, max_s=task.max_s)
+        for first_s, last_s in itertools.pairwise(borders):
+            span = Section(start_s + first_s, start_s + last_s, part.label)
+            _write_clip(task, stems, audio, annotation, span, rows)
+    if not rows["clips"] and song.parts:
+        raise _UnusableError("clips", "none of its parts became a clip")
+    if not rows["clips"]:
+        raise _UnusableError("clips", "no stem sounds in any of its clips")
+
+
+def read_stems(
+    song: RawSong, digests: Sequence[str], rejects: list[dict[str, str]]
+) -> tuple[list[tuple[RawStem, str]], list[np.ndarray]]:
+    """Read a song's usable stems, brought to one rate and length and, if too loud, down.
+
+    Args:
+        song: the song.
+        digests: one per stem, handed through.
+        rejects: rows for the stems that cannot be used are added here.
+
+    Returns:
+        The stems with their digests, and their audio, each (1 or 2, samples) at 44.1 kHz.
+    """
+    found: list[tuple[RawStem, str, np.ndarray]] = []
+    for stem, digest in zip(song.stems, digests, strict=True):
+        try:
+            audio, _ = read_audio(stem.path, sample_rate=SAMPLE_RATE_HZ, stream=stem.stream)
+        except AudioError as error:
+            reason = str(error).removeprefix(f"{stem.path}: ")
+            rejects.append(reject_row(stem.origin, "read", reason))
+            continue
+        length_s = audio.shape[1] / SAMPLE_RATE_HZ
+        if length_s > MAX_SONG_S:
+            reason = f"lasts {length_s / 60:.0f} min; cut it into songs of at most 30 min"
+            rejects.append(reject_row(stem.origin, "read", reason))
+        elif active_ratio(audio, SAMPLE_RATE_HZ) == 0.0:
+            reason = f"silent: never above {ACTIVE_ABOVE_DB:g} dBFS"
+            rejects.append(reject_row(stem.origin, "stems", reason))
+        else:
+            found.append((stem, digest, mono_or_stereo(audio) * np.float32(song.gain)))
+    if not found:
+        raise _UnusableError("stems", "has no usable stem")
+    samples = _common_length([audio.shape[1] for _, _, audio in found])
+    stems, parts = [], []
+    for stem, digest, audio in found:
+        apart_s = abs(audio.shape[1] - samples) / SAMPLE_RATE_HZ
+        if apart_s > LENGTH_TOLERANCE_S:
+            lasts = f"lasts {audio.shape[1] / SAMPLE_RATE_HZ:.1f} s"
+            reason = f"{lasts} where the other stems last {samples / SAMPLE_RATE_HZ:.1f} s"
+            rejects.append(reject_row(stem.origin, "stems", reason))
+            continue
+        stems.append((stem, digest))
+        missing = max(0, samples - audio.shape[1])
+        parts.append(np.pad(audio[:, :samples], ((0, 0), (0, missing))))
+    if len(stems) < song.min_stems:
+        labels = ", ".join(stem.label for stem, _ in stems)
+        raise _UnusableError(
+            "stems", f"has {len(stems)} usable stem ({labels}), source.min_stems={song.min_stems}"
+        )
+    peak = max(np.abs(part).max() for part in [*parts, _sum(parts)])
+    if peak > 1.0:
+        parts = [part * np.float32(_PEAK / peak) for part in parts]
+    return stems, parts
+
+
+def mono_mix(stems: list[np.ndarray]) -> np.ndarray:
+    """Return the sum of stems of shape (channels, samples) as (1, samples): what is analysed."""
+    mix = np.zeros((1, stems[0].shape[1]), np.float32)
+    for stem in stems:
+        mix += stem.mean(axis=0, keepdims=True)
+    return mix
+
+
+def _common_length(lengths: list[int]) -> int:
+    """Return the length that more than half of the stems have, within the tolerance."""
+    tolerance = LENGTH_TOLERANCE_S * SAMPLE_RATE_HZ
+    agreeing = {n: [m for m in lengths if abs(m - n) <= tolerance] for n in lengths}
+    best = max(agreeing, key=lambda n: (len(agreeing[n]), n))
+    if 2 * len(agreeing[best]) <= len(lengths):
+        spread = ", ".join(f"{n / SAMPLE_RATE_HZ:.1f}" for n in sorted(lengths))
+        raise _UnusableError("stems", f"its stems differ in length: {spread} s")
+    return best
+
+
+def _sum(parts: list[np.ndarray]) -> np.ndarray:
+    """Add stems up; mono ones sound on both sides of stereo ones."""
+    total = np.zeros((max(part.shape[0] for part in parts), parts[0].shape[1]), np.float32)
+    for part in parts:
+        total += part
+    return total
+
+
+def _write_clip(
+    task: Task,
+    stems: list[tuple[RawStem, str]],
+    audio: list[np.ndarray],
+    annotation: Annotation,
+    span: Section,
+    rows: dict[str, Any],
+) -> None:
+    """Write the stems that sound in a stretch of the song, and add the rows."""
+    song, start_s, end_s = task.song, span.start_s, span.end_s
+    first, last = round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ)
+    clip_id = content_id(task.song_id, first, last)
+    sounding = []
+    for (stem, digest), whole in zip(stems, audio, strict=True):
+        part = whole[:, first:last]
+        active = active_ratio(part, SAMPLE_RATE_HZ)
+        if active > 0:
+            sounding.append((stem, digest, part, active))
+        elif last - first < whole.shape[1]:
+            reason = f"silent from {start_s:.1f} to {end_s:.1f} s; left out of that clip"
+            rows["rejects"].append(reject_row(stem.origin, "stems", reason))
+    if not sounding:
+        return
+    roles = roles_of([stem.kind for stem, _, _, _ in sounding])
+    seen: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    for (stem, digest, part, active), role in zip(sounding, roles, strict=True):
+        seen[digest] += 1
+        called = stem.label if stem.stream else stem.path.stem
+        name = plain_name(called, "stem")
+        names[name] += 1
+        if names[name] > 1:
+            name = f"{name}.{names[name]}"
+        path = place(task.out, "audio", clip_id, f"{name}.flac")
+        write_flac(path, part, SAMPLE_RATE_HZ)
+        rows["stems"].append(
+            {
+                "clip_id": clip_id,
+                "stem_id": content_id(clip_id, digest, seen[digest]),
+                "role": role,
+                "label": stem.label,
+                "path": path.relative_to(task.out).as_posix(),
+                "rms_db": round(rms_db(part), 2),
+                "active_ratio": round(active, 4),
+            }
+        )
+    rows["clips"].append(
+        {
+            "clip_id": clip_id,
+            "song_id": task.song_id,
+            "title": song.title,
+            "artist": song.artist,
+            "source": song.source,
+            "license": song.license,
+            "duration_s": (last - first) / SAMPLE_RATE_HZ,
+            "sample_rate": SAMPLE_RATE_HZ,
+            "tempo_bpm": annotation.tempo_bpm,
+            "beats": _within(annotation.beats, start_s, end_s),
+            "downbeats": _within(annotation.downbeats, start_s, end_s),
+            "beats_per_bar": annotation.beats_per_bar,
+            "key_tonic": annotation.key.tonic,
+            "key_mode": annotation.key.mode,
+            "key_confidence": annotation.key_confidence,
+            "section": span.label,
+            "split": task.split,
+        }
+    )
+    for section in sections_within(song.known.sections, start_s, end_s):
+        rows["sections"].append({"clip_id": clip_id, "origin": ANNOTATED, **vars(section)})
+
+
+def _within(times: tuple[float, ...], start_s: float, end_s: float) -> list[float]:
+    return [round(time - start_s, 4) for time in times if start_s <= time < end_s]

@@ -1,0 +1,1 @@
+"""What the loop networks are fed: pairs of loops of four bars."""

@@ -1,0 +1,1 @@
+"""What PreMixNet and PostMixNet are fed: mixes of a vocal and an accompaniment, as recipes."""

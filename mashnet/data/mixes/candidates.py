@@ -1,0 +1,104 @@
+"""Candidates of a MashupDB, moved to where a query is: its key, its tempo, its first downbeat."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mashnet.audio.stretch import DEFAULT_ENGINE
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.rendering import RenderedPart
+from mashnet.data.parts import Group
+from mashnet.music.keys import Key, shift_to_fit
+
+UNPITCHED_ROLE = "percussion"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a candidate may be moved; what would have to go further is left out.
+
+    Attributes:
+        max_semitones: largest shift of pitched roles, up or down.
+        tempo_range: smallest and largest ratio of the query's tempo to the candidate's.
+    """
+
+    max_semitones: int = 3
+    tempo_range: tuple[float, float] = (0.8, 1.2)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where candidates are moved to: what is known of the query."""
+
+    tempo_bpm: float
+    first_downbeat_s: float
+    key: Key
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A clip of the library, moved to a target."""
+
+    clip: Mapping[str, Any]
+    semitones: int
+    tempo_ratio: float  # above 1: the clip is made faster
+    group: Group
+
+
+def candidates_for(
+    target: Target,
+    library: MashupDB,
+    roles: tuple[str, ...],
+    *,
+    limits: Limits,
+    among: Container[str] | None = None,
+    engine: str = DEFAULT_ENGINE,
+    force: bool = False,
+) -> list[Candidate]:
+    """Return every clip in which the roles sound and that can be moved to the target.
+
+    Args:
+        target: where to move them.
+        library: where they are.
+        roles: what they must bring; all from the same clip.
+        limits: how far they may be moved; the key of percussion is no matter.
+        among: clip ids that come into question; None: all.
+        engine: of `mashnet.audio.stretch`.
+        force: pass the engine even where nothing changes, so that its traces tell nothing.
+    """
+    slowest, fastest = limits.tempo_range
+    pitched = any(role != UNPITCHED_ROLE for role in roles)
+    found = []
+    for clip in library.clips.sort("clip_id").iter_rows(named=True):
+        if among is not None and clip["clip_id"] not in among:
+            continue
+        stems = library.sounding_stems.get(clip["clip_id"], {})
+        if not all(role in stems for role in roles) or not clip["downbeats"]:
+            continue
+        if not clip["tempo_bpm"] or (pitched and clip["key_tonic"] is None):
+            continue
+        semitones = 0
+        if pitched:
+            semitones = shift_to_fit(Key(clip["key_tonic"], clip["key_mode"]), target.key)
+        ratio = target.tempo_bpm / clip["tempo_bpm"]
+        if abs(semitones) > limits.max_semitones or not slowest <= ratio <= fastest:
+            continue
+        group = {
+            role: RenderedPart(
+                stem_ids=tuple(stem["stem_id"] for stem in stems[role]),
+                paths=tuple(library.audio_path(stem["stem_id"]) for stem in stems[role]),
+                semitones=0 if role == UNPITCHED_ROLE else semitones,
+                tempo_ratio=ratio,
+                place_s=target.first_downbeat_s - clip["downbeats"][0] / ratio,
+                keyframes_s=(),
+                duration_s=target.duration_s,
+                force=force,
+                engine=engine,
+            )
+            for role in roles
+        }
+        found.append(Candidate(clip=clip, semitones=semitones, tempo_ratio=ratio, group=group))
+    return found

@@ -1,0 +1,1 @@
+"""What is measured of a finished mashup, apart from any Scorer."""

@@ -1,0 +1,1 @@
+"""Does an encoder hear beats? See protocol.py."""

@@ -1,0 +1,1 @@
+"""Is an original found among the mashups made to fit its vocal? See protocol.py."""

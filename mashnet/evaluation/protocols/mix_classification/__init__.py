@@ -1,0 +1,1 @@
+"""Are original mixes told from unmatched ones? See protocol.py."""

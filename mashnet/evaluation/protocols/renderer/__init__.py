@@ -1,0 +1,1 @@
+"""Do mashups that a Scorer chooses sound better? See protocol.py."""

@@ -1,0 +1,1 @@
+"""Which songs does a Scorer pair with which? See protocol.py."""

@@ -1,0 +1,1 @@
+"""What a protocol asks about: mixes, loops, stems, songs and pairs of a MashupDB."""

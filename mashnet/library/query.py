@@ -1,0 +1,77 @@
+"""A query as files: where it is in key, tempo and time, and which roles it brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mashnet.audio.annotate import annotate
+from mashnet.audio.io import read_audio
+from mashnet.data.mashupdb import ROLES
+from mashnet.data.mixes.candidates import Target
+from mashnet.data.parts import FilePart, Group
+from mashnet.errors import ConfigError
+from mashnet.extras import advice
+from mashnet.music.keys import Key
+from mashnet.storage.paths import root_of
+
+
+def target_of(
+    stems: Mapping[str, Path],
+    *,
+    tempo_bpm: float | None = None,
+    key: Key | None = None,
+    first_downbeat_s: float | None = None,
+) -> Target:
+    """Find out where a query is; what is not given is estimated from the sum of its stems.
+
+    Args:
+        stems: role → sound file.
+        tempo_bpm: if known.
+        key: if known.
+        first_downbeat_s: if known, from the beginning of the files.
+
+    Raises:
+        AudioError: if a file cannot be used.
+        ConfigError: if the tempo or a downbeat is neither given nor found, or something is not
+            given and what estimates it is not installed.
+    """
+    waves = [read_audio(path, sample_rate=44100, mono=True)[0][0] for path in stems.values()]
+    mix = np.zeros(max(map(len, waves)), np.float32)
+    for wave in waves:
+        mix[: len(wave)] += wave
+    duration_s = len(mix) / 44100
+    if tempo_bpm is None or key is None or first_downbeat_s is None:
+        try:
+            found = annotate(mix[None], 44100)
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "without madmom nothing is estimated: give tempo_bpm, key and first_downbeat_s, "
+                f"or get it: {advice('render')}"
+            ) from error
+        tempo_bpm = found.tempo_bpm if tempo_bpm is None else tempo_bpm
+        key = key or found.key
+        if first_downbeat_s is None and found.downbeats:
+            first_downbeat_s = found.downbeats[0]
+    if not tempo_bpm > 0 or first_downbeat_s is None:
+        names = ", ".join(str(path) for path in stems.values())
+        raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
+    return Target(tempo_bpm, first_downbeat_s, key, duration_s)
+
+
+def files_of(query: Mapping[str, str | Path]) -> tuple[dict[str, Path], Group, tuple[str, ...]]:
+    """Return a query's files, the same as parts, and the roles that it does not bring.
+
+    Raises:
+        ConfigError: if it brings no role, all of them, or one that does not exist.
+    """
+    unknown = sorted(set(query) - set(ROLES))
+    missing = tuple(role for role in ROLES if role not in query)
+    if unknown or not query or not missing:
+        raise ConfigError(
+            f"a query brings one or two of the roles {', '.join(ROLES)}; got {sorted(query)}"
+        )
+    files = {role: root_of(path) for role, path in query.items()}
+    return files, {role: FilePart(path) for role, path in files.items()}, missing

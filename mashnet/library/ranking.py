@@ -1,0 +1,90 @@
+"""Ranking what a library could add to a query: `Model.rank` of mashnet.scoring."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from mashnet.audio.stretch import FREE_ENGINE, default_engine
+from mashnet.data.loops.loops import file_part, part_of
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.candidates import Limits, candidates_for
+from mashnet.errors import ConfigError, DatabaseError
+from mashnet.library.query import files_of, target_of
+from mashnet.models.scorer import Scorer
+from mashnet.music.key_names import parse_key
+from mashnet.storage.paths import root_of
+
+RANKING = {
+    "score": pl.Float64,
+    "clip_id": pl.String,
+    "title": pl.String,
+    "artist": pl.String,
+    "semitones": pl.Int64,
+    "tempo_ratio": pl.Float64,
+}
+LOOP_RANKING = ("score", "loop_id", "kind", "clip_id", "title", "path")
+
+
+def rank_clips(
+    scorer: Scorer,
+    query: Mapping[str, str | Path],
+    library: str | Path,
+    *,
+    tempo_bpm: float | None,
+    key: str | None,
+    first_downbeat_s: float | None,
+    max_semitones: int,
+    tempo_range: tuple[float, float],
+) -> pl.DataFrame:
+    """Rank the clips that bring the roles a query lacks; `Model.rank` says what each setting is."""
+    database = MashupDB.open(library)
+    files, group, missing = files_of(query)
+    try:
+        known_key = parse_key(key) if key else None
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    target = target_of(files, tempo_bpm=tempo_bpm, key=known_key, first_downbeat_s=first_downbeat_s)
+    engine = default_engine()
+    if engine == FREE_ENGINE:
+        print(
+            f"note: Rubber Band is not installed; {FREE_ENGINE} moves the library's parts",
+            file=sys.stderr,
+        )
+    limits = Limits(max_semitones, tempo_range)
+    candidates = candidates_for(target, database, missing, limits=limits, engine=engine)
+    groups = [candidate.group for candidate in candidates]
+    scores = scorer.score(group, groups).tolist() if groups else []
+    rows = [
+        {
+            "score": score,
+            **{name: c.clip[name] for name in ("clip_id", "title", "artist")},
+            "semitones": c.semitones,
+            "tempo_ratio": c.tempo_ratio,
+        }
+        for score, c in zip(scores, candidates, strict=True)
+    ]
+    return pl.DataFrame(rows, schema=RANKING).sort("score", descending=True)
+
+
+def rank_loops(
+    scorer: Scorer, query: Mapping[str, str | Path], library: str | Path
+) -> pl.DataFrame:
+    """Rank all loops of a library beside one."""
+    database = MashupDB.open(library)
+    if set(query) != {"loop_a"}:
+        raise ConfigError("a loop is ranked with one other loop: query={'loop_a': file}")
+    loops = database.loops.join(database.clips.select("clip_id", "title"), "clip_id", "left")
+    if not len(loops):
+        raise DatabaseError(
+            f"{database.root} has no loops. Make them with: "
+            f"python -m data_pipelines.loops db={database.root}"
+        )
+    groups = [{"loop_b": part_of(database, row)} for row in loops.iter_rows(named=True)]
+    asked = {"loop_a": file_part(root_of(query["loop_a"]))}
+    scores = scorer.score(asked, groups).tolist()
+    ranking = loops.with_columns(score=pl.Series(scores, dtype=pl.Float64))
+    return ranking.select(LOOP_RANKING).sort("score", descending=True)

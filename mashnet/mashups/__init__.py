@@ -1,0 +1,1 @@
+"""From a library to chosen pairs: what could be made, who scores it, where scores are kept."""

@@ -1,0 +1,143 @@
+"""The best mashups of a library: its pairs judged, and the best rendered into a collection.
+
+Scores are kept in the library's cache and sound in the collection, so that a run that was stopped
+goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from mashnet.audio.stretch import require_beatwise, require_installed
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.mixes.candidates import Limits
+from mashnet.data.song_clips import left_out
+from mashnet.errors import DatabaseError, MashnetError, StorageError, require_one_of
+from mashnet.mashups.choosing import choose
+from mashnet.mashups.collection import Collection
+from mashnet.mashups.kept_scores import ScoreStore, open_library, scores_of
+from mashnet.mashups.proposals import Proposal, vocals_on_music
+from mashnet.mashups.scorer_choice import scorer_choices
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What became of a library.
+
+    Attributes:
+        rows: of the collection, best first.
+        judged: how many pairs were heard.
+        proposed: how many could be made within the limits.
+        failed: what could not be rendered, one line each.
+        left_out: which songs take no part, and why; empty if all do.
+    """
+
+    rows: list[dict[str, Any]]
+    judged: int
+    proposed: int
+    failed: list[str]
+    left_out: str
+
+
+def make_mashups(
+    library: str | Path,
+    scorer: str,
+    out: str | Path,
+    *,
+    top: int = 10,
+    per_song: int = 2,
+    judged: int = 400,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    technique: str = DEFAULT_TECHNIQUE,
+    engine: str = RENDERING_ENGINE,
+) -> Chosen:
+    """ScorerChoice pairs of songs, render the best, and write a page to hear them.
+
+    Args:
+        library: folder of a MashupDB.
+        scorer: a run, a bundle, the name of a bundle in checkpoints/, or of a rule.
+        out: folder of the collection.
+        top: how many mashups.
+        per_song: a song is chosen at most so often as base, and again as guest.
+        judged: at most so many pairs are heard: those whose vocal has to be moved least.
+        limits: how far a vocal may be moved at all.
+        technique: of `mashnet.rendering.plan.TECHNIQUES`.
+        engine: that follows beats.
+
+    Returns:
+        What was chosen. Mashups whose stems cannot be read are replaced by the next best.
+
+    Raises:
+        CheckpointError: if the Scorer cannot be used.
+        ConfigError: if a setting makes no sense, or the folder cannot be written to.
+        DatabaseError: if the library is none, or no two songs of it go together.
+    """
+    require_one_of("technique", technique, TECHNIQUES)
+    require_installed(engine)
+    require_beatwise(engine)
+    choice = scorer_choices(scorer)[0]
+    database, kept = open_library(library)
+    proposals = sorted(vocals_on_music(database, limits=limits), key=lambda p: p.distance)
+    if not proposals:
+        raise DatabaseError(_nothing_fits(database, limits))
+    store, ears = ScoreStore(kept, choice.identity()), choice.load()
+    # Before an hour of listening, and not before it is clear that there is something to listen to:
+    # what an earlier run has chosen is forgotten here.
+    collection = Collection(out, technique=technique, engine=engine, workers=None)
+    found, unread = _scores(choice.name, ears, proposals[:judged], store)
+    failed = list(dict.fromkeys(unread.values()))
+    heard = [proposal for proposal in proposals[:judged] if proposal.proposal_id in found]
+    scores = np.array([found[proposal.proposal_id] for proposal in heard])
+    chosen = choose(heard, scores, len(heard), per_song=per_song)
+    with tqdm(total=min(top, len(chosen)), desc="rendering", unit="mashup", disable=None) as bar:
+        for index in chosen:
+            if len(collection.rows) >= top:
+                break
+            try:
+                collection.add(
+                    heard[index],
+                    system=choice.name,
+                    kind="best",
+                    rank=len(collection.rows) + 1,
+                    score=float(scores[index]),
+                )
+                bar.update()
+            except StorageError:  # it is not the proposal's fault
+                raise
+            except MashnetError as error:
+                failed += [str(error)] if str(error) not in failed else []
+    if not collection.rows:
+        raise DatabaseError(f"{database.root}: nothing could be rendered; first: {failed[0]}")
+    return Chosen(collection.rows, len(heard), len(proposals), failed, left_out(database))
+
+
+def _scores(
+    name: str, scorer: Any, pairs: list[Proposal], store: ScoreStore
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Return scores, and why there are none, by the proposal's id."""
+    failed: dict[str, str] = {}
+    with tqdm(total=len(pairs), desc=f"{name}: listening", unit="pair", disable=None) as bar:
+
+        def progress(done: int, new: int) -> None:
+            bar.n = len(pairs) - new + done
+            bar.refresh()
+
+        return scores_of(scorer, pairs, store, progress=progress, failed=failed), failed
+
+
+def _nothing_fits(database: MashupDB, limits: Limits) -> str:
+    slowest, fastest = limits.tempo_range
+    lacking = left_out(database)
+    without = f"; {lacking}" if lacking else ""
+    return (
+        f"{database.root}: no vocal of one song fits the music of another within "
+        f"{limits.max_semitones} semitones and a tempo ratio of {slowest} to {fastest} "
+        f"({database.clips.height} clips{without}). Two songs are needed, "
+        f"with a tempo, downbeats and a key; max_semitones=6 allows larger shifts"
+    )

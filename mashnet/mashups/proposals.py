@@ -1,0 +1,294 @@
+"""Mashups that could be made, as questions to a Scorer.
+
+Two ways to go together:
+
+* a vocal on music: the base keeps its time, key and accompaniment, the guest gives the vocal. This
+  is what the renderer makes of two songs, and all ordered pairs of a library are proposed;
+* music under a vocal: the base keeps its vocal; harmonic and percussion come from one or two
+  other songs. This is the retrieval task of the mashability paper (Huang et al., AAAI 2021): a
+  vocal is the seed, and so many accompaniments are its candidates.
+
+Guests are moved to the base by one shift, one ratio and the first downbeat, within limits, and are
+heard as long as the base's clip. All parts pass the time-stretching engine, those that need not
+move too, so that its traces tell a Scorer nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.mixes.candidates import Candidate, Limits, Target, candidates_for
+from mashnet.data.mixes.part_store import PartStore
+from mashnet.data.mixes.rendering import RenderedPart
+from mashnet.data.parts import Group, Part
+from mashnet.data.song_clips import VOCAL, clips_with
+from mashnet.files import content_id
+from mashnet.music.keys import Key
+from mashnet.rendering.plan import RENDERING_ENGINE
+
+MUSIC = tuple(role for role in ROLES if role != VOCAL)
+
+
+@dataclass(frozen=True)
+class LibraryClip:
+    """A clip and the library it lies in."""
+
+    database: MashupDB
+    clip_id: str
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of clips.parquet."""
+        return self.database.clip_rows[self.clip_id]
+
+    @property
+    def song_id(self) -> str:
+        """The song it is cut from."""
+        return str(self.row["song_id"])
+
+    @property
+    def title(self) -> str:
+        """The song's title, or the clip's id where it has none."""
+        return str(self.row["title"] or self.clip_id)
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What one clip gives to a proposal, and how it is moved."""
+
+    clip: LibraryClip
+    semitones: int
+    tempo_ratio: float  # above 1: it is made faster
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mashup that could be made.
+
+    Attributes:
+        base: its time, its key and all its other stems stay.
+        guests: role → who gives it in the base's place; empty for an original.
+        query: role → part: what of the base stays.
+        candidate: role → part: what the guests bring (of an original: the base itself).
+    """
+
+    base: LibraryClip
+    guests: Mapping[str, Guest]
+    query: Group
+    candidate: Group
+
+    @property
+    def proposal_id(self) -> str:
+        """Hash of which sounds are heard together, and how they are moved."""
+        parts = {**self.query, **self.candidate}
+        return content_id("proposal", *(x for r in sorted(parts) for x in (r, parts[r].part_id)))
+
+    @property
+    def distance(self) -> float:
+        """How far the guests are moved: semitones, and 6 % of tempo for one of them.
+
+        A DJ's turntable changes pitch and tempo together at this rate: 2^(1/12) is 5.9 %.
+        """
+        return sum(
+            abs(guest.semitones) + 12 * abs(math.log2(guest.tempo_ratio))
+            for guest in self.guests.values()
+        )
+
+
+def vocals_on_music(
+    database: MashupDB,
+    *,
+    split: str = "all",
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    which: str = "one",
+    bases: Container[str] | None = None,
+    store: PartStore | None = None,
+) -> list[Proposal]:
+    """Propose every song's vocal for every other song's accompaniment.
+
+    Args:
+        database: the library.
+        split: train, val, test or all.
+        limits: how far a vocal may be moved.
+        which: one clip of each song, or all.
+        bases: clips that may be bases; None: all.
+        store: where rendered parts are kept, for several Scorers to hear; None: nowhere.
+
+    Returns:
+        A proposal per ordered pair of songs within the limits, base by base.
+    """
+    guests = set(clips_with(database, [VOCAL], split=split, which=which))
+    found = []
+    for clip_id in clips_with(database, MUSIC, split=split, which=which):
+        if bases is not None and clip_id not in bases:
+            continue
+        base = LibraryClip(database, clip_id)
+        target = _target(base)
+        if target is None:
+            continue
+        query = _own(base, MUSIC, store)
+        for candidate in _moved(target, base, database, (VOCAL,), limits, guests, store):
+            found.append(_proposal(base, query, {VOCAL: candidate}, database, store))
+    return found
+
+
+def music_under_vocals(
+    seeds: MashupDB,
+    library: MashupDB,
+    *,
+    split: str = "all",
+    library_split: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    num_candidates: int = 180,
+    seed: int = 0,
+    least_covered: float = 0.9,
+    store: PartStore | None = None,
+) -> list[list[Proposal]]:
+    """Propose accompaniments of a library for each vocal of another (or the same).
+
+    Args:
+        seeds: whose vocals; one clip of each song of the split.
+        library: whose harmonic and percussion stems; each pair of two clips within the limits is
+            an accompaniment, two of one clip among them. The seed's own song is not asked.
+        split: of the seeds.
+        library_split: of the accompaniments; None: the same.
+        limits: how far the accompaniment may be moved.
+        num_candidates: at most so many per seed, drawn evenly if there are more.
+        seed: of the draw.
+        least_covered: share of the seed's clip in which a candidate must have sound: where others
+            fall silent, a vocal's own accompaniment would be known by its length.
+        store: where rendered parts are kept; None: nowhere.
+
+    Returns:
+        For each vocal with a tempo, a key and a first downbeat its proposals; none where nothing
+        of the library fits.
+    """
+    by_role = {
+        role: set(clips_with(library, [role], split=library_split or split, which="one"))
+        for role in MUSIC
+    }
+    found = []
+    for clip_id in clips_with(seeds, [VOCAL], split=split, which="one"):
+        base = LibraryClip(seeds, clip_id)
+        target = _target(base)
+        if target is None:
+            continue
+        query = _own(base, (VOCAL,), store)
+        of_role = [
+            [
+                candidate
+                for candidate in _moved(
+                    target, base, library, (role,), limits, by_role[role], store
+                )
+                if covered(candidate, target) >= least_covered
+            ]
+            for role in MUSIC
+        ]
+        pairs = list(product(*of_role))
+        if len(pairs) > num_candidates:
+            generator = np.random.default_rng([seed, int(content_id(clip_id), 16)])
+            drawn = generator.choice(len(pairs), num_candidates, replace=False)
+            pairs = [pairs[index] for index in sorted(drawn)]
+        found.append(
+            [
+                _proposal(base, query, dict(zip(MUSIC, pair, strict=True)), library, store)
+                for pair in pairs
+            ]
+        )
+    return found
+
+
+def covered(candidate: Candidate, target: Target) -> float:
+    """Return in which share of the target a candidate's clip has begun and has not ended."""
+    first_s = target.first_downbeat_s - candidate.clip["downbeats"][0] / candidate.tempo_ratio
+    last_s = first_s + candidate.clip["duration_s"] / candidate.tempo_ratio
+    return max(0.0, min(target.duration_s, last_s) - max(0.0, first_s)) / target.duration_s
+
+
+def original(
+    base: LibraryClip, stays: Sequence[str] = MUSIC, store: PartStore | None = None
+) -> Proposal:
+    """Return a song as it is, as a question of the same kind.
+
+    Args:
+        base: a clip in which all roles sound.
+        stays: the roles that ask; the others answer.
+        store: where rendered parts are kept; None: nowhere.
+    """
+    answers = [role for role in ROLES if role not in stays]
+    return Proposal(base, {}, _own(base, stays, store), _own(base, answers, store))
+
+
+def _target(base: LibraryClip) -> Target | None:
+    row = base.row
+    if not row["tempo_bpm"] or not row["downbeats"] or row["key_tonic"] is None:
+        return None
+    key = Key(row["key_tonic"], row["key_mode"])
+    return Target(row["tempo_bpm"], row["downbeats"][0], key, row["duration_s"])
+
+
+def _moved(
+    target: Target,
+    base: LibraryClip,
+    library: MashupDB,
+    roles: tuple[str, ...],
+    limits: Limits,
+    among: set[str],
+    store: PartStore | None,
+) -> list[Candidate]:
+    found = candidates_for(
+        target, library, roles, limits=limits, among=among, engine=_engine(store), force=True
+    )
+    return [candidate for candidate in found if candidate.clip["song_id"] != base.song_id]
+
+
+def _proposal(
+    base: LibraryClip,
+    query: Group,
+    answers: Mapping[str, Candidate],
+    library: MashupDB,
+    store: PartStore | None,
+) -> Proposal:
+    guests = {
+        role: Guest(LibraryClip(library, found.clip["clip_id"]), found.semitones, found.tempo_ratio)
+        for role, found in answers.items()
+    }
+    parts = {role: _kept(found.group[role], store) for role, found in answers.items()}
+    return Proposal(base, guests, query, parts)
+
+
+def _own(base: LibraryClip, roles: Sequence[str], store: PartStore | None) -> Group:
+    """Return roles of a clip, where they are."""
+    stems = base.database.sounding_stems[base.clip_id]
+    return {
+        role: _kept(
+            RenderedPart(
+                stem_ids=tuple(stem["stem_id"] for stem in stems[role]),
+                paths=tuple(base.database.audio_path(stem["stem_id"]) for stem in stems[role]),
+                semitones=0,
+                tempo_ratio=1.0,
+                place_s=0.0,
+                keyframes_s=(),
+                duration_s=base.row["duration_s"],
+                force=True,
+                engine=_engine(store),
+            ),
+            store,
+        )
+        for role in roles
+    }
+
+
+def _engine(store: PartStore | None) -> str:
+    return store.engine if store else RENDERING_ENGINE
+
+
+def _kept(part: Part, store: PartStore | None) -> Part:
+    return store.kept(part) if store and isinstance(part, RenderedPart) else part

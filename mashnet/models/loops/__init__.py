@@ -1,0 +1,1 @@
+"""Networks that judge two loops: one file per network, what they share beside them."""

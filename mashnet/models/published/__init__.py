@@ -1,0 +1,1 @@
+"""Networks whose weights others published, and how their files are read."""

@@ -1,0 +1,1 @@
+"""Scorers that are computed by rule and need no training."""
