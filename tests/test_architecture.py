@@ -164,7 +164,9 @@ def plan() -> str:
         for room in floor:
             files = [path for path in sources() if room_of(module_name(path)) == room.name]
             used = {room_of(i) for path in files for i in our_imports(path)} - {room.name, None}
-            from_rooms = ", ".join(sorted(used, key=lambda name: FLOOR_OF[name])) or "nothing of ours"
+            from_rooms = (
+                ", ".join(sorted(used, key=lambda name: FLOOR_OF[name])) or "nothing of ours"
+            )
             lines += [f"{room.name} — {room.purpose}", f"    [{len(files)}: {from_rooms}]"]
     return "\n".join(lines)
 

@@ -55,6 +55,7 @@ class ConstantQ(nn.Module):
             ConfigError: if the highest band lies above half the sample rate.
         """
         super().__init__()
+        self.sample_rate = sample_rate
         self.hop_samples = hop_samples
         self.bins = bins
         centres_hz = f_min_hz * 2.0 ** (np.arange(bins) / bins_per_octave)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -15,10 +16,19 @@ Result = TypeVar("Result")
 DIED = "the process that worked on it was killed twice, most likely for want of memory"
 
 
+@dataclass(frozen=True)
+class Work(Generic[Item, Result]):
+    """A function and what it is applied to; `Executor.each` says what the fields are."""
+
+    function: Callable[[Item], Result]
+    items: Sequence[Item]
+    died: Callable[[Item], Result]
+    on_gpu: bool
+
+
 class Executor(ABC):
     """Applies a function to items. The results do not depend on which executor does it."""
 
-    @abstractmethod
     def each(
         self,
         function: Callable[[Item], Result],
@@ -41,6 +51,11 @@ class Executor(ABC):
         Raises:
             Exception: what the function raised; work that has begun is then given up.
         """
+        return self._results(Work(function, items, died, on_gpu))
+
+    @abstractmethod
+    def _results(self, work: Work[Item, Result]) -> Iterator[Result]:
+        """Yield the results of some work in the order of its items; see `each`."""
 
     def run(
         self,

@@ -21,6 +21,7 @@ from mashnet.execution.executor import (
     Executor,
     Item,
     Result,
+    Work,
     in_one_thread,
     in_order,
 )
@@ -56,28 +57,21 @@ class LocalExecutor(Executor):
         """Return all cores for many small items; a few are done before processes have started."""
         return cls(0 if count >= _WORTH_PROCESSES else 1, memory_gb=_SMALL_GB)
 
-    def each(
-        self,
-        function: Callable[[Item], Result],
-        items: Sequence[Item],
-        *,
-        died: Callable[[Item], Result],
-        on_gpu: bool = False,
-    ) -> Iterator[Result]:
-        """Yield results in the order of the items; see `Executor.each`."""
-        devices = visible_gpus() if on_gpu else []
+    def _results(self, work: Work[Item, Result]) -> Iterator[Result]:
+        items = work.items
+        devices = visible_gpus() if work.on_gpu else []
         if self.workers == 1 or not items:
             for item in items:
-                yield function(item) if devices else in_one_thread(function, item)
+                yield work.function(item) if devices else in_one_thread(work.function, item)
             return
         workers = min(len(devices) or self.workers, self.workers, len(items))
-        crew = _Crew(function, items, workers, devices)
+        crew = _Crew(work.function, items, workers, devices)
         try:
             yield from in_order(
                 len(items),
                 _AHEAD * workers,
                 crew.begin,
-                lambda index: crew.end(index, died),
+                lambda index: crew.end(index, work.died),
             )
         finally:
             crew.close()

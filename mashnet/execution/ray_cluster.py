@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mashnet.errors import ConfigError
@@ -13,6 +13,7 @@ from mashnet.execution.executor import (
     Executor,
     Item,
     Result,
+    Work,
     in_one_thread,
     in_order,
 )
@@ -48,22 +49,15 @@ class RayExecutor(Executor):
             raise ConfigError(f"executor=ray needs Ray; get it: {advice('cluster')}") from error
         self.workers, self.address, self.memory_gb = workers, address, memory_gb
 
-    def each(
-        self,
-        function: Callable[[Item], Result],
-        items: Sequence[Item],
-        *,
-        died: Callable[[Item], Result],
-        on_gpu: bool = False,
-    ) -> Iterator[Result]:
-        """Yield results in the order of the items; see `Executor.each`."""
+    def _results(self, work: Work[Item, Result]) -> Iterator[Result]:
+        items = work.items
         if not items:
             return
         import ray
 
         self._connect()
         resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0)) if on_gpu else 0
+        gpus = int(resources.get("GPU", 0)) if work.on_gpu else 0
         offered = gpus or max(1, int(resources.get("CPU", 1)))
         workers = min(self.workers or offered, offered)
         # A Ray of our own has as many cores as workers are wanted; a cluster has its own.
@@ -78,7 +72,7 @@ class RayExecutor(Executor):
         begun: dict[int, Any] = {}
 
         def begin(index: int) -> None:
-            begun[index] = task.remote(folder, function, items[index])
+            begun[index] = task.remote(folder, work.function, items[index])
 
         def end(index: int) -> Any:
             try:
@@ -88,7 +82,7 @@ class RayExecutor(Executor):
                 try:
                     result = _result(begun[index])
                 except _WorkerDiedError:
-                    result = died(items[index])
+                    result = work.died(items[index])
             del begun[index]
             return result
 

@@ -59,6 +59,32 @@ class Skeleton(nn.Module):
         return self.dense(self.convolutions(mels.unsqueeze(1)))
 
 
+class LoopNetwork(nn.Module):
+    """A network of loops: the skeleton, and what each makes of its features."""
+
+    def __init__(
+        self,
+        *,
+        frames: int = 173,
+        n_mels: int = 128,
+        filters: Sequence[int] = (16, 4),
+        dense: Sequence[int] = (256, 128, 16),
+    ) -> None:
+        """Set the sizes; the defaults are the paper's (scale=paper).
+
+        Args:
+            frames: of a loop's log-mel; all loops have this length.
+            n_mels: bands.
+            filters: of the two convolutions.
+            dense: outputs of the three dense layers.
+
+        Raises:
+            ConfigError: if there are not two convolutions and three dense layers.
+        """
+        super().__init__()
+        self.skeleton = Skeleton(frames=frames, n_mels=n_mels, filters=filters, dense=dense)
+
+
 class Dropout(nn.Module):
     """Drops a tenth of the values, as nn.Dropout does, at a fifth of its cost on CPU.
 

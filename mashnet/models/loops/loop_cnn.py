@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from mashnet.data.parts import Group
-from mashnet.models.loops.layers import Skeleton
+from mashnet.models.loops.layers import LoopNetwork
 from mashnet.models.loops.scoring import BATCH, LoopScorer, loop_of
 
 
-class LoopCnn(nn.Module):
+class LoopCnn(LoopNetwork):
     """The skeleton and one output.
 
     Input: `{"mix": log-mel (batch, frames, n_mels)}` of 0.5 a + 0.5 b. Output: logits (batch,),
@@ -22,19 +23,12 @@ class LoopCnn(nn.Module):
 
     inputs = ("mix",)
 
-    def __init__(
-        self,
-        *,
-        frames: int = 173,
-        n_mels: int = 128,
-        filters: Sequence[int] = (16, 4),
-        dense: Sequence[int] = (256, 128, 16),
-    ) -> None:
-        """Set the sizes; the defaults are the paper's (scale=paper)."""
-        super().__init__()
-        self.skeleton = Skeleton(frames=frames, n_mels=n_mels, filters=filters, dense=dense)
+    def __init__(self, **sizes: Any) -> None:
+        """Set the sizes as `LoopNetwork` does."""
+        super().__init__(**sizes)
+        last: Any = self.skeleton.dense[-1].out_features
         self.output = nn.Sequential(
-            nn.BatchNorm1d(dense[-1]), nn.PReLU(), nn.Linear(dense[-1], 1), nn.Flatten(0)
+            nn.BatchNorm1d(last), nn.PReLU(), nn.Linear(last, 1), nn.Flatten(0)
         )
 
     def forward(self, mels: Mapping[str, torch.Tensor]) -> torch.Tensor:

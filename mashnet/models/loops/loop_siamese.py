@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from mashnet.data.parts import Group
-from mashnet.models.loops.layers import Skeleton
+from mashnet.models.by_embeddings import SymmetricScores
+from mashnet.models.loops.layers import LoopNetwork
 from mashnet.models.loops.scoring import LoopScorer, loop_of
 from mashnet.models.submix import EncodingCache
 
 MARGIN = 2.0
 
 
-class LoopSiamese(nn.Module):
+class LoopSiamese(LoopNetwork):
     """The skeleton twice, with the same weights (Chen et al., ISMIR 2020, section 4).
 
     Input: `{"a": …, "b": …}`, log-mels (batch, frames, n_mels). Output: Euclidean distances
@@ -24,18 +24,6 @@ class LoopSiamese(nn.Module):
     """
 
     inputs = ("a", "b")
-
-    def __init__(
-        self,
-        *,
-        frames: int = 173,
-        n_mels: int = 128,
-        filters: Sequence[int] = (16, 4),
-        dense: Sequence[int] = (256, 128, 16),
-    ) -> None:
-        """Set the sizes; the defaults are the paper's (scale=paper)."""
-        super().__init__()
-        self.skeleton = Skeleton(frames=frames, n_mels=n_mels, filters=filters, dense=dense)
 
     def forward(self, mels: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return distances (batch,)."""
@@ -63,7 +51,7 @@ class LoopSiamese(nn.Module):
         return MARGIN / 2 - distances
 
 
-class LoopSiameseScorer(LoopScorer):
+class LoopSiameseScorer(SymmetricScores, LoopScorer):
     """An EmbeddingScorer: each loop is encoded once; a score is 1 - distance / margin.
 
     Above 0.5 a pair is judged to fit; it is no probability.
@@ -87,18 +75,8 @@ class LoopSiameseScorer(LoopScorer):
         """Return features, (n, 16)."""
         return torch.stack([self._encoded({"loop": loop_of(query)}) for query in queries])
 
-    def embed_candidate(self, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return features, (m, 16), as of queries: the distance is symmetric."""
-        return self.embed_query(candidates)
-
     def similarity(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return the scores of all pairs, (n, m)."""
         # Without the shortcut for many rows, a score does not depend on what else is scored.
         exact = "donot_use_mm_for_euclid_dist"
         return 1 - torch.cdist(queries, candidates, compute_mode=exact) / MARGIN
-
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number per candidate, (candidates,), at most 1; higher fits better."""
-        if not candidates:
-            return torch.zeros(0)
-        return self.similarity(self.embed_query([query]), self.embed_candidate(candidates))[0]

@@ -7,7 +7,7 @@ left out, and their vectors are averaged.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,10 +16,11 @@ from torch.nn import functional
 
 from mashnet.data.parts import Group
 from mashnet.data.stems.frontend import StemFrontend
+from mashnet.models.by_embeddings import SymmetricScores
 from mashnet.models.submix import EncodingCache
 
 
-class SoundEmbeddingScorer(ABC):
+class SoundEmbeddingScorer(SymmetricScores):
     """An EmbeddingScorer over vectors of windows; scores lie in [-1, 1]."""
 
     name: str
@@ -30,19 +31,9 @@ class SoundEmbeddingScorer(ABC):
         self.dimension = dimension
         self._encoded: EncodingCache[torch.Tensor] = EncodingCache(self._encode)
 
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number per candidate, (candidates,); silence scores 0."""
-        if not candidates:
-            return torch.zeros(0)
-        return self.similarity(self.embed_query([query]), self.embed_candidate(candidates))[0]
-
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return vectors of unit length, (n, d)."""
         return torch.stack([self._encoded(query) for query in queries])
-
-    def embed_candidate(self, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return vectors, (m, d), as of queries: the cosine is symmetric."""
-        return self.embed_query(candidates)
 
     def similarity(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return the scores of all pairs, (n, m)."""

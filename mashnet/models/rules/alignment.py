@@ -35,6 +35,7 @@ from mashnet.audio.descriptors import (
     onset_strength,
 )
 from mashnet.data.parts import Group
+from mashnet.models.by_embeddings import SymmetricScores
 from mashnet.models.submix import EncodingCache, sides
 
 WEIGHTS = {"onset": 12.0, "autocorrelation": 12.0, "mean_chroma": 4.5, "chroma": 4.5}
@@ -42,7 +43,7 @@ WEIGHTS = {"onset": 12.0, "autocorrelation": 12.0, "mean_chroma": 4.5, "chroma":
 _SILENCE_RMS = 1e-3  # −60 dB of full scale
 
 
-class AlignmentScorer:
+class AlignmentScorer(SymmetricScores):
     """The fixed rule as an EmbeddingScorer: all pairs of scores are one matrix product.
 
     An embedding holds, for each window, a flag (0 for silence, else the root of the window's
@@ -73,20 +74,10 @@ class AlignmentScorer:
         self.weights = {term: given[term] / sum(given.values()) for term in WEIGHTS}
         self._encoded = EncodingCache(self._encode)
 
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number in [-1, 1] per candidate, shape (candidates,)."""
-        if not candidates:
-            return torch.zeros(0)
-        return self.similarity(self.embed_query([query]), self.embed_candidate(candidates))[0]
-
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return embeddings, shape (n, windows, 1 + features); short ones end in zeros."""
         encodings = [self._encoded(group) for group in queries]
         return torch.nn.utils.rnn.pad_sequence(encodings, batch_first=True)
-
-    def embed_candidate(self, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return embeddings as `embed_query` does: the rule is symmetric."""
-        return self.embed_query(candidates)
 
     def similarity(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return the scores of all pairs, shape (n, m); windows that only one side has drop out."""

@@ -27,6 +27,7 @@ from mashnet.audio.descriptors import (
     onset_strength,
 )
 from mashnet.data.parts import Group
+from mashnet.models.by_embeddings import SymmetricScores
 from mashnet.models.submix import EncodingCache, sides
 from mashnet.music.keys import Key
 
@@ -79,7 +80,7 @@ def fifths_between(first: Key, second: Key) -> int:
     return min(steps, 12 - steps)
 
 
-class KeytempoScorer:
+class KeytempoScorer(SymmetricScores):
     """Compares key and tempo as an EmbeddingScorer. An embedding is (fifths, octaves of tempo).
 
     Shape (n, 2): position on the circle of fifths 0…11, and log2 of the tempo in bpm; NaN where
@@ -92,19 +93,9 @@ class KeytempoScorer:
         """Nothing to choose: the formula is fixed."""
         self._encoded = EncodingCache(_encode)
 
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number in [0, 1] per candidate, shape (candidates,)."""
-        if not candidates:
-            return torch.zeros(0)
-        return self.similarity(self.embed_query([query]), self.embed_candidate(candidates))[0]
-
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return embeddings, shape (n, 2)."""
         return torch.stack([self._encoded(group) for group in queries])
-
-    def embed_candidate(self, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return embeddings as `embed_query` does: the rule is symmetric."""
-        return self.embed_query(candidates)
 
     def similarity(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return the scores of all pairs, shape (n, m)."""

@@ -12,6 +12,7 @@ batch stays as it is; and the mode that is asked for is the one that scores.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from efficientnet_pytorch import EfficientNet
@@ -45,32 +46,17 @@ class Cocola(ContrastiveNetwork):
     def __init__(
         self,
         *,
-        sample_rate: int = 16_000,
-        n_fft: int = 1024,
-        win_length: int = 400,
-        hop_length: int = 160,
-        n_mels: int = 64,
-        f_min_hz: float = 60.0,
-        f_max_hz: float = 7800.0,
-        kernel: int = 31,
         width: float = 1.0,
         depth: float = 1.0,
         embedding: int = 512,
         dropout: float = 0.1,
         batch_norm_momentum: float = 0.99,
         mode: str = "both",
+        **mel: Any,
     ) -> None:
         """Set the sizes; the defaults are the published ones (scale=paper).
 
         Args:
-            sample_rate: Hz; this and the next seven are those of `HarmonicPercussiveMel`.
-            n_fft: samples.
-            win_length: samples.
-            hop_length: samples.
-            n_mels: bands.
-            f_min_hz: of the lowest band.
-            f_max_hz: of the highest band.
-            kernel: of the medians that tell tones from clicks, in frames and in bins.
             width: of EfficientNet-b0's layers; 0.5 halves their channels.
             depth: of its stages; 0.5 halves their blocks.
             embedding: numbers per embedding.
@@ -79,24 +65,17 @@ class Cocola(ContrastiveNetwork):
                 a few hundred steps need less than the published share.
             mode: what is scored: both | harmonic | percussive. In training one of the three is
                 drawn for each pair, whatever stands here, and pairs of one mode are compared.
+            mel: settings of `HarmonicPercussiveMel`, whose defaults are the published ones, too.
 
         Raises:
             ConfigError: if there is no such mode.
-            ValueError: if there is no median of that length.
+            ValueError: if there is no median of the length asked for.
+            TypeError: if `mel` names a setting that there is not.
         """
         super().__init__()
         self.mode = require_one_of("mode", mode, MODES)
-        self.sample_rate = sample_rate
-        self.mel = HarmonicPercussiveMel(
-            sample_rate=sample_rate,
-            n_fft=n_fft,
-            win_length=win_length,
-            hop_length=hop_length,
-            n_mels=n_mels,
-            f_min_hz=f_min_hz,
-            f_max_hz=f_max_hz,
-            kernel=kernel,
-        )
+        self.mel = HarmonicPercussiveMel(**mel)
+        self.sample_rate = self.mel.sample_rate
         self.encoder = CocolaEncoder(
             width=width,
             depth=depth,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -47,11 +48,6 @@ class Phalar(ContrastiveNetwork):
     def __init__(
         self,
         *,
-        sample_rate: int = 16_000,
-        hop_samples: int = 160,
-        bins: int = 96,
-        bins_per_octave: int = 12,
-        f_min_hz: float = 16.35,
         width: int = 8,
         depth: int = 5,
         features: int = 80,
@@ -62,15 +58,11 @@ class Phalar(ContrastiveNetwork):
         centred: bool = True,
         partner_share: float = 0.9,
         recompute: bool = True,
+        **constant_q: Any,
     ) -> None:
         """Set the sizes; the defaults are the published ones.
 
         Args:
-            sample_rate: Hz.
-            hop_samples: between two frames of the constant-Q transform.
-            bins: of the constant-Q transform.
-            bins_per_octave: of the constant-Q transform.
-            f_min_hz: centre of the lowest bin.
             width: channels of the first block.
             depth: pairs of blocks; each makes half as many frames with 1.5 times the channels.
             features: of a frame, before the Fourier transform over time.
@@ -84,19 +76,18 @@ class Phalar(ContrastiveNetwork):
                 by all others.
             recompute: in training, keep only what goes into each block and compute the rest
                 again for the gradients: a fraction of the memory for a third more time.
+            constant_q: settings of `ConstantQ`, whose defaults are the published ones, too.
+
+        Raises:
+            ConfigError: if the highest bin lies above half the sample rate.
+            TypeError: if `constant_q` names a setting that there is not.
         """
         super().__init__()
-        self.sample_rate = sample_rate
         self.hermitian = hermitian
         self.partner_share = partner_share
         self.recompute = recompute
-        self.levels = ConstantQ(
-            sample_rate=sample_rate,
-            hop_samples=hop_samples,
-            bins=bins,
-            bins_per_octave=bins_per_octave,
-            f_min_hz=f_min_hz,
-        )
+        self.levels = ConstantQ(**constant_q)
+        self.sample_rate = self.levels.sample_rate
         self.entry = nn.Conv2d(1, width, 1, bias=False)
         nn.init.xavier_normal_(self.entry.weight)
         self.blocks = nn.ModuleList()
@@ -105,7 +96,9 @@ class Phalar(ContrastiveNetwork):
             self.blocks.append(SeparableBlock(width, wider, dropout=dropout))
             self.blocks.append(SeparableBlock(wider, None, dropout=dropout))
             width = wider
-        self.pooling = SpectralPooling(width * bins, features, components, centred=centred)
+        self.pooling = SpectralPooling(
+            width * self.levels.bins, features, components, centred=centred
+        )
         self.head = nn.Sequential(
             ComplexDropout(dropout),
             ComplexLinear(features * components, dimensions),

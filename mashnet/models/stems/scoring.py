@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from mashnet.data.parts import Group, instrument_of
 from mashnet.data.stems.frontend import StemFrontend
+from mashnet.models.by_embeddings import ScoresByEmbeddings
 from mashnet.models.trained import TrainedScorer
 
 BATCH = 16  # windows per pass
@@ -79,7 +80,7 @@ class ContrastiveNetwork(StemNetwork):
         """
 
 
-class StemScorer(TrainedScorer):
+class StemScorer(ScoresByEmbeddings, TrainedScorer):
     """An EmbeddingScorer over any StemNetwork.
 
     Embeddings have the shape (windows, 1 + d): how much a window counts, then its vector; a
@@ -97,12 +98,6 @@ class StemScorer(TrainedScorer):
     def frontend_of(settings: dict[str, Any]) -> StemFrontend:
         """Build the frontend from its settings."""
         return StemFrontend(**settings)
-
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number per candidate, (candidates,); higher fits better."""
-        if not candidates:
-            return torch.zeros(0)
-        return self.similarity(self.embed_query([query]), self.embed_candidate(candidates))[0]
 
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return embeddings of contexts, (n, windows, 1 + d); short ones end in zeros."""
