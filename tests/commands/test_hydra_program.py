@@ -9,7 +9,7 @@ import pytest
 from mashnet.commands.hydra_program import CONFIGS, _folded, check_overrides, compose, expand_lists
 from mashnet.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from mashnet.models.stems.scoring import StemNetwork, StemScorer
 from mashnet.retrieve import main
 from tests.conftest import make_tiny_database
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RATE = 8000
 
 

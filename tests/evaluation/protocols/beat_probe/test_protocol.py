@@ -284,7 +284,7 @@ def test_by_evaluate(tiny_database, run_folder, capsys) -> None:
 
 
 def test_a_network_that_judges_mixes_is_refused(tiny_database) -> None:
-    bundle = Path(__file__).resolve().parents[3] / "checkpoints" / "premixnet"
+    bundle = Path(__file__).resolve().parents[4] / "checkpoints" / "premixnet"
     overrides = [f"checkpoint={bundle}", "protocol=beat_probe", f"data.root={tiny_database.root}"]
     settings = OmegaConf.to_container(compose("evaluate", overrides), resolve=True)
     with pytest.raises(ConfigError, match="judges mixes, protocol=beat_probe asks about clips"):
