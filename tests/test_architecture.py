@@ -135,6 +135,7 @@ FLOORS = (
     ),
     (
         Room("mashnet.errors", "errors that a user is meant to read"),
+        Room("mashnet.progress", "how far long work has come"),
         Room("mashnet.typed", "how programs are called here"),
         Room("mashnet.config_folder", "where the configs lie"),
     ),
