@@ -30,6 +30,8 @@ with ending_in_one_line("nothing was begun"):
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from mashnet.commands import free_text
+
 # Runs name their own folders; Hydra must neither make any nor leave the user's directory.
 _QUIET = (
     "hydra.run.dir=.",
@@ -41,18 +43,18 @@ _QUIET = (
 )
 
 
+_typed: list[str] = []  # after the program's name, as it was typed
 _LISTED = re.compile(r"(\w+)=\[([^\[\]{}]*)\]")
 
 
 def typed_command(*program: str) -> str:
     """Return a program and what its user typed after it, as one line for a shell."""
-    typed = [a for a in sys.argv[1:] if not a.startswith("hydra")]
-    return shlex.join([*program, *_folded(typed)])
+    return shlex.join([*program, *_typed])
 
 
 def job_overrides() -> list[str]:
     """Return what was typed for the running job; of `-m` only this job's value of each setting."""
-    return list(HydraConfig.get().overrides.task)
+    return [free_text.as_typed(override) for override in HydraConfig.get().overrides.task]
 
 
 def expand_lists(overrides: Sequence[str], config_dir: Path = CONFIGS) -> list[str]:
@@ -82,22 +84,19 @@ def expand_lists(overrides: Sequence[str], config_dir: Path = CONFIGS) -> list[s
     return expanded
 
 
-def _folded(expanded: Sequence[str]) -> list[str]:
-    """Undo `expand_lists`, so that a report shows what was typed."""
-    typed: list[str] = []
-    lists: dict[str, tuple[int, list[str]]] = {}
-    for argument in expanded:
-        match = re.fullmatch(r"\+(\w+)(?:@\1s\.\w+=(\w+)|s\.(\w+)=null)", argument)
-        if match is None:
-            typed.append(argument)
-            continue
-        if match[1] not in lists:
-            lists[match[1]] = len(typed), []
-            typed.append("")
-        lists[match[1]][1].append(match[2] or match[3])
-    for group, (place, names) in lists.items():
-        typed[place] = f"{group}=[{','.join(names)}]"
-    return typed
+def for_hydra(arguments: Sequence[str], config_dir: Path = CONFIGS) -> list[str]:
+    """Return what a user typed as overrides of Hydra's grammar.
+
+    Paths and free text are quoted. With -m a comma means one job for each value, as Hydra has it.
+
+    Raises:
+        ConfigError: if a list of a group's options is none.
+    """
+    several = any(argument in ("-m", "--multirun") for argument in arguments)
+    return [
+        a if a.startswith("-") or (several and "," in a) else free_text.quoted(a)
+        for a in expand_lists(arguments, config_dir)
+    ]
 
 
 def entry_point(
@@ -123,14 +122,15 @@ def entry_point(
 
         def run() -> None:
             try:
-                arguments = expand_lists(sys.argv[1:], config_dir)
+                _typed[:] = [a for a in sys.argv[1:] if not a.startswith("hydra")]
+                arguments = for_hydra(sys.argv[1:], config_dir)
             except ConfigError as error:
                 print(f"error: {printable(str(error))}", file=sys.stderr)
                 sys.exit(2)
             sys.argv[1:] = arguments
             if not any(argument.startswith("-") for argument in arguments):
                 try:
-                    check_overrides(config_name, arguments, config_dir)
+                    _check(config_name, arguments, config_dir)
                 except ConfigError as error:
                     print(f"error: {printable(str(error))}", file=sys.stderr)
                     sys.exit(2)
@@ -166,13 +166,17 @@ def compose(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) 
     Raises:
         ConfigError: in words that name the setting, the near miss and what is allowed.
     """
-    overrides = expand_lists(overrides, config_dir)
-    check_overrides(config_name, overrides, config_dir)
-    return _compose(config_name, overrides, config_dir)
+    read = for_hydra(overrides, config_dir)
+    _check(config_name, read, config_dir)
+    return _compose(config_name, read, config_dir)
 
 
 def check_overrides(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) -> None:
     """Raise a ConfigError for the first override of an unknown name or with a wrong value."""
+    _check(config_name, for_hydra(overrides, config_dir), config_dir)
+
+
+def _check(config_name: str, overrides: list[str], config_dir: Path) -> None:
     for override in overrides:
         if "=" not in override:
             raise ConfigError(f"'{override}' is not a setting; write key=value")
