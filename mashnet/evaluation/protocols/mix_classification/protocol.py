@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from mashnet.data.mashupdb import CONDITIONS
 from mashnet.data.mixes.recipes import Recipe
 from mashnet.data.parts import Group
+from mashnet.data.schemas import CONDITIONS
 from mashnet.evaluation import figures
 from mashnet.evaluation.calibration import Calibration, crossfitted
 from mashnet.evaluation.metrics import (
