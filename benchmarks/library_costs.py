@@ -18,7 +18,8 @@ from omegaconf import OmegaConf
 
 from benchmarks.synthetic_library import split_songs
 from mashnet.commands.hydra_program import CONFIGS
-from mashnet.data.mashupdb import SCHEMAS, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import SCHEMAS
 
 Work = Callable[[], object]
 DIMENSIONS = 128

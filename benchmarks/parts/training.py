@@ -33,8 +33,9 @@ def _train(root: Path, run: Path, model: str, scale: str) -> list[Row]:
     import torch
 
     from benchmarks.parts.loading import examples_in
-    from mashnet.tasks.fit import fit, read_log
+    from mashnet.tasks.fit import fit
     from mashnet.tasks.jobs import job_of
+    from mashnet.tasks.run_log import read_log
 
     torch.set_num_threads(available_cores())
     settings = run_settings(root, model, scale)

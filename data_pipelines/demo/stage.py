@@ -22,7 +22,8 @@ from data_pipelines import synth
 from data_pipelines.synth.song import ROLES, Song, synthesise_song
 from mashnet.audio.io import write_flac
 from mashnet.commands.hydra_program import CONFIGS
-from mashnet.data.mashupdb import ANNOTATED, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import ANNOTATED
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.execution.executor import DIED

@@ -39,7 +39,8 @@ from mashnet.audio.io import write_flac
 from mashnet.audio.stretch import require_installed
 from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.loops.loops import KINDS, POSITIVE, SAMPLE_RATE
-from mashnet.data.mashupdb import SPLITS, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import SPLITS
 from mashnet.errors import (
     AudioError,
     ConfigError,

@@ -20,7 +20,7 @@ from mashnet.audio.annotate import Annotation
 from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
-from mashnet.data.mashupdb import ANNOTATED
+from mashnet.data.schemas import ANNOTATED
 from mashnet.errors import AudioError, DatabaseError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json

@@ -22,7 +22,8 @@ from data_pipelines.rejects import reject_row
 from data_pipelines.separation.recordings import with_stems
 from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
-from mashnet.data.mashupdb import ANNOTATED, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import ANNOTATED
 from mashnet.data.splits import split_of
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, disk_error
 from mashnet.execution.choice import executor_of

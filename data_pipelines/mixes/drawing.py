@@ -13,8 +13,9 @@ from itertools import islice
 
 import numpy as np
 
-from mashnet.data.mashupdb import CONDITIONS, ROLES, MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mixes.recipes import IN_KEY, IN_TIME, LEAD_IN_S, Recipe, Stretch
+from mashnet.data.schemas import CONDITIONS
 from mashnet.errors import DatabaseError
 from mashnet.files import content_id
 from mashnet.music.keys import Key, shift_to_fit

@@ -26,9 +26,10 @@ from data_pipelines.mixes.drawing import Limits, draw_recipes, usable_clips
 from data_pipelines.rejects import reject_row
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.commands.hydra_program import CONFIGS
-from mashnet.data.mashupdb import CONDITIONS, ROLES, SCHEMAS, SPLITS, MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mixes.part_store import PartStore
 from mashnet.data.mixes.recipes import Recipe
+from mashnet.data.schemas import CONDITIONS, SCHEMAS, SPLITS
 from mashnet.errors import ConfigError, DatabaseError, require_one_of
 from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import Executor

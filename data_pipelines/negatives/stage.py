@@ -18,7 +18,8 @@ from data_pipelines.negatives.drawing import Pool, Row, Sound, draw_negative
 from data_pipelines.rejects import reject_row
 from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.loops.loops import POSITIVE, SAMPLE_RATE, STRATEGIES, log_mel_of, part_of
-from mashnet.data.mashupdb import SCHEMAS, SPLITS, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import SCHEMAS, SPLITS
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.files import remove_leftovers
 

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import require_folder
 from data_pipelines.sources.song import Known, RawSong, Recording, Reject, printable
-from mashnet.data.mashupdb import SPLITS
+from mashnet.data.schemas import SPLITS
 from mashnet.errors import ConfigError, MashnetError
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key, fold_semitones

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from data_pipelines.sources.folders import audio_files, require_folder
 from data_pipelines.sources.song import RawSong, RawStem, Reject, printable, stem_of
 from mashnet.audio.io import ffmpeg_is_installed
-from mashnet.data.mashupdb import SPLITS
+from mashnet.data.schemas import SPLITS
 from mashnet.errors import MashnetError
 
 STREAMS = ("mixture", "drums", "bass", "other", "vocals")  # the order in a *.stem.mp4

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import audio_files, require_folder
 from data_pipelines.sources.song import RawSong, RawStem, Reject, label_path, printable, stem_of
-from mashnet.data.mashupdb import SPLITS
+from mashnet.data.schemas import SPLITS
 from mashnet.errors import MashnetError
 from mashnet.storage.bounded_yaml import bounded_text, plain_yaml
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mashnet.data.mashupdb import SPLITS
+from mashnet.data.schemas import SPLITS
 from mashnet.music.sections import Section
 
 MAX_SONG_S = 1800.0  # all stems of a song are in memory at once: about 1.5 GB for half an hour

@@ -27,7 +27,8 @@ from data_pipelines.structure.features import Bars, bars_of, joined
 from data_pipelines.structure.segmentation import find_sections
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.commands.hydra_program import CONFIGS
-from mashnet.data.mashupdb import ANNOTATED, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import ANNOTATED
 from mashnet.errors import AudioError, DatabaseError, MashnetError, disk_error
 from mashnet.execution.choice import executor_of
 from mashnet.execution.executor import DIED

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from mashnet.data.mashupdb import CONDITIONS
+from mashnet.data.schemas import CONDITIONS
 from mashnet.evaluation.metrics import Placement, Reliability
 from mashnet.evaluation.statistics import Estimate
 

@@ -19,7 +19,7 @@ import numpy as np
 from mashnet.audio.channels import mono_or_stereo
 from mashnet.audio.io import read_audio, read_blocks
 from mashnet.audio.stretch import stretch
-from mashnet.rendering.plan import Piece
+from mashnet.rendering.keyframes import Piece
 
 _FADE_S = 0.020
 _FADED_S = 0.010  # before the beat: trackers and players are early by as much

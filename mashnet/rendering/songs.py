@@ -13,7 +13,7 @@ from mashnet.audio.io import length_s
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.errors import DatabaseError, near_miss
 from mashnet.music.keys import MODES, Key
-from mashnet.rendering.plan import SongFacts
+from mashnet.rendering.song_facts import SongFacts
 
 # What people call a stem → the role it has in a MashupDB, where no stem is labelled so.
 _ROLE_OF_NAME = {

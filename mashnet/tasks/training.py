@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 
 from mashnet.tasks.fit import fit, new_run_folder
 from mashnet.tasks.launching import launch
-from mashnet.tasks.processes import joined, processes_to_start, said_for_one
+from mashnet.tasks.meeting import joined, processes_to_start
+from mashnet.tasks.processes import said_for_one
 from mashnet.tasks.settings import begin, settings_of, trainer_of
 from mashnet.typed import program
 

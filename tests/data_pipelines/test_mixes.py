@@ -6,9 +6,10 @@ import pytest
 
 from data_pipelines.mixes import stage as mixes
 from mashnet.commands.hydra_program import compose
-from mashnet.data.mashupdb import CONDITIONS, ROLES, MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mixes.part_store import PartStore
 from mashnet.data.mixes.recipes import Recipe
+from mashnet.data.schemas import CONDITIONS
 from mashnet.errors import ConfigError, DatabaseError
 from tests.metronome import RATE, MetronomeDB
 

@@ -101,7 +101,8 @@ def read_bundle(path: Path) -> Any:
 
 def read_database(path: Path) -> Any:
     """Return the lengths of all tables, after looking at all that they lead to."""
-    from mashnet.data.mashupdb import SCHEMAS, MashupDB
+    from mashnet.data.mashupdb import MashupDB
+    from mashnet.data.schemas import SCHEMAS
 
     database = MashupDB.open(path)
     lengths = {name: len(database.table(name)) for name in SCHEMAS}

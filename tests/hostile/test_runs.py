@@ -23,15 +23,9 @@ from mashnet.errors import CheckpointError, ConfigError, DatabaseError, MashnetE
 from mashnet.models.networks import scorer_class_of
 from mashnet.models.torch_file import TorchFile
 from mashnet.tasks import jobs, training
-from mashnet.tasks.fit import (
-    begin_session,
-    draw_curves,
-    fit,
-    next_session,
-    read_log,
-    read_run,
-)
+from mashnet.tasks.fit import fit, read_run
 from mashnet.tasks.kept_settings import checked_settings
+from mashnet.tasks.run_log import begin_session, draw_curves, next_session, read_log
 from mashnet.tasks.saving import OwnCheckpoint, WholeCheckpoints
 from mashnet.tasks.settings import begin, settings_of
 from tests.tasks.conftest import database as database

@@ -18,7 +18,8 @@ from data_pipelines.mixes import stage as mixes
 from data_pipelines.mixes.drawing import Limits, usable_clips
 from data_pipelines.structure import stage as structure
 from mashnet.commands.hydra_program import CONFIGS, compose
-from mashnet.data.mashupdb import SCHEMAS, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import SCHEMAS
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.music.keys import Key

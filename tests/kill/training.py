@@ -20,7 +20,8 @@ from mashnet.commands.hydra_program import compose
 from mashnet.commands.last_line import ending_in_one_line
 from mashnet.export.bundle import export_bundle
 from mashnet.files import TEMPORARY_SUFFIX
-from mashnet.tasks.fit import fit, read_log
+from mashnet.tasks.fit import fit
+from mashnet.tasks.run_log import read_log
 from mashnet.tasks.settings import begin
 from tests.conftest import make_tiny_database
 

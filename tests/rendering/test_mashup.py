@@ -11,6 +11,7 @@ from mashnet.audio.io import read_audio, write_flac
 from mashnet.audio.limiter import master, true_peaks
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
+from mashnet.rendering.keyframes import Piece
 from mashnet.rendering.mashup import (
     Mashup,
     plan_parts,
@@ -19,7 +20,7 @@ from mashnet.rendering.mashup import (
     render_part,
 )
 from mashnet.rendering.pieces import Mix, Pending, add_moved
-from mashnet.rendering.plan import TECHNIQUES, Piece, plan_guest
+from mashnet.rendering.plan import TECHNIQUES, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, song_of_library
 from tests.metronome import RATE, MetronomeDB, click_near, pitch_class
 

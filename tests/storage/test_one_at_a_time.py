@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from data_pipelines.rejects import reject_row
-from mashnet.data import mashupdb
+from mashnet.data import table_files
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.part_store import PartStore
 from mashnet.errors import DatabaseError
@@ -174,12 +174,12 @@ def test_a_table_is_read_as_it_was_opened(tmp_path, monkeypatch):
             "rejects", [{"input": f"{name} {i}", "stage": "x", "reason": "y"} for i in range(rows)]
         )
         written[name] = tmp_path / name / "rejects.parquet"
-    asked = mashupdb.require_bounded_table
+    asked = table_files.require_bounded_table
 
     def replaced_meanwhile(path, file, columns):
         asked(path, file, columns)
         os.replace(written["new"], written["old"])
 
-    monkeypatch.setattr(mashupdb, "require_bounded_table", replaced_meanwhile)
+    monkeypatch.setattr(table_files, "require_bounded_table", replaced_meanwhile)
     found = MashupDB(tmp_path / "old").table("rejects")
     assert found["input"].to_list() == ["old 0", "old 1", "old 2"]

@@ -18,7 +18,8 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.files import file_digest
 from mashnet.storage.local_copies import LocalCopies
 from mashnet.storage.paths import file_sizes, root_of
-from mashnet.tasks.fit import fit, read_log
+from mashnet.tasks.fit import fit
+from mashnet.tasks.run_log import read_log
 from mashnet.tasks.settings import settings_of
 from tests.data_pipelines.conftest import pipeline, write_song
 from tests.loops import loop_database, songs

@@ -18,7 +18,8 @@ from mashnet.errors import CheckpointError, ConfigError, DatabaseError
 from mashnet.evaluation.run import evaluate
 from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import load_scorer
-from mashnet.tasks.fit import fit, read_log, read_run
+from mashnet.tasks.fit import fit, read_run
+from mashnet.tasks.run_log import read_log
 from tests.model_configs import models_of
 from tests.tasks.killed_run import train_until_killed
 from tests.tasks.tiny_runs import overrides_of, settings

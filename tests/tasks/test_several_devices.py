@@ -22,8 +22,9 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError
 from mashnet.export.bundle import export_bundle
 from mashnet.models.loading import load_scorer
-from mashnet.tasks.fit import fit, read_log, read_run
-from mashnet.tasks.processes import joined, processes_to_start
+from mashnet.tasks.fit import fit, read_run
+from mashnet.tasks.meeting import joined, processes_to_start
+from mashnet.tasks.run_log import read_log
 from tests.model_configs import models_of
 from tests.stems import Clip, band, stem_database
 from tests.tasks import test_stem_runs

@@ -22,7 +22,8 @@ from mashnet.models.loading import build_scorer, load_scorer
 from mashnet.models.stems.scoring import StemScorer
 from mashnet.score import main as score_main
 from mashnet.tasks.compilation import choose_compilation
-from mashnet.tasks.fit import fit, read_log, read_run
+from mashnet.tasks.fit import fit, read_run
+from mashnet.tasks.run_log import read_log
 from mashnet.tasks.settings import settings_of
 from tests.model_configs import models_of
 from tests.stems import RATE, Clip, band, noise, stem_database

@@ -16,7 +16,7 @@ from mashnet.data.loops.view import LoopData, LoopPairs
 from mashnet.data.mixes.view import EvenWindows, RandomGroups
 from mashnet.data.stems.view import Augmentation, StemChunks
 from mashnet.tasks import fit as fitting
-from mashnet.tasks.processes import joined
+from mashnet.tasks.meeting import joined
 
 trained: list[Any] = []
 validated: list[Any] = []

@@ -20,7 +20,7 @@ PROTOCOLS = Registry(
     {
         "accompaniment_retrieval": "mashnet.evaluation.protocols.accompaniment_retrieval:run",
         "beat_probe": "mashnet.evaluation.protocols.beat_probe.protocol:run",
-        "loop_ranking": "mashnet.evaluation.protocols.loop_ranking:run",
+        "loop_ranking": "mashnet.evaluation.protocols.loop_ranking.protocol:run",
         "mashup_retrieval": "mashnet.evaluation.protocols.mashup_retrieval.protocol:run",
         "mix_classification": "mashnet.evaluation.protocols.mix_classification.protocol:run",
         "renderer": "mashnet.evaluation.protocols.renderer.protocol:run",

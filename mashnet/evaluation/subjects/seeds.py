@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mashnet.data.mashupdb import ROLES, SPLITS, MashupDB
+from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mixes.candidates import Limits
 from mashnet.data.mixes.part_store import PartStore
+from mashnet.data.schemas import SPLITS
 from mashnet.data.song_clips import VOCAL, left_out
 from mashnet.errors import require_one_of
 from mashnet.evaluation.subjects.split import DatabaseSplit

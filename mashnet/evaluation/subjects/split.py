@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mashnet.data.mashupdb import SPLITS, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.schemas import SPLITS
 from mashnet.errors import require_one_of
 
 

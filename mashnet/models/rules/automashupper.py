@@ -17,39 +17,21 @@ part, and beats are tracked in each part by itself, unless the part knows them (
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 
-from mashnet.audio.compiling import compiling_alone
-from mashnet.audio.descriptors import (
-    CHROMA_RATE,
-    ONSET_HOP,
-    ONSET_RATE,
-    SAMPLE_RATE,
-    chromagram,
-    onsets_and_power_in_bands,
-)
 from mashnet.data.parts import Group
 from mashnet.data.roles import ROLES
+from mashnet.models.rules.beat_correlations import Correlations
+from mashnet.models.rules.beat_encoding import FEATURES, ONSETS, THERE, beats_of, no_beats
 from mashnet.models.submix import PITCHED_ROLES, EncodingCache
 from mashnet.music.keys import fold_semitones
 
 WEIGHTS = {"harmonic": 1.0, "rhythmic": 0.2, "spectral": 0.2}  # the paper's
-MOMENTS = 4  # of a beat at which onsets are read
-BANDS = 3
 MIN_OVERLAP = 0.5  # of the shorter part, at the offsets that count
-
-# What an embedding holds for each beat of a role: whether there is one, then the three vectors.
-_THERE, _CHROMA = slice(0, 1), slice(1, 13)
-_ONSETS = slice(13, 13 + BANDS * MOMENTS)
-_POWER = slice(13 + BANDS * MOMENTS, 13 + BANDS * MOMENTS + BANDS)
-_FEATURES = _POWER.stop
 
 
 @dataclass(frozen=True)
@@ -90,7 +72,7 @@ class AutomashupperScorer:
         # Row k of a correlation: the second part is k semitones above, so it goes down by k.
         self.shifts = torch.tensor([fold_semitones(-k) for k in range(12)])
         self.allowed = self.shifts.abs() <= most_semitones
-        self._encoded = EncodingCache(_encode)
+        self._encoded = EncodingCache(beats_of)
 
     def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
         """Return one number in [-1, 1] per candidate, shape (candidates,)."""
@@ -101,11 +83,11 @@ class AutomashupperScorer:
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return embeddings, shape (n, roles, beats, 28); what is missing is zero."""
         encodings = [
-            [self._encoded({r: group[r]}) if r in group else _nothing() for r in ROLES]
+            [self._encoded({r: group[r]}) if r in group else no_beats() for r in ROLES]
             for group in queries
         ]
         beats = max(len(part) for parts in encodings for part in parts)
-        out = torch.zeros(len(queries), len(ROLES), beats, _FEATURES)
+        out = torch.zeros(len(queries), len(ROLES), beats, FEATURES)
         for row, parts in zip(out, encodings, strict=True):
             for place, part in zip(row, parts, strict=True):
                 place[: len(part)] = part
@@ -176,11 +158,11 @@ class AutomashupperScorer:
             Best scores, (m,), NaN where a part has no beat; the three terms there, (m,) each;
             the shift in semitones and the offset in beats, (m,) each.
         """
-        correlations = _Correlations(first, seconds)
-        overlap = correlations.of(_THERE).round()  # a number of beats; an FFT is off by a hair
+        correlations = Correlations(first, seconds)
+        overlap = correlations.of(THERE).round()  # a number of beats; an FFT is off by a hair
         shorter = torch.minimum(first[:, 0].sum(), seconds[..., 0].sum(-1))
         enough = (overlap > 0.5) & (overlap >= MIN_OVERLAP * shorter[:, None])
-        rhythmic = correlations.normalised(_ONSETS)
+        rhythmic = correlations.normalised(ONSETS)
         spectral = correlations.flatness()
         terms = [self.weights["rhythmic"] * rhythmic + self.weights["spectral"] * spectral]
         weight = self.weights["rhythmic"] + self.weights["spectral"]
@@ -208,60 +190,6 @@ class AutomashupperScorer:
         )
 
 
-class _Correlations:
-    """Sums over the beats that two parts share, at every offset: an FFT instead of a loop.
-
-    Offset t lays beat j + t of the second part onto beat j of the first.
-    """
-
-    def __init__(self, first: torch.Tensor, seconds: torch.Tensor) -> None:
-        self.length = 1 << (len(first) + seconds.shape[1] - 1).bit_length()
-        self.first, self.seconds = first, seconds
-
-    def _sum(self, first: torch.Tensor, seconds: torch.Tensor) -> torch.Tensor:
-        """Correlate (beats, f) with (m, beats, f) and add over f: (m, length)."""
-        one = torch.fft.rfft(first, n=self.length, dim=0)
-        other = torch.fft.rfft(seconds, n=self.length, dim=1)
-        return torch.fft.irfft((one.conj() * other).sum(-1), n=self.length, dim=1)
-
-    def of(self, part: slice) -> torch.Tensor:
-        return self._sum(self.first[:, part], self.seconds[..., part])
-
-    def _energies(self, part: slice) -> torch.Tensor:
-        there_first, there_seconds = self.first[:, _THERE], self.seconds[..., _THERE]
-        one = self._sum(self.first[:, part].square().sum(-1, keepdim=True), there_seconds)
-        other = self._sum(there_first, self.seconds[..., part].square().sum(-1, keepdim=True))
-        return (one.clamp_min(0) * other.clamp_min(0)).sqrt()
-
-    def normalised(self, part: slice) -> torch.Tensor:
-        """Return the correlation coefficient at each offset, (m, length)."""
-        return _ratio(self.of(part), self._energies(part))
-
-    def normalised_chroma(self) -> torch.Tensor:
-        """Return the correlation coefficient at each shift and offset, (m, 12, length)."""
-        size = (self.length, 12)
-        one = torch.fft.rfft2(self.first[:, _CHROMA], s=size)
-        other = torch.fft.rfft2(self.seconds[..., _CHROMA], s=size)
-        products = torch.fft.irfft2(one.conj() * other, s=size).transpose(-1, -2)
-        return _ratio(products, self._energies(_CHROMA)[:, None])
-
-    def flatness(self) -> torch.Tensor:
-        """Return the flatness over the bands of what both have where they overlap, (m, length)."""
-        power = torch.stack(
-            [
-                self._sum(self.first[:, [band]], self.seconds[..., _THERE])
-                + self._sum(self.first[:, _THERE], self.seconds[..., [band]])
-                for band in range(_POWER.start, _POWER.stop)
-            ]
-        ).clamp_min(1e-9)
-        return power.log().mean(0).exp() / power.mean(0)
-
-
-def _ratio(products: torch.Tensor, energies: torch.Tensor) -> torch.Tensor:
-    # An FFT leaves rounding errors where there is nothing.
-    return torch.where(energies > 1e-6, products / energies.clamp_min(1e-6), 0.0).clamp(-1, 1)
-
-
 def _add(total: torch.Tensor, count: torch.Tensor, scores: torch.Tensor) -> None:
     total += scores.nan_to_num(0.0)
     count += (~scores.isnan()).float()
@@ -269,70 +197,3 @@ def _add(total: torch.Tensor, count: torch.Tensor, scores: torch.Tensor) -> None
 
 def _present(embeddings: torch.Tensor, role: int) -> bool:
     return bool(embeddings[:, role, :, 0].any())
-
-
-def _nothing() -> torch.Tensor:
-    return torch.zeros(1, _FEATURES)
-
-
-@functools.cache
-def _beat_tracker() -> Callable[..., tuple[Any, np.ndarray]]:
-    """Return librosa's, which takes seconds to import; parts whose beats are known need none."""
-    with compiling_alone():
-        import librosa.beat
-        import librosa.util.utils
-    return librosa.beat.beat_track
-
-
-def _encode(group: Group) -> torch.Tensor:
-    """Return what each beat of a part sounds like, (beats, 28), at least one row."""
-    (part,) = group.values()
-    samples = part.waveform(SAMPLE_RATE)
-    if not len(samples) or float(np.abs(samples).max()) < 1e-4:
-        return _nothing()
-    onsets, power = onsets_and_power_in_bands(samples)
-    known = getattr(part, "beats_s", None)
-    if known is None:
-        _, frames = _beat_tracker()(
-            onset_envelope=onsets.mean(0).numpy(), sr=SAMPLE_RATE, hop_length=ONSET_HOP, trim=False
-        )
-    else:
-        frames = np.round(np.asarray(known) * ONSET_RATE).astype(int)
-    if len(frames) < 2:
-        return _nothing()
-    chroma = chromagram(samples)
-    rows = []
-    for begin, end in itertools.pairwise(int(frame) for frame in frames):
-        first = round(begin / ONSET_RATE * CHROMA_RATE)
-        last = max(first + 1, round(end / ONSET_RATE * CHROMA_RATE))
-        pitches = chroma[:, first:last].mean(dim=1)
-        rows.append(
-            torch.cat(
-                [
-                    torch.ones(1),
-                    pitches - pitches.mean(),
-                    _moments(onsets, begin, end).flatten(),
-                    power[:, begin:end].mean(dim=1),
-                ]
-            )
-        )
-    beats = torch.stack(rows)
-    beats[:, _CHROMA] = torch.nan_to_num(beats[:, _CHROMA])
-    beats[:, _CHROMA] /= beats[:, _CHROMA].norm(dim=1).mean().clamp_min(1e-9)
-    bands = beats[:, _ONSETS].unflatten(1, (BANDS, MOMENTS))
-    beats[:, _ONSETS] = (bands - bands.mean(dim=(0, 2), keepdim=True)).flatten(1)
-    beats[:, _POWER] /= beats[:, _POWER].sum(dim=1).mean().clamp_min(1e-12)
-    return beats
-
-
-def _moments(onsets: torch.Tensor, begin: int, end: int) -> torch.Tensor:
-    """Return the strongest onset around each moment of a beat, (bands, MOMENTS)."""
-    edges = np.round(begin + (np.arange(MOMENTS + 1) - 0.5) * (end - begin) / MOMENTS).astype(int)
-    edges = np.clip(edges, 0, onsets.shape[1])
-    return torch.stack(
-        [
-            onsets[:, a : max(b, a + 1)].amax(dim=1) if a < onsets.shape[1] else onsets[:, 0] * 0
-            for a, b in itertools.pairwise(edges)
-        ],
-        dim=1,
-    )

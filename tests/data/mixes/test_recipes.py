@@ -1,5 +1,6 @@
-from mashnet.data.mashupdb import CONDITIONS, SCHEMAS, MashupDB
+from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.recipes import IN_KEY, IN_TIME, Recipe
+from mashnet.data.schemas import CONDITIONS, SCHEMAS
 
 
 def test_a_recipe_survives_the_table(tmp_path) -> None:

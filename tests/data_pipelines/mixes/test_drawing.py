@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from data_pipelines.mixes import drawing as mix_drawing
 from data_pipelines.mixes.drawing import OFF_BEAT_S, Limits, MixClip, Pool, draw_recipes
-from mashnet.data.mashupdb import CONDITIONS, ROLES, SPLITS
+from mashnet.data.mashupdb import ROLES
 from mashnet.data.mixes.recipes import LEAD_IN_S, Recipe
+from mashnet.data.schemas import CONDITIONS, SPLITS
 from mashnet.files import content_id
 from mashnet.music.keys import Key
 

@@ -8,13 +8,8 @@ import torch
 
 from mashnet.audio.descriptors import SAMPLE_RATE
 from mashnet.data.parts import ArrayPart
-from mashnet.models.rules.automashupper import (
-    _CHROMA,
-    _ONSETS,
-    _POWER,
-    AutomashupperScorer,
-    _encode,
-)
+from mashnet.models.rules.automashupper import AutomashupperScorer
+from mashnet.models.rules.beat_encoding import CHROMA, ONSETS, POWER, beats_of
 from mashnet.scoring import EmbeddingScorer
 from tests.triads import triads
 
@@ -101,10 +96,10 @@ def naive(first: torch.Tensor, second: torch.Tensor, weights: tuple[float, float
             def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
                 return float((a * b).sum() / (a.square().sum() * b.square().sum()).sqrt())
 
-            power = one[:, _POWER].sum(0) + other[:, _POWER].sum(0)
+            power = one[:, POWER].sum(0) + other[:, POWER].sum(0)
             terms = (
-                cosine(one[:, _CHROMA], other[:, _CHROMA].roll(-shift, 1)),
-                cosine(one[:, _ONSETS], other[:, _ONSETS]),
+                cosine(one[:, CHROMA], other[:, CHROMA].roll(-shift, 1)),
+                cosine(one[:, ONSETS], other[:, ONSETS]),
                 float(power.log().mean().exp() / power.mean()),
             )
             score = sum(w * t for w, t in zip(weights, terms, strict=True)) / sum(weights)
@@ -115,7 +110,7 @@ def naive(first: torch.Tensor, second: torch.Tensor, weights: tuple[float, float
 def test_the_fft_finds_what_a_loop_finds():
     scorer = AutomashupperScorer(weights={"harmonic": 0.6, "rhythmic": 0.5, "spectral": 0.4})
     first, second = song(0, beats=13), song(4, first_beat=3, beats=22)
-    expected = naive(_encode({"vocal": first}), _encode({"harmonic": second}), (0.6, 0.5, 0.4))
+    expected = naive(beats_of({"vocal": first}), beats_of({"harmonic": second}), (0.6, 0.5, 0.4))
     found = scorer.score({"vocal": first}, [{"harmonic": second}]).item()
     assert found == pytest.approx(expected, abs=1e-4)
 
@@ -144,10 +139,10 @@ def test_an_offset_far_along_a_long_part(scorer, first, second):
     generator = torch.Generator().manual_seed(0)
     parts = {}
     for beats in (8, 75):
-        parts[beats] = torch.zeros(beats, _POWER.stop)
+        parts[beats] = torch.zeros(beats, POWER.stop)
         parts[beats][:, 0] = 1
-        parts[beats][:, 1:] = torch.randn(beats, _POWER.stop - 1, generator=generator)
-        parts[beats][:, _POWER] = parts[beats][:, _POWER].abs()
+        parts[beats][:, 1:] = torch.randn(beats, POWER.stop - 1, generator=generator)
+        parts[beats][:, POWER] = parts[beats][:, POWER].abs()
     parts[8][:, 1:] = parts[75][66:74, 1:]
     _, _, semitones, offset = scorer._best(parts[first], parts[second][None], True)
     assert semitones.item() == 0
@@ -157,7 +152,7 @@ def test_an_offset_far_along_a_long_part(scorer, first, second):
 def test_the_smallest_overlap_counts_whatever_is_beside_it(scorer):
     """Four beats against four: half of them is enough, however long the neighbours are."""
     generator = torch.Generator().manual_seed(0)
-    one, other = torch.randn(2, 4, _POWER.stop, generator=generator).abs()
+    one, other = torch.randn(2, 4, POWER.stop, generator=generator).abs()
     one[:, 0] = other[:, 0] = 1
     other[2:, 1:] = one[:2, 1:]  # fits best where the other begins two beats earlier
     scores = []

@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 
 from mashnet.evaluation.folds import fold_outcome
 from mashnet.evaluation.metrics import balanced_accuracy
-from mashnet.evaluation.protocols.mix_classification.protocol import NAME, UNMATCHED
+from mashnet.evaluation.protocols.mix_classification.answers import UNMATCHED
+from mashnet.evaluation.protocols.mix_classification.protocol import NAME
 from mashnet.evaluation.results import Comparison, Metric, Outcome
 from mashnet.evaluation.statistics import Bootstrap, Estimate
 

@@ -6,7 +6,8 @@ import torch
 
 from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import DatabaseError
-from mashnet.evaluation.protocols.loop_ranking import balanced, run
+from mashnet.evaluation.protocols.loop_ranking.pairs import balanced
+from mashnet.evaluation.protocols.loop_ranking.protocol import run
 from mashnet.evaluation.results import write_outcome
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.loops import LoopPair

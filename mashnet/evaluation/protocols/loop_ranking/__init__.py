@@ -1,0 +1,1 @@
+"""Does the loop that fits stand first? See protocol.py."""
