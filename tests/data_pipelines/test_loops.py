@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from data_pipelines.loops import clip_loops
 from data_pipelines.loops import stage as loops
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.commands.hydra_program import compose
@@ -163,7 +164,7 @@ def test_a_second_run_does_nothing_again_and_other_settings_replace_all(songs, m
     make(root)
     before = contents(root)
     with monkeypatch.context() as patched:
-        patched.setattr(loops, "mix_of", lambda parts: pytest.fail("was read again"))
+        patched.setattr(clip_loops, "mix_of", lambda parts: pytest.fail("was read again"))
         make(root)
     assert contents(root) == before
     assert "2 clips were done before" in capsys.readouterr().out
@@ -180,7 +181,7 @@ def test_a_killed_run_is_continued_clip_by_clip(songs, monkeypatch):
     for name in ("loops", "pairs", "rejects"):
         (root / f"{name}.parquet").unlink()
     read = []
-    mix_of = loops.mix_of
+    mix_of = clip_loops.mix_of
 
     def killed(parts):
         read.append(parts)
@@ -188,7 +189,7 @@ def test_a_killed_run_is_continued_clip_by_clip(songs, monkeypatch):
             raise KeyboardInterrupt
         return mix_of(parts)
 
-    monkeypatch.setattr(loops, "mix_of", killed)
+    monkeypatch.setattr(clip_loops, "mix_of", killed)
     with pytest.raises(KeyboardInterrupt):
         make(root)
     assert len(list(root.glob("cache/loops/*.json"))) == 1

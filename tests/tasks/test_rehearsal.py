@@ -59,11 +59,7 @@ def config_of(model: str, scale: str) -> dict:
 
 # At scale=small every model trains for real elsewhere.
 LONG = {"paper": (), "small": pytest.mark.long}
-STEPS = [
-    pytest.param(m, s, marks=LONG[s])
-    for m in MODELS
-    for s in SCALES
-]
+STEPS = [pytest.param(m, s, marks=LONG[s]) for m in MODELS for s in SCALES]
 
 
 @pytest.mark.parametrize(("model", "scale"), STEPS)
