@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.clip_stems import Stems
 from data_pipelines.loops.extraction import UnusableError, downbeats_of, find_bars, sounds
 from data_pipelines.loops.kinds import kind_of_stem
 from data_pipelines.loops.refinement import (
@@ -53,7 +54,7 @@ class Task:
 
     root: Path
     clip: Mapping[str, Any]  # a row of clips.parquet
-    stems: tuple[tuple[Mapping[str, Any], Path], ...]  # rows of stems.parquet, where they lie
+    stems: Stems
     settings: Settings
     refused: str = ""  # why its stems cannot be used
 
@@ -82,7 +83,7 @@ def make_loops(task: Task) -> Row:
         OSError: if the database cannot be written to (never for a bad input).
     """
     if task.refused:  # not kept: the table may be put right
-        return {"loops": [], "pairs": [], "reject": task.refused, "done": False}
+        return _refused(task.refused)
     try:
         done: Row = read_json(task.record)
         if all(_is_there(task, row) for row in done["loops"]):
@@ -98,7 +99,7 @@ def make_loops(task: Task) -> Row:
     except UnusableError as error:
         rows["reject"] = str(error)
     except AudioError as error:  # not kept: the file may be put right
-        return {**rows, "reject": str(error), "done": False}
+        return _refused(str(error))
     else:
         rows["loops"] = [_written(task, index, loop) for index, loop in enumerate(loops)]
         ids = [row["loop_id"] for row in rows["loops"]]
@@ -118,7 +119,11 @@ def _is_there(task: Task, row: Row) -> bool:
 
 def process_died(task: Task) -> Row:
     """Return the result for a clip whose process was killed by the system."""
-    return {"loops": [], "pairs": [], "reject": DIED, "done": False}
+    return _refused(DIED)
+
+
+def _refused(reason: str) -> Row:
+    return {"loops": [], "pairs": [], "reject": reason, "done": False}
 
 
 def _loops_of(task: Task) -> list[Loop]:

@@ -18,6 +18,7 @@ from collections import Counter
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
+from data_pipelines.clip_stems import stems_of_clips
 from data_pipelines.loops.clip_loops import (
     AUDIO,
     RECORDS,
@@ -27,12 +28,12 @@ from data_pipelines.loops.clip_loops import (
     make_loops,
     process_died,
 )
-from data_pipelines.rejects import reject_row
+from data_pipelines.rejects import first_reasons, reject_of_clip
 from mashnet.audio.stretch import require_installed
 from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.loops.loops import KINDS, POSITIVE
 from mashnet.data.mashupdb import SPLITS, MashupDB
-from mashnet.errors import ConfigError, DatabaseError, MashnetError, disk_error, require_one_of
+from mashnet.errors import ConfigError, MashnetError, disk_error, require_one_of
 from mashnet.execution.choice import executor_of
 from mashnet.files import content_id, remove_leftovers
 
@@ -52,15 +53,10 @@ def make(config: DictConfig) -> MashupDB:
     executor = executor_of(config)
     database = MashupDB.open(config.db)
     root = database.root
-    tasks = []
-    stems = database.stems.partition_by("clip_id", as_dict=True)
-    for clip in database.clips.iter_rows(named=True):
-        rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-        try:
-            parts = tuple((row, database.audio_path(row["stem_id"])) for row in rows)
-            tasks.append(Task(root, clip, parts, settings))
-        except DatabaseError as error:
-            tasks.append(Task(root, clip, (), settings, refused=str(error)))
+    tasks = [
+        Task(root, clip, stems, settings, refused)
+        for clip, stems, refused in stems_of_clips(database)
+    ]
     try:
         remove_leftovers(root, below=False)
         for folder in (AUDIO, RECORDS):
@@ -103,8 +99,7 @@ def _write(database: MashupDB, tasks: list[Task], results: list[Row]) -> None:
     for task, result in zip(tasks, results, strict=True):
         clip = task.clip
         if result["reject"]:
-            what = f"{clip['title']} (clip {clip['clip_id']})"
-            rejects.append(reject_row(what, "loops", result["reject"]))
+            rejects.append(reject_of_clip(clip, "loops", result["reject"]))
         owner = {"split": clip["split"], "song_id": clip["song_id"]}
         loops += [row | owner for row in result["loops"]]
         pairs += [_pair_row(one, other, clip["split"]) for one, other in result["pairs"]]
@@ -115,8 +110,8 @@ def _write(database: MashupDB, tasks: list[Task], results: list[Row]) -> None:
         others = others.filter(pl.col("stage") != "negatives")
     database.write_table("rejects", [*others.to_dicts(), *rejects])
     if not pairs:
-        first = "".join(f"; {row['input']}: {row['reason']}" for row in rejects[:3])
-        raise MashnetError(f"{database.root}: none of its {len(tasks)} clips gave loops{first}")
+        why = first_reasons(rejects)
+        raise MashnetError(f"{database.root}: none of its {len(tasks)} clips gave loops{why}")
     kept = database.pairs.filter(pl.col("strategy") != POSITIVE)
     if changed:
         if len(kept):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data_pipelines.clip_stems import Stems
 from data_pipelines.structure.features import Bars, bars_of, joined
 from data_pipelines.structure.segmentation import find_sections
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
@@ -26,11 +27,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """A song's clips, in order of time, and the stems of each: (row, file)."""
+    """A song's clips, in order of time, and the stems of each."""
 
     root: Path
     clips: tuple[Mapping[str, Any], ...]
-    stems: tuple[tuple[tuple[Mapping[str, Any], Path], ...], ...]
+    stems: tuple[Stems, ...]
     refused: str = ""  # why its stems cannot be used
 
     @property
@@ -52,11 +53,7 @@ def estimate(task: Task) -> Row:
         OSError: if the database cannot be written to (never for a bad input).
     """
     if task.refused:  # not kept: the table may be put right
-        return {
-            "sections": [],
-            "rejects": {clip["clip_id"]: task.refused for clip in task.clips},
-            "done": False,
-        }
+        return _refused(task, task.refused)
     try:
         done: Row = read_json(task.record)
         return {"sections": done["sections"], "rejects": done["rejects"], "done": True}
@@ -91,18 +88,19 @@ def estimate(task: Task) -> Row:
 
 def process_died(task: Task) -> Row:
     """Return the result for a song whose process was killed by the system."""
-    return {
-        "sections": [],
-        "rejects": {clip["clip_id"]: DIED for clip in task.clips},
-        "done": False,
-    }
+    return _refused(task, DIED)
+
+
+def _refused(task: Task, reason: str) -> Row:
+    rejects = {clip["clip_id"]: reason for clip in task.clips}
+    return {"sections": [], "rejects": rejects, "done": False}
 
 
 class _NoBarsError(Exception):
     """There is nothing in a clip that could be told apart."""
 
 
-def _bars(clip: Mapping[str, Any], stems: tuple[tuple[Mapping[str, Any], Path], ...]) -> Bars:
+def _bars(clip: Mapping[str, Any], stems: Stems) -> Bars:
     if not stems:
         raise _NoBarsError("has no stems, so no sections")
     if len(clip["beats"]) < 2:

@@ -18,13 +18,14 @@ import numpy as np
 import polars as pl
 from omegaconf import DictConfig
 
-from data_pipelines.rejects import reject_row
+from data_pipelines.clip_stems import Stems, stems_of_clips
+from data_pipelines.rejects import first_reasons, reject_of_clip, reject_row
 from data_pipelines.structure.agreement import boundary_hits, every_eighth_bar, label_agreement
 from data_pipelines.structure.all_in_one import Song, read_folder
 from data_pipelines.structure.song_sections import RECORDS, Row, Task, estimate, process_died
 from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.mashupdb import ANNOTATED, MashupDB
-from mashnet.errors import DatabaseError, MashnetError, disk_error
+from mashnet.errors import MashnetError, disk_error
 from mashnet.execution.choice import executor_of
 from mashnet.files import remove_leftovers
 from mashnet.music.sections import LABELS, Section, sections_within
@@ -67,21 +68,13 @@ def make(config: DictConfig) -> MashupDB:
 
 def _tasks(database: MashupDB) -> list[Task]:
     """Return one task per song. The table of clips has a song's clips in order of time."""
-    stems = database.stems.partition_by("clip_id", as_dict=True)
-    songs: dict[str, list[Row]] = {}
-    for clip in database.clips.iter_rows(named=True):
-        songs.setdefault(clip["song_id"], []).append(clip)
+    songs: dict[str, list[tuple[Row, Stems, str]]] = {}
+    for clip, stems, refused in stems_of_clips(database):
+        songs.setdefault(clip["song_id"], []).append((clip, stems, refused))
     tasks = []
-    for clips in songs.values():
-        parts = []
-        refused = ""
-        for clip in clips:
-            rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-            try:
-                parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
-            except DatabaseError as error:
-                refused = refused or str(error)
-        tasks.append(Task(database.root, tuple(clips), tuple(parts), refused))
+    for of_song in songs.values():
+        clips, parts, refusals = zip(*of_song, strict=True)
+        tasks.append(Task(database.root, clips, parts, next(filter(None, refusals), "")))
     return tasks
 
 
@@ -128,13 +121,12 @@ def _write(
                     rows += [{"clip_id": clip_id, "origin": origin, **vars(s)} for s in sections]
                     break
             else:
-                what = f"{clip['title']} (clip {clip_id})"
-                rejects.append(reject_row(what, "structure", result["rejects"][clip_id]))
+                rejects.append(reject_of_clip(clip, "structure", result["rejects"][clip_id]))
     others = database.rejects.filter(pl.col("stage") != "structure")
     database.write_table("rejects", [*others.to_dicts(), *rejects])
     if not rows:
-        first = "".join(f"; {row['input']}: {row['reason']}" for row in rejects[:3])
-        raise MashnetError(f"{database.root}: none of its clips has sections{first}")
+        why = first_reasons(rejects)
+        raise MashnetError(f"{database.root}: none of its clips has sections{why}")
     database.write_table("sections", rows)
     return estimated
 

@@ -1,5 +1,4 @@
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from mashnet.commands.hydra_program import compose
 from mashnet.data.loops.loops import KINDS, LOOP_SAMPLES, part_of
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
-from mashnet.execution.local import LocalExecutor
 from tests.metronome import MetronomeDB
 
 RATE = 44_100
@@ -325,20 +323,15 @@ def test_too_loud_loops_are_brought_down(tmp_path):
     assert max(peaks) <= 0.9901
 
 
-def test_tasks_and_results_can_travel_between_processes(songs, monkeypatch):
+def test_tasks_and_results_can_travel_between_processes(songs, through_pickle):
     """Processes themselves are tested with the executor; starting them takes half a minute."""
-
-    def run(_, function, items, *, died, **__):
-        function, items, died = pickle.loads(pickle.dumps((function, list(items), died)))
-        assert died(items[0])["reject"]
-        return pickle.loads(pickle.dumps([function(item) for item in items]))
-
     root = songs.database.root
     one = contents(make(root, "loops.from=stems").root)
     for path in root.glob("cache/loops/*"):
         path.unlink()
-    monkeypatch.setattr(LocalExecutor, "run", run)
+    killed = through_pickle()
     assert contents(make(root, "loops.from=stems", "workers=2").root) == one
+    assert killed[0]["reject"]
 
 
 @pytest.mark.parametrize(
