@@ -38,7 +38,8 @@ def open_database(root: Path, songs: int) -> Work:
 
 def draw_mixes(root: Path, songs: int) -> Work:
     """Draw the recipes of all vocals."""
-    from data_pipelines.mixes.drawing import Limits, draw_recipes, usable_clips
+    from data_pipelines.mixes.clips import Limits, usable_clips
+    from data_pipelines.mixes.drawing import draw_recipes
 
     limits = Limits(3, 0.8, 1.2, 20.0, 40.0)
     clips, _ = usable_clips(MashupDB.open(root), limits)

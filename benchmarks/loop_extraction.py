@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 
-from data_pipelines.loops.stage import CONFIG_DIR, Task, make_loops, settings_of
+from data_pipelines.loops.clip_loops import Task, make_loops
+from data_pipelines.loops.stage import CONFIG_DIR, settings_of
 from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from benchmarks.gpu_step import PEAK_TFLOPS
+from benchmarks.gpu_peaks import PEAK_TFLOPS
 from benchmarks.results import publish
 from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.errors import require_one_of

@@ -18,7 +18,8 @@ from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from data_pipelines.mashupdb.analyse import cached_annotation
-from data_pipelines.mashupdb.song_clips import ANALYSES, SAMPLE_RATE_HZ, mono_mix, read_stems
+from data_pipelines.mashupdb.song_clips import ANALYSES
+from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, mono_mix, read_stems
 from data_pipelines.sources.song import RawSong, Reject
 from data_pipelines.sources.stems import find
 from mashnet.commands.hydra_program import CONFIGS, compose

@@ -152,6 +152,7 @@ ONLY_IN = {
     "madmom": {"mashnet.audio.annotate"},
 }
 MEDIAN_LINES, MOST_LINES, MOST_FILES = 120, 300, 25  # of a file, of a file, of a room
+LONG_FOR_A_REASON = {"data_pipelines.synth.styles": "data: the styles, one after the other"}
 
 ROOMS = {room.name: room for floor in FLOORS for room in floor}
 FLOOR_OF = {room.name: index for index, floor in enumerate(FLOORS) for room in floor}
@@ -165,10 +166,9 @@ def plan() -> str:
         for room in floor:
             files = [path for path in sources() if room_of(module_name(path)) == room.name]
             used = {room_of(i) for path in files for i in our_imports(path)} - {room.name, None}
-            from_rooms = (
-                ", ".join(sorted(used, key=lambda name: FLOOR_OF[name])) or "nothing of ours"
-            )
-            lines += [f"{room.name} — {room.purpose}", f"    [{len(files)}: {from_rooms}]"]
+            from_rooms = ", ".join(sorted(used, key=lambda name: FLOOR_OF[name]))
+            lines.append(f"{room.name} — {room.purpose}")
+            lines.append(f"    [{len(files)}: {from_rooms or 'nothing of ours'}]")
     return "\n".join(lines)
 
 
@@ -267,8 +267,10 @@ def test_no_file_imports_itself_through_others() -> None:
 def test_rooms_and_files_are_of_a_size_that_is_read_in_one_go() -> None:
     lines = {path: path.read_text("utf-8").count("\n") for path in sources()}
     assert statistics.median(lines.values()) <= MEDIAN_LINES
-    long = [f"{module_name(p)}: {n} lines" for p, n in lines.items() if n > MOST_LINES]
-    assert not long, failing(long)
+    long = {module_name(p): n for p, n in lines.items() if n > MOST_LINES}
+    assert not LONG_FOR_A_REASON.keys() - long.keys(), "no longer long: strike it out"
+    too_long = [f"{name}: {n} lines" for name, n in long.items() if name not in LONG_FOR_A_REASON]
+    assert not too_long, failing(too_long)
     rooms: dict[Path, int] = {}
     for path in lines:
         rooms[path.parent] = rooms.get(path.parent, 0) + 1

@@ -1,4 +1,4 @@
-"""What can be asked for by a name: the tables name all that there is, and import only what is asked."""
+"""What can be asked for by a name: the tables name all there is; what is asked alone is imported."""
 
 import importlib
 import inspect

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Row, measure, row
 from benchmarks.music import library
-from benchmarks.rendering import songs_of, stem_to_give
+from benchmarks.rendered_songs import songs_of, stem_to_give
 from mashnet.audio.io import write_sound
 from mashnet.rendering.mashup import render_mashup
 from mashnet.rendering.plan import TECHNIQUES

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,23 @@ import numpy as np
 
 from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
 from data_pipelines.mashupdb.clips import cut_points, roles_of
+from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
 from data_pipelines.rejects import reject_row
-from data_pipelines.sources.song import MAX_SONG_S, RawSong, RawStem, printable
+from data_pipelines.sources.song import RawSong, RawStem, printable
 from mashnet.audio.annotate import Annotation
-from mashnet.audio.channels import mono_or_stereo
-from mashnet.audio.io import read_audio, write_flac
-from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio, rms_db
+from mashnet.audio.io import write_flac
+from mashnet.audio.levels import active_ratio, rms_db
 from mashnet.data.schemas import ANNOTATED
-from mashnet.errors import AudioError, DatabaseError
+from mashnet.errors import DatabaseError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
 from mashnet.storage.places import inside, is_plain_name, place
 from mashnet.storage.regular_files import read_json
 
-SAMPLE_RATE_HZ = 44100
 # Part of the cache's keys: another number makes all songs be cut and written again.
 CLIPS_VERSION = 1
-LENGTH_TOLERANCE_S = 1.0  # stems of one song may differ by this much; they are padded or cut
 ANALYSES = Path("cache") / "analysis"  # in the database's folder
-_PEAK = 0.99  # what too loud a song is brought down to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +68,6 @@ class Task:
         return place(self.out, "cache", "songs", f"{key}.json")
 
 
-class _UnusableError(Exception):
-    """The song as a whole cannot be used: (stage, reason)."""
-
-
 def make_clips(task: Task) -> dict[str, Any]:
     """Return the rows of one song, after writing its audio; from the cache if all is there.
 
@@ -92,7 +84,7 @@ def make_clips(task: Task) -> dict[str, Any]:
     rows: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "rejects": [], "sound": ""}
     try:
         _fill(task, rows)
-    except _UnusableError as error:
+    except UnusableError as error:
         stage, reason = error.args
         rows["rejects"].append(reject_row(task.song.origin, stage, reason))
         rows["clips"], rows["stems"], rows["sections"] = [], [], []
@@ -136,7 +128,7 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
     stems, audio = read_stems(song, task.digests, rows["rejects"])
     duration_s = audio[0].shape[1] / SAMPLE_RATE_HZ
     if duration_s < task.min_s:
-        raise _UnusableError(
+        raise UnusableError(
             "clips", f"lasts {duration_s:.1f} s, less than clip.min_s={task.min_s:g}"
         )
     mix = mono_mix(audio)
@@ -156,91 +148,9 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
             span = Section(start_s + first_s, start_s + last_s, part.label)
             _write_clip(task, stems, audio, annotation, span, rows)
     if not rows["clips"] and song.parts:
-        raise _UnusableError("clips", "none of its parts became a clip")
+        raise UnusableError("clips", "none of its parts became a clip")
     if not rows["clips"]:
-        raise _UnusableError("clips", "no stem sounds in any of its clips")
-
-
-def read_stems(
-    song: RawSong, digests: Sequence[str], rejects: list[dict[str, str]]
-) -> tuple[list[tuple[RawStem, str]], list[np.ndarray]]:
-    """Read a song's usable stems, brought to one rate and length and, if too loud, down.
-
-    Args:
-        song: the song.
-        digests: one per stem, handed through.
-        rejects: rows for the stems that cannot be used are added here.
-
-    Returns:
-        The stems with their digests, and their audio, each (1 or 2, samples) at 44.1 kHz.
-    """
-    found: list[tuple[RawStem, str, np.ndarray]] = []
-    for stem, digest in zip(song.stems, digests, strict=True):
-        try:
-            audio, _ = read_audio(stem.path, sample_rate=SAMPLE_RATE_HZ, stream=stem.stream)
-        except AudioError as error:
-            reason = str(error).removeprefix(f"{stem.path}: ")
-            rejects.append(reject_row(stem.origin, "read", reason))
-            continue
-        length_s = audio.shape[1] / SAMPLE_RATE_HZ
-        if length_s > MAX_SONG_S:
-            reason = f"lasts {length_s / 60:.0f} min; cut it into songs of at most 30 min"
-            rejects.append(reject_row(stem.origin, "read", reason))
-        elif active_ratio(audio, SAMPLE_RATE_HZ) == 0.0:
-            reason = f"silent: never above {ACTIVE_ABOVE_DB:g} dBFS"
-            rejects.append(reject_row(stem.origin, "stems", reason))
-        else:
-            found.append((stem, digest, mono_or_stereo(audio) * np.float32(song.gain)))
-    if not found:
-        raise _UnusableError("stems", "has no usable stem")
-    samples = _common_length([audio.shape[1] for _, _, audio in found])
-    stems, parts = [], []
-    for stem, digest, audio in found:
-        apart_s = abs(audio.shape[1] - samples) / SAMPLE_RATE_HZ
-        if apart_s > LENGTH_TOLERANCE_S:
-            lasts = f"lasts {audio.shape[1] / SAMPLE_RATE_HZ:.1f} s"
-            reason = f"{lasts} where the other stems last {samples / SAMPLE_RATE_HZ:.1f} s"
-            rejects.append(reject_row(stem.origin, "stems", reason))
-            continue
-        stems.append((stem, digest))
-        missing = max(0, samples - audio.shape[1])
-        parts.append(np.pad(audio[:, :samples], ((0, 0), (0, missing))))
-    if len(stems) < song.min_stems:
-        labels = ", ".join(stem.label for stem, _ in stems)
-        raise _UnusableError(
-            "stems", f"has {len(stems)} usable stem ({labels}), source.min_stems={song.min_stems}"
-        )
-    peak = max(np.abs(part).max() for part in [*parts, _sum(parts)])
-    if peak > 1.0:
-        parts = [part * np.float32(_PEAK / peak) for part in parts]
-    return stems, parts
-
-
-def mono_mix(stems: list[np.ndarray]) -> np.ndarray:
-    """Return the sum of stems of shape (channels, samples) as (1, samples): what is analysed."""
-    mix = np.zeros((1, stems[0].shape[1]), np.float32)
-    for stem in stems:
-        mix += stem.mean(axis=0, keepdims=True)
-    return mix
-
-
-def _common_length(lengths: list[int]) -> int:
-    """Return the length that more than half of the stems have, within the tolerance."""
-    tolerance = LENGTH_TOLERANCE_S * SAMPLE_RATE_HZ
-    agreeing = {n: [m for m in lengths if abs(m - n) <= tolerance] for n in lengths}
-    best = max(agreeing, key=lambda n: (len(agreeing[n]), n))
-    if 2 * len(agreeing[best]) <= len(lengths):
-        spread = ", ".join(f"{n / SAMPLE_RATE_HZ:.1f}" for n in sorted(lengths))
-        raise _UnusableError("stems", f"its stems differ in length: {spread} s")
-    return best
-
-
-def _sum(parts: list[np.ndarray]) -> np.ndarray:
-    """Add stems up; mono ones sound on both sides of stereo ones."""
-    total = np.zeros((max(part.shape[0] for part in parts), parts[0].shape[1]), np.float32)
-    for part in parts:
-        total += part
-    return total
+        raise UnusableError("clips", "no stem sounds in any of its clips")
 
 
 def _write_clip(

@@ -22,7 +22,8 @@ from typing import Any
 import polars as pl
 from omegaconf import DictConfig, OmegaConf
 
-from data_pipelines.mixes.drawing import Limits, draw_recipes, usable_clips
+from data_pipelines.mixes.clips import Limits, usable_clips
+from data_pipelines.mixes.drawing import draw_recipes
 from data_pipelines.rejects import reject_row
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.commands.hydra_program import CONFIGS

@@ -122,6 +122,12 @@ def _song(
     )
 
 
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file that say something, without the space around them."""
+    lines = read_bounded(path, _MOST_BYTES).decode("utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
 def read_beats(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return a song's beats and downbeats, in seconds.
 
@@ -130,12 +136,10 @@ def read_beats(path: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
         ValueError: if a line is not one of beats, or they are not in order of time.
     """
     beats, downbeats = [], []
-    for line in read_bounded(path, _MOST_BYTES).decode("utf-8").splitlines():
-        if not line.strip():
-            continue
+    for line in _lines(path):
         fields = line.split()
         if len(fields) < 2:
-            raise ValueError(f"{path.name}: '{line.strip()}' is not a beat")
+            raise ValueError(f"{path.name}: '{line}' is not a beat")
         beats.append(float(fields[0]))
         if int(fields[1]) == 1:
             downbeats.append(beats[-1])
@@ -159,12 +163,10 @@ def read_segments(
         ValueError: if a line is not one of sections, or they are not in order of time.
     """
     times, names = [], []
-    for line in read_bounded(path, _MOST_BYTES).decode("utf-8").splitlines():
-        if not line.strip():
-            continue
+    for line in _lines(path):
         fields = line.split(maxsplit=1)
         if len(fields) != 2:
-            raise ValueError(f"{path.name}: '{line.strip()}' is not a section")
+            raise ValueError(f"{path.name}: '{line}' is not a section")
         times.append(_snapped(float(fields[0]), downbeats))
         names.append(fields[1].strip())
     if not np.isfinite(times).all() or not all(a <= b for a, b in itertools.pairwise(times)):

@@ -12,127 +12,28 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from omegaconf import DictConfig
 
-from data_pipelines.rejects import reject_row
+from data_pipelines.clip_stems import Stems, stems_of_clips
+from data_pipelines.rejects import first_reasons, reject_of_clip, reject_row
 from data_pipelines.structure.agreement import boundary_hits, every_eighth_bar, label_agreement
 from data_pipelines.structure.all_in_one import Song, read_folder
-from data_pipelines.structure.features import Bars, bars_of, joined
-from data_pipelines.structure.segmentation import find_sections
-from mashnet.audio.levels import ACTIVE_ABOVE_DB
+from data_pipelines.structure.song_sections import RECORDS, Row, Task, estimate, process_died
 from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.schemas import ANNOTATED
-from mashnet.errors import AudioError, DatabaseError, MashnetError, disk_error
+from mashnet.errors import MashnetError, disk_error
 from mashnet.execution.choice import executor_of
-from mashnet.execution.executor import DIED
-from mashnet.files import content_id, remove_leftovers, write_json
+from mashnet.files import remove_leftovers
 from mashnet.music.sections import LABELS, Section, sections_within
-from mashnet.storage.places import place
-from mashnet.storage.regular_files import read_json
 
-# Part of the cache's keys: another number makes all songs be looked at again.
-STRUCTURE_VERSION = 2
 CONFIG_DIR = CONFIGS / "pipeline"
-RECORDS = Path("cache") / "structure"
 ALL_IN_ONE, ESTIMATED = "all-in-one", "estimated"
-Row = dict[str, Any]
 Sections = dict[str, list[Section]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A song's clips, in order of time, and the stems of each: (row, file)."""
-
-    root: Path
-    clips: tuple[Mapping[str, Any], ...]
-    stems: tuple[tuple[tuple[Mapping[str, Any], Path], ...], ...]
-    refused: str = ""  # why its stems cannot be used
-
-    @property
-    def record(self) -> Path:
-        """Where the finished song is kept; another annotation of beats is another file."""
-        clips = [[c["clip_id"], c["beats"], c["downbeats"], c["duration_s"]] for c in self.clips]
-        stems = [[[row["stem_id"], row["role"]] for row, _ in clip] for clip in self.stems]
-        return place(self.root, RECORDS, f"{content_id(clips, stems, STRUCTURE_VERSION)}.json")
-
-
-def estimate(task: Task) -> Row:
-    """Return the estimated sections of one song; from the cache if it was done before.
-
-    Returns:
-        {"sections": [clip_id, start_s, end_s, label] each, "rejects": {clip_id: reason}, "done":
-        whether it was done before}.
-
-    Raises:
-        OSError: if the database cannot be written to (never for a bad input).
-    """
-    if task.refused:  # not kept: the table may be put right
-        return {
-            "sections": [],
-            "rejects": {clip["clip_id"]: task.refused for clip in task.clips},
-            "done": False,
-        }
-    try:
-        done: Row = read_json(task.record)
-        return {"sections": done["sections"], "rejects": done["rejects"], "done": True}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    rows: Row = {"sections": [], "rejects": {}}
-    bars: list[Bars] = []
-    ends_s = [0.0]
-    used: list[str] = []
-    mendable = False
-    for clip, stems in zip(task.clips, task.stems, strict=True):
-        clip_id = clip["clip_id"]
-        try:
-            bars.append(_bars(clip, stems))
-        except AudioError as error:  # not kept: the file may be put right
-            rows["rejects"][clip_id] = str(error)
-            mendable = True
-        except _NoBarsError as error:
-            rows["rejects"][clip_id] = str(error)
-        else:
-            used.append(clip_id)
-            ends_s.append(ends_s[-1] + clip["duration_s"])
-    if used:
-        sections = find_sections(joined(bars, ends_s[:-1]), ends_s[-1])
-        for clip_id, (start_s, end_s) in zip(used, itertools.pairwise(ends_s), strict=True):
-            for part in sections_within(sections, start_s, end_s):
-                rows["sections"].append([clip_id, part.start_s, part.end_s, part.label])
-    if not mendable:
-        write_json(task.record, rows)
-    return {**rows, "done": False}
-
-
-def process_died(task: Task) -> Row:
-    """Return the result for a song whose process was killed by the system."""
-    return {
-        "sections": [],
-        "rejects": {clip["clip_id"]: DIED for clip in task.clips},
-        "done": False,
-    }
-
-
-class _NoBarsError(Exception):
-    """There is nothing in a clip that could be told apart."""
-
-
-def _bars(clip: Mapping[str, Any], stems: tuple[tuple[Mapping[str, Any], Path], ...]) -> Bars:
-    if not stems:
-        raise _NoBarsError("has no stems, so no sections")
-    if len(clip["beats"]) < 2:
-        raise _NoBarsError("has no beats, so no bars that could be compared, and no sections")
-    bars = bars_of(clip, [(row["role"], path) for row, path in stems])
-    if bars.mix_db.max() < ACTIVE_ABOVE_DB:
-        raise _NoBarsError("is silent, so has no sections")
-    return bars
 
 
 def make(config: DictConfig) -> MashupDB:
@@ -168,21 +69,13 @@ def make(config: DictConfig) -> MashupDB:
 
 def _tasks(database: MashupDB) -> list[Task]:
     """Return one task per song. The table of clips has a song's clips in order of time."""
-    stems = database.stems.partition_by("clip_id", as_dict=True)
-    songs: dict[str, list[Row]] = {}
-    for clip in database.clips.iter_rows(named=True):
-        songs.setdefault(clip["song_id"], []).append(clip)
+    songs: dict[str, list[tuple[Row, Stems, str]]] = {}
+    for clip, stems, refused in stems_of_clips(database):
+        songs.setdefault(clip["song_id"], []).append((clip, stems, refused))
     tasks = []
-    for clips in songs.values():
-        parts = []
-        refused = ""
-        for clip in clips:
-            rows = stems[clip["clip_id"],].to_dicts() if (clip["clip_id"],) in stems else []
-            try:
-                parts.append(tuple((row, database.audio_path(row["stem_id"])) for row in rows))
-            except DatabaseError as error:
-                refused = refused or str(error)
-        tasks.append(Task(database.root, tuple(clips), tuple(parts), refused))
+    for of_song in songs.values():
+        clips, parts, refusals = zip(*of_song, strict=True)
+        tasks.append(Task(database.root, clips, parts, next(filter(None, refusals), "")))
     return tasks
 
 
@@ -229,13 +122,12 @@ def _write(
                     rows += [{"clip_id": clip_id, "origin": origin, **vars(s)} for s in sections]
                     break
             else:
-                what = f"{clip['title']} (clip {clip_id})"
-                rejects.append(reject_row(what, "structure", result["rejects"][clip_id]))
+                rejects.append(reject_of_clip(clip, "structure", result["rejects"][clip_id]))
     others = database.rejects.filter(pl.col("stage") != "structure")
     database.write_table("rejects", [*others.to_dicts(), *rejects])
     if not rows:
-        first = "".join(f"; {row['input']}: {row['reason']}" for row in rejects[:3])
-        raise MashnetError(f"{database.root}: none of its clips has sections{first}")
+        why = first_reasons(rejects)
+        raise MashnetError(f"{database.root}: none of its clips has sections{why}")
     database.write_table("sections", rows)
     return estimated
 

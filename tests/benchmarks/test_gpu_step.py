@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu_step import Measures, Training, main, measures_of, peak_tflops_of
+from benchmarks.gpu_peaks import peak_tflops_of
+from benchmarks.gpu_step import main
+from benchmarks.measured_training import Measures, Training, measures_of
 from mashnet.commands.hydra_program import compose
 
 

@@ -1,6 +1,8 @@
 """Folders of music for the pipeline, and a tracker that needs no time."""
 
 import functools
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,9 +12,12 @@ import soundfile
 from omegaconf import DictConfig, OmegaConf
 
 from data_pipelines.separation.separate import STORED_GAIN
+from data_pipelines.sources.lookup import load_source
+from data_pipelines.sources.song import RawSong, Reject
 from mashnet.audio.annotate import Annotation
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.commands.hydra_program import CONFIGS, compose
+from mashnet.execution.local import LocalExecutor
 from tests.metronome import steady_beats
 
 RATE_HZ = 22050
@@ -49,6 +54,27 @@ def quick_separator(monkeypatch) -> list[str]:
     return asked
 
 
+@pytest.fixture
+def through_pickle(monkeypatch) -> Callable[[], list[dict]]:
+    """Return what makes tasks and results travel as between processes, from then on.
+
+    It returns a list of what each stage has to say of a first task whose process is killed.
+    """
+
+    def begin() -> list[dict]:
+        killed: list[dict] = []
+
+        def run(_, function, items, *, died, **__):
+            function, items, died = pickle.loads(pickle.dumps((function, list(items), died)))
+            killed.append(died(items[0]))
+            return pickle.loads(pickle.dumps([function(item) for item in items]))
+
+        monkeypatch.setattr(LocalExecutor, "run", run)
+        return killed
+
+    return begin
+
+
 def sound(seed: int, duration_s: float = 12.0, channels: int = 1, rate: int = RATE_HZ):
     """Return noise of shape (samples, channels), as soundfile writes it."""
     noise = np.random.default_rng(seed).standard_normal((round(duration_s * rate), channels))
@@ -77,7 +103,16 @@ def pipeline(root: Path, out: Path, *settings: str, source: str = "stems") -> Di
     return config
 
 
+def found(source: str, root: Path, *settings: str) -> tuple[list[RawSong], list[tuple[str, str]]]:
+    """Return the songs of a source, and (path below the root, reason) of the rejects."""
+    find = load_source(source)
+    items = list(find(pipeline(root, root / "db", *settings, source=source)))
+    rejects = [item for item in items if isinstance(item, Reject)]
+    songs = [item for item in items if isinstance(item, RawSong)]
+    return songs, [(reject.input.removeprefix(f"{root}/"), reject.reason) for reject in rejects]
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
     """Return the functions above; test modules cannot import each other."""
-    return SimpleNamespace(sound=sound, song=write_song, pipeline=pipeline)
+    return SimpleNamespace(sound=sound, song=write_song, pipeline=pipeline, found=found)

@@ -1,18 +1,17 @@
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from data_pipelines.loops import clip_loops
 from data_pipelines.loops import stage as loops
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.commands.hydra_program import compose
 from mashnet.data.loops.loops import KINDS, LOOP_SAMPLES, part_of
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
-from mashnet.execution.local import LocalExecutor
 from tests.metronome import MetronomeDB
 
 RATE = 44_100
@@ -163,7 +162,7 @@ def test_a_second_run_does_nothing_again_and_other_settings_replace_all(songs, m
     make(root)
     before = contents(root)
     with monkeypatch.context() as patched:
-        patched.setattr(loops, "mix_of", lambda parts: pytest.fail("was read again"))
+        patched.setattr(clip_loops, "mix_of", lambda parts: pytest.fail("was read again"))
         make(root)
     assert contents(root) == before
     assert "2 clips were done before" in capsys.readouterr().out
@@ -180,7 +179,7 @@ def test_a_killed_run_is_continued_clip_by_clip(songs, monkeypatch):
     for name in ("loops", "pairs", "rejects"):
         (root / f"{name}.parquet").unlink()
     read = []
-    mix_of = loops.mix_of
+    mix_of = clip_loops.mix_of
 
     def killed(parts):
         read.append(parts)
@@ -188,7 +187,7 @@ def test_a_killed_run_is_continued_clip_by_clip(songs, monkeypatch):
             raise KeyboardInterrupt
         return mix_of(parts)
 
-    monkeypatch.setattr(loops, "mix_of", killed)
+    monkeypatch.setattr(clip_loops, "mix_of", killed)
     with pytest.raises(KeyboardInterrupt):
         make(root)
     assert len(list(root.glob("cache/loops/*.json"))) == 1
@@ -324,20 +323,15 @@ def test_too_loud_loops_are_brought_down(tmp_path):
     assert max(peaks) <= 0.9901
 
 
-def test_tasks_and_results_can_travel_between_processes(songs, monkeypatch):
+def test_tasks_and_results_can_travel_between_processes(songs, through_pickle):
     """Processes themselves are tested with the executor; starting them takes half a minute."""
-
-    def run(_, function, items, *, died, **__):
-        function, items, died = pickle.loads(pickle.dumps((function, list(items), died)))
-        assert died(items[0])["reject"]
-        return pickle.loads(pickle.dumps([function(item) for item in items]))
-
     root = songs.database.root
     one = contents(make(root, "loops.from=stems").root)
     for path in root.glob("cache/loops/*"):
         path.unlink()
-    monkeypatch.setattr(LocalExecutor, "run", run)
+    killed = through_pickle()
     assert contents(make(root, "loops.from=stems", "workers=2").root) == one
+    assert killed[0]["reject"]
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_a_second_run_does_nothing_again(make, root, tmp_path, quick_tracker, mo
     def fail(*args, **kwargs):
         pytest.fail("a file was decoded or encoded again")
 
-    monkeypatch.setattr("data_pipelines.mashupdb.song_clips.read_audio", fail)
+    monkeypatch.setattr("data_pipelines.mashupdb.song_stems.read_audio", fail)
     monkeypatch.setattr("data_pipelines.mashupdb.song_clips.write_flac", fail)
     capsys.readouterr()
     build(make.pipeline(root, tmp_path / "db"))

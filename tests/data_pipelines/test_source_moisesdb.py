@@ -11,8 +11,7 @@ import soundfile
 from omegaconf import OmegaConf
 
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.sources.moisesdb import find
-from data_pipelines.sources.song import RawSong, Reject, kind_of, label_path
+from data_pipelines.sources.song import kind_of, label_path
 from mashnet.commands.hydra_program import CONFIGS
 
 RATE_HZ = 44100
@@ -59,14 +58,6 @@ def moises_song(root: Path, name: str, stems=BAND, artist="The Band", rate: int 
     return folder
 
 
-def found(make, root: Path, *settings: str) -> tuple[list[RawSong], list[tuple[str, str]]]:
-    """Return the songs, and (path below the root, reason) of the rejects."""
-    items = list(find(make.pipeline(root, root / "db", *settings, source="moisesdb")))
-    rejects = [item for item in items if isinstance(item, Reject)]
-    songs = [item for item in items if isinstance(item, RawSong)]
-    return songs, [(reject.input.removeprefix(f"{root}/"), reject.reason) for reject in rejects]
-
-
 @pytest.fixture
 def root(tmp_path) -> Path:
     """Return the folder `moisesdb_v0.1`, with one song in it."""
@@ -100,7 +91,7 @@ def test_tracks_become_stems_with_a_label_from_coarse_to_fine(make, root, tmp_pa
 
 def test_the_artist_is_the_group(make, root):
     moises_song(root, "nobody's", artist="")
-    songs = {song.title: song for song in found(make, root)[0]}
+    songs = {song.title: song for song in make.found("moisesdb", root)[0]}
     assert songs["first"].group == "The Band"
     assert songs["nobody's"].group == identity("nobody's")
     assert songs["first"].splits == ("train", "val", "test")
@@ -145,7 +136,7 @@ def test_label_paths_are_tidy():
 
 
 def test_bleeding_tracks_can_be_left_out(make, root):
-    (song,), rejects = found(make, root, "source.use_bleeding=false")
+    (song,), rejects = make.found("moisesdb", root, "source.use_bleeding=false")
     assert "drums/snare drum" not in {stem.label for stem in song.stems}
     (what, reason) = rejects[0]
     assert what.endswith(f"drums/{identity('first', 'drums', 1)}.wav")
@@ -174,7 +165,7 @@ def test_files_and_data_json_that_disagree_get_one_line_each(make, root):
     data["stems"].append({"stemName": "kazoo", "tracks": []})
     data["stems"].append({"stemName": "..", "tracks": [{"id": "../../secret", "trackType": "x"}]})
     (folder / "data.json").write_text(json.dumps(data))
-    (song,), rejects = found(make, root)
+    (song,), rejects = make.found("moisesdb", root)
     assert len(song.stems) == 7
     assert [(Path(what).name, reason) for what, reason in rejects] == [
         (f"{identity('first', 'vocals', 0)}.wav", "in data.json named twice"),
@@ -209,7 +200,7 @@ def test_an_unknown_label_keeps_the_stem_without_a_role(make, tmp_path, quick_tr
 def test_a_spoiled_data_json_costs_its_song_only(make, root, content, reason):
     folder = moises_song(root, "spoiled", {"drums": []})
     (folder / "data.json").write_text(content)
-    songs, rejects = found(make, root)
+    songs, rejects = make.found("moisesdb", root)
     assert [song.title for song in songs] == ["first"]
     ((what, why),) = rejects
     assert what.startswith(folder.name)
@@ -219,7 +210,7 @@ def test_a_spoiled_data_json_costs_its_song_only(make, root, content, reason):
 def test_a_song_without_data_json_is_one_line(make, root):
     folder = moises_song(root, "nameless")
     (folder / "data.json").unlink()
-    songs, rejects = found(make, root)
+    songs, rejects = make.found("moisesdb", root)
     assert len(songs) == 1
     assert rejects == [(folder.name, "has sound files, but no data.json that says what they are")]
 

@@ -12,8 +12,7 @@ import soundfile
 from data_pipelines.mashupdb.song_clips import Task
 from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources import musdb18
-from data_pipelines.sources.musdb18 import STREAMS, find
-from data_pipelines.sources.song import RawSong, Reject
+from data_pipelines.sources.musdb18 import STREAMS
 from mashnet.audio.io import read_audio
 from mashnet.data.splits import split_of
 from mashnet.errors import MashnetError
@@ -57,14 +56,6 @@ def stem_mp4(path: Path) -> Path:
     for name in STREAMS:
         (path.parent / f".{name}.wav").unlink()
     return path
-
-
-def found(make, root: Path, *settings: str) -> tuple[list[RawSong], list[tuple[str, str]]]:
-    """Return the songs, and (path below the root, reason) of the rejects."""
-    items = list(find(make.pipeline(root, root / "db", *settings, source="musdb18")))
-    rejects = [item for item in items if isinstance(item, Reject)]
-    songs = [item for item in items if isinstance(item, RawSong)]
-    return songs, [(reject.input.removeprefix(f"{root}/"), reject.reason) for reject in rejects]
 
 
 @pytest.fixture
@@ -135,13 +126,13 @@ def test_without_ffmpeg_the_run_ends_with_advice(make, root, monkeypatch):
     (root / "train" / "Actions - Other.stem.mp4").write_bytes(b"five streams")
     monkeypatch.setattr(musdb18, "ffmpeg_is_installed", lambda: False)
     with pytest.raises(MashnetError, match=r"apt install ffmpeg.*MUSDB18-HQ is read without it"):
-        found(make, root)
+        make.found("musdb18", root)
 
 
 def test_the_official_split_can_be_left_for_the_hash_of_the_artist(make, root):
-    train, test = found(make, root)[0]
+    train, test = make.found("musdb18", root)[0]
     assert (train.splits, test.splits) == (("train", "val"), ("test",))
-    train, test = found(make, root, "source.official_split=false")[0]
+    train, test = make.found("musdb18", root, "source.official_split=false")[0]
     assert train.splits == test.splits == ("train", "val", "test")
 
 
@@ -171,7 +162,7 @@ def test_validation_songs_come_from_train_by_artist(make, tmp_path, quick_tracke
 )
 def test_songs_of_one_artist_share_a_group(make, tmp_path, title, artist, group):
     hq_song(tmp_path / "train" / title)
-    ((song,), _) = found(make, tmp_path)
+    ((song,), _) = make.found("musdb18", tmp_path)
     assert (song.artist, song.group) == (artist, group)
 
 
@@ -182,7 +173,7 @@ def test_what_is_not_as_it_should_be_gets_one_line_each(make, root):
     soundfile.write(root / "train" / "loose.wav", tone("other"), RATE_HZ)
     (root / "train" / "Actions - One Minute Smile.stem.mp4").write_bytes(b"the same song")
     shutil.rmtree(root / "test")
-    songs, rejects = found(make, root)
+    songs, rejects = make.found("musdb18", root)
     assert rejects == [
         ("test", "is not there, its songs are missing"),
         ("train/Actions - One Minute Smile.stem.mp4",
@@ -201,7 +192,7 @@ def test_what_is_not_as_it_should_be_gets_one_line_each(make, root):
 def test_a_root_that_is_something_else_says_which_folder_is_meant(make, tmp_path):
     (tmp_path / "musdb18").mkdir()
     with pytest.raises(MashnetError, match=r"neither a folder train nor .* musdb18\.zip"):
-        found(make, tmp_path)
+        make.found("musdb18", tmp_path)
 
 
 def test_songs_that_cannot_be_used_are_rejects(make, root, tmp_path, quick_tracker):
@@ -231,8 +222,8 @@ def test_songs_that_cannot_be_used_are_rejects(make, root, tmp_path, quick_track
 
 def test_a_song_record_does_not_depend_on_what_the_split_was_chosen_from(make, root, tmp_path):
     """Databases of an earlier version stay valid: nothing new in the key unless it matters."""
-    song = found(make, root)[0][0]
-    free = found(make, root, "source.official_split=false")[0][0]
+    song = make.found("musdb18", root)[0][0]
+    free = make.found("musdb18", root, "source.official_split=false")[0][0]
     settings = {"digests": ("a", "b", "c", "d"), "out": tmp_path, "min_s": 1.0, "max_s": 60.0}
     records = {Task(song=each, split="train", **settings).record for each in (song, free)}
     assert len(records) == 1

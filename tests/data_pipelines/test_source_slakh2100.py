@@ -9,8 +9,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from data_pipelines.mashupdb.stage import build
-from data_pipelines.sources.slakh2100 import find
-from data_pipelines.sources.song import RawSong, Reject, kind_of
+from data_pipelines.sources.song import kind_of
 from mashnet.commands.hydra_program import CONFIGS
 from mashnet.data.splits import split_of
 from mashnet.errors import MashnetError
@@ -71,16 +70,8 @@ def slakh_track(
     return folder
 
 
-def found(make, root: Path, *settings: str) -> tuple[list[RawSong], list[tuple[str, str]]]:
-    """Return the songs, and (path below the root, reason) of the rejects."""
-    items = list(find(make.pipeline(root, root / "db", *settings, source="slakh2100")))
-    rejects = [item for item in items if isinstance(item, Reject)]
-    songs = [item for item in items if isinstance(item, RawSong)]
-    return songs, [(reject.input.removeprefix(f"{root}/"), reject.reason) for reject in rejects]
-
-
 def splits(make, root: Path, *settings: str) -> dict[str, tuple[str, ...]]:
-    return {song.title: song.splits for song in found(make, root, *settings)[0]}
+    return {song.title: song.splits for song in make.found("slakh2100", root, *settings)[0]}
 
 
 @pytest.fixture
@@ -118,7 +109,7 @@ def test_babyslakh_has_tracks_in_the_root_and_wav_that_is_flagged_as_not_rendere
     for number in (1, 7):
         folder = tmp_path / f"Track{number:05d}"
         slakh_track(make, folder, f"{number:032x}", suffix="wav", flagged=False)
-    songs, rejects = found(make, tmp_path)
+    songs, rejects = make.found("slakh2100", tmp_path)
     assert rejects == []
     assert [(song.title, len(song.stems), song.splits) for song in songs] == [
         ("Track00001", 5, ("train", "val", "test")),
@@ -127,7 +118,7 @@ def test_babyslakh_has_tracks_in_the_root_and_wav_that_is_flagged_as_not_rendere
 
 
 def test_the_midi_file_is_the_group(make, root):
-    songs = found(make, root, "source.official_split=false", "source.omitted=true")[0]
+    songs = make.found("slakh2100", root, "source.official_split=false", "source.omitted=true")[0]
     groups = {song.title: song.group for song in songs}
     assert groups["Track00001"] == "1a81ae092884234f3264e2f45927f00a"
     assert groups["Track00004"] == groups["Track01876"]
@@ -142,7 +133,7 @@ def test_the_same_midi_file_is_never_in_two_official_splits(make, root):
     """As in Slakh2100-orig, where 390 tracks repeat another's MIDI file."""
     slakh_track(make, root / "train" / "Track00009", "c613ddce3ded35d2e8cadf3511a1ffb9")
     slakh_track(make, root / "train" / "Track00010", "1a81ae092884234f3264e2f45927f00a")
-    songs, rejects = found(make, root, "source.omitted=true")
+    songs, rejects = make.found("slakh2100", root, "source.omitted=true")
     assert {song.title: song.splits for song in songs} == {
         "Track01876": ("test",),
         "Track01501": ("val",),
@@ -185,7 +176,7 @@ def test_files_and_metadata_that_disagree_get_one_line_each(make, root):
     metadata["stems"]["S03"]["inst_class"] = "Laser Harp"
     metadata["stems"].pop("S00")
     (folder / "metadata.yaml").write_text(yaml.safe_dump(metadata))
-    songs, rejects = found(make, root)
+    songs, rejects = make.found("slakh2100", root)
     (song,) = [song for song in songs if song.title == "Track00001"]
     assert [stem.label for stem in song.stems] == [
         "drums", "laser harp/choir aahs", "synth lead/lead 2 (sawtooth)",
@@ -213,7 +204,7 @@ def test_a_spoiled_metadata_file_costs_its_track_only(make, root, content, reaso
     (folder / "metadata.yaml").unlink()
     if content is not None:
         (folder / "metadata.yaml").write_text(content)
-    songs, rejects = found(make, root)
+    songs, rejects = make.found("slakh2100", root)
     assert len(songs) == 3
     ((what, why),) = rejects
     assert what.startswith("train/Track00002")
@@ -233,4 +224,4 @@ def test_a_track_with_one_stem_is_a_reject(make, root, tmp_path, quick_tracker):
 def test_a_root_that_is_something_else_says_which_folder_is_meant(make, tmp_path):
     (tmp_path / "music").mkdir()
     with pytest.raises(MashnetError, match=r"holds no folder train, .*redux\.tar\.gz"):
-        found(make, tmp_path)
+        make.found("slakh2100", tmp_path)

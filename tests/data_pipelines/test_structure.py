@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import pickle
 import re
 import tracemalloc
 from pathlib import Path
@@ -19,7 +18,6 @@ from mashnet.audio.io import write_flac
 from mashnet.commands.hydra_program import compose
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError, MashnetError
-from mashnet.execution.local import LocalExecutor
 from mashnet.music.sections import LABELS, Section
 from tests.metronome import RATE, MetronomeDB
 
@@ -186,18 +184,13 @@ def test_all_in_one_is_cut_to_the_clips_of_a_song(tmp_path):
     assert database.sections_of(ids[1]) == [Section(0, 10, "chorus")]
 
 
-def test_tasks_and_results_can_travel_between_processes(tmp_path, monkeypatch):
+def test_tasks_and_results_can_travel_between_processes(tmp_path, through_pickle):
     songs = MetronomeDB(tmp_path / "db")
     songs.add()
     songs.write()
-
-    def run(_, function, items, *, died, **__):
-        function, items, died = pickle.loads(pickle.dumps((function, list(items), died)))
-        assert "want of memory" in next(iter(died(items[0])["rejects"].values()))
-        return pickle.loads(pickle.dumps([function(item) for item in items]))
-
-    monkeypatch.setattr(LocalExecutor, "run", run)
+    killed = through_pickle()
     check_sections(make(tmp_path / "db"))
+    assert "want of memory" in next(iter(killed[0]["rejects"].values()))
 
 
 def test_memory_does_not_grow_with_the_clip(tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data_pipelines.mashupdb.stage import build
 from data_pipelines.mixes import stage as mixes
-from data_pipelines.mixes.drawing import Limits, usable_clips
+from data_pipelines.mixes.clips import Limits, usable_clips
 from data_pipelines.structure import stage as structure
 from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.data.mashupdb import MashupDB

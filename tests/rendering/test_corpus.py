@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rendering import splice_jumps
+from benchmarks.rendering_checks import splice_jumps
 from mashnet.audio.io import read_audio
 from mashnet.audio.limiter import true_peaks
 from mashnet.data.mashupdb import MashupDB

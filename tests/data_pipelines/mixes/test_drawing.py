@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipelines.mixes import drawing as mix_drawing
-from data_pipelines.mixes.drawing import OFF_BEAT_S, Limits, MixClip, Pool, draw_recipes
+from data_pipelines.mixes import partners as mix_partners
+from data_pipelines.mixes.clips import Limits, MixClip
+from data_pipelines.mixes.drawing import OFF_BEAT_S, draw_recipes
+from data_pipelines.mixes.partners import Pool
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.mixes.recipes import LEAD_IN_S, Recipe
 from mashnet.data.schemas import CONDITIONS, SPLITS
@@ -193,10 +196,10 @@ def test_of_very_many_partners_the_first_by_hash_are_kept(monkeypatch) -> None:
     clips = library(900)
     pool = Pool(clips)
     vocal = next(clip for clip in clips if "vocal" in clip.stems)
-    tried = mix_drawing._MOST_PAIRS
+    tried = mix_partners.MOST_PAIRS
     kept = pool.partners(vocal, "percussion", "unmatched_tempo", LIMITS, 1)
     assert len(kept) == tried
-    monkeypatch.setattr(mix_drawing, "_MOST_PAIRS", 10**9)
+    monkeypatch.setattr(mix_partners, "MOST_PAIRS", 10**9)
     everything = pool.partners(vocal, "percussion", "unmatched_tempo", LIMITS, 1)
     assert len(everything) > 2 * tried
     assert kept == everything[:tried]
