@@ -142,7 +142,7 @@ FLOORS = (
 )  # fmt: skip
 # Packages that are heavy, or of a licence of their own: the only places that import them.
 ONLY_IN = {
-    "hydra": {"mashnet.commands.hydra_program"},
+    "hydra": {"mashnet.commands.hydra_program", "mashnet.commands.free_text"},
     "pytorch_lightning": {"mashnet.tasks", "mashnet.data.mixes.module"},
     "ray": {"mashnet.execution.ray_cluster"},
     "soundfile": {"mashnet.audio.io", "mashnet.audio.decoders"},
