@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from mashnet.commands.hydra_program import stage_program
 
-from mashnet.commands.hydra_program import CONFIGS, entry_point
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-
-@entry_point("loops", CONFIGS / "pipeline")
-def main(config: DictConfig) -> None:
-    """Find the loops of the database that the command line names."""
-    # Imported here: a mistyped setting is refused without the libraries that the work takes.
-    from data_pipelines.loops.stage import make
-
-    make(config)
-
+main = stage_program("data_pipelines.loops")
 
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 import re
 import shlex
@@ -143,6 +144,24 @@ def entry_point(
         return run
 
     return decorate
+
+
+def stage_program(package: str, work: str = "make") -> Callable[[], None]:
+    """Return what `python -m` of a pipeline stage's package runs: `work` of its file stage.py.
+
+    That is imported when the settings have been checked: a mistyped one is refused without the
+    libraries that the work takes.
+
+    Args:
+        package: dotted; the stage's config is called like its last part.
+        work: the function that takes the configuration.
+    """
+
+    def main(config: DictConfig) -> None:
+        getattr(importlib.import_module(f"{package}.stage"), work)(config)
+
+    main.__module__ = f"{package}.__main__"  # Hydra names the program after it
+    return entry_point(package.rpartition(".")[2], CONFIGS / "pipeline")(main)
 
 
 @contextlib.contextmanager
