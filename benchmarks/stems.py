@@ -28,12 +28,12 @@ from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
 from mashnet.audio.io import read_audio, write_flac
-from mashnet.data.loaders import as_it_is
+from mashnet.data.loaders import no_collation
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.stems.clips import stem_clips
 from mashnet.data.stems.view import Augmentation, ChunkBatches, StemChunks, blocks_of
 from mashnet.data.stems.wave_store import WaveStore
-from mashnet.tasks.memory import keep_freed_memory
+from mashnet.tasks.allocator import keep_freed_memory
 
 RATE, FILE_RATE, STEMS = 16_000, 44_100, 4
 CHUNK_S = (8.0, 8.0)
@@ -117,7 +117,7 @@ def measure(root: Path, options: Any) -> dict[str, Any]:
     loader = DataLoader(
         chunks(waves),
         batch_sampler=batches,
-        collate_fn=as_it_is,
+        collate_fn=no_collation,
         num_workers=options.workers,
         persistent_workers=options.workers > 0,
     )

@@ -1,1 +1,1 @@
-"""Raw music in, MashupDB out: one module per stage, each runnable with `python -m`."""
+"""Raw music to a MashupDB: a folder per stage, each run with `python -m data_pipelines.<stage>`."""

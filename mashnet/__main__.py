@@ -12,8 +12,8 @@ import sys
 from mashnet import __version__
 from mashnet.commands.last_line import ending_in_one_line
 from mashnet.errors import require_one_of
+from mashnet.invocation import CALLED_BY
 from mashnet.programs import PROGRAMS
-from mashnet.typed import CALLED_BY
 
 
 def main() -> None:

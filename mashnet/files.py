@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from mashnet.storage.being_written import (
+from mashnet.storage.contained_paths import place
+from mashnet.storage.regular_files import opened
+from mashnet.storage.store_path import StorePath
+from mashnet.storage.uploads import remove_abandoned, uploaded
+from mashnet.storage.write_lock import (
     TEMPORARY_SUFFIX,
     remove_if_left,
     require_room,
     writing,
 )
-from mashnet.storage.places import place
-from mashnet.storage.regular_files import opened
-from mashnet.storage.store_path import StorePath
-from mashnet.storage.uploads import remove_abandoned, uploaded
 
 _DEVICES = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]")
 

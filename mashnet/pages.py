@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from mashnet.drawing import save_figure
+from mashnet.figure_files import save_figure
 from mashnet.files import written_atomically
 
 

@@ -78,6 +78,10 @@ class Progress(Generic[Item]):
             self._say(f"{self._so_far()}, {_words(self._elapsed_s())} so far{self._left()}")
             self._next_line_s = time.monotonic() + LINES_EVERY_S
 
+    def update_to(self, done: int) -> None:
+        """Say how many items are done in all."""
+        self.update(done - self._done)
+
     def close(self) -> None:
         """End the stage; in a log, say how long it took."""
         self._bar.close()

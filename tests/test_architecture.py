@@ -122,7 +122,7 @@ FLOORS = (
         Room("mashnet.execution", "work on several processes or machines"),
         Room("mashnet.pages", "HTML pages from templates"),
     ),
-    (Room("mashnet.drawing", "figures as pages hold them"),),
+    (Room("mashnet.figure_files", "figures as pages hold them"),),
     (
         Room("mashnet.files", "files, written in one step", ("mashnet.storage",)),
         Room("mashnet.storage", "files of stores; names and files of strangers",
@@ -136,7 +136,7 @@ FLOORS = (
     (
         Room("mashnet.errors", "errors that a user is meant to read"),
         Room("mashnet.progress", "how far long work has come"),
-        Room("mashnet.typed", "how programs are called here"),
+        Room("mashnet.invocation", "how programs are called here"),
         Room("mashnet.config_folder", "where the configs lie"),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What can be asked for by a name: the tables name all there is; what is asked alone is imported."""
+"""What can be asked for by name: the tables hold all there is; what is asked alone is imported."""
 
 import importlib
 import inspect

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Row, measure, row
 from benchmarks.training_library import MODELS, run_settings, training_library
-from mashnet.execution.room import available_cores
+from mashnet.execution.worker_count import available_cores
 
 
 def measure_part(scale: str, folder: Path) -> list[Row]:

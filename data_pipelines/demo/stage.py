@@ -35,8 +35,8 @@ from mashnet.files import (
     remove_leftovers,
     write_json,
 )
+from mashnet.storage.contained_paths import inside, is_plain_name, place
 from mashnet.storage.paths import file_sizes, root_of
-from mashnet.storage.places import inside, is_plain_name, place
 from mashnet.storage.regular_files import read_json
 
 CONFIG_DIR = CONFIGS / "pipeline"

@@ -26,7 +26,7 @@ from mashnet.data.loops.loops import SAMPLE_RATE
 from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, write_json
-from mashnet.storage.places import is_plain_name, place
+from mashnet.storage.contained_paths import is_plain_name, place
 from mashnet.storage.regular_files import read_json
 
 # Part of the ids: another number makes all loops be found and written again.

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.data.loops.loops import SAMPLE_RATE
 
 with compiling_alone():

@@ -14,7 +14,7 @@ from mashnet.files import content_id, write_json
 from mashnet.music.beats import bar_offset, grid_phase, regular_beats, tempo_of
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key
-from mashnet.storage.places import place
+from mashnet.storage.contained_paths import place
 from mashnet.storage.regular_files import read_json
 
 # Part of the cache's keys: another number makes all songs be analysed again.

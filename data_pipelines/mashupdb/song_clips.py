@@ -24,7 +24,7 @@ from mashnet.errors import DatabaseError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
-from mashnet.storage.places import inside, is_plain_name, place
+from mashnet.storage.contained_paths import inside, is_plain_name, place
 from mashnet.storage.regular_files import read_json
 
 # Part of the cache's keys: another number makes all songs be cut and written again.

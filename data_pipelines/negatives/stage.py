@@ -12,7 +12,6 @@ from collections import Counter
 
 import polars as pl
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from data_pipelines.negatives.drawing import Pool, Row, Sound, draw_negative
 from data_pipelines.rejects import reject_row
@@ -22,6 +21,7 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.schemas import SCHEMAS, SPLITS
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.files import remove_leftovers
+from mashnet.progress import Progress
 
 CONFIG_DIR = CONFIGS / "pipeline"
 STAGE = "negatives"
@@ -80,7 +80,7 @@ def make(config: DictConfig) -> None:
 def _sounds(database: MashupDB) -> dict[str, Sound]:
     """Listen to every loop once."""
     loops = database.loops.iter_rows(named=True)
-    progress = tqdm(loops, total=len(database.loops), desc="loops", unit="loop", disable=None)
+    progress = Progress(loops, total=len(database.loops), desc="loops", unit="loop")
     return {
         row["loop_id"]: Sound(log_mel_of(part_of(database, row).waveform(SAMPLE_RATE)))
         for row in progress

@@ -22,8 +22,8 @@ from data_pipelines.sources.song import (
 from mashnet.audio.io import read_blocks
 from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED, Executor
+from mashnet.storage.contained_paths import place
 from mashnet.storage.paths import root_of
-from mashnet.storage.places import place
 
 GAIN = 1 / STORED_GAIN  # what the stems must be multiplied by (RawSong.gain)
 _BLOCK_S = 60

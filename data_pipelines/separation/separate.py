@@ -17,7 +17,7 @@ from mashnet.audio.io import flac_writer, read_blocks
 from mashnet.errors import AudioError, MashnetError
 from mashnet.files import content_id, file_digest, written_atomically
 from mashnet.storage.bounded_yaml import bounded_text, plain_yaml
-from mashnet.storage.places import inside, is_plain_name, place
+from mashnet.storage.contained_paths import inside, is_plain_name, place
 
 SAMPLE_RATE_HZ = 44100
 # Stems are kept at half their level, as estimates may exceed full scale where the mix does not.

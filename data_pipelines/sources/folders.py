@@ -1,4 +1,4 @@
-"""Walking folders of music: every folder once, in order, with what could not be looked into."""
+"""Walking folders of music: each once, in order, and a line for what cannot be read."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
-from tqdm import tqdm
 
 from data_pipelines.sources.folders import require_folder, walk
 from data_pipelines.sources.song import Known, RawSong, Recording, Reject, printable
 from mashnet.errors import ConfigError, MashnetError
 from mashnet.music.sections import LABELS, Section, label_of
+from mashnet.progress import Progress
 from mashnet.storage.regular_files import read_bounded
 
 _METADATA = "metadata.csv"
@@ -51,7 +51,7 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
         yield from problems
         paths += files
     heard: set[str] = set()
-    for path in tqdm(paths, desc="separation", unit="song", disable=None):
+    for path in Progress(paths, desc="separation", unit="song"):
         row = metadata.get(path.stem)
         if row is None:
             yield _reject(path, f"is called like no File of {_METADATA}")

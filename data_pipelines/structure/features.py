@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.io import read_blocks
 from mashnet.audio.levels import FLOOR_DB
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.data.mashupdb import ROLES
 
 with compiling_alone():

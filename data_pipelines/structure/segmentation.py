@@ -20,7 +20,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.ndimage import gaussian_filter
 
 from data_pipelines.structure.features import Bars
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.data.mashupdb import ROLES
 from mashnet.music.sections import Section
 

@@ -16,7 +16,7 @@ from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, write_json
 from mashnet.music.sections import sections_within
-from mashnet.storage.places import place
+from mashnet.storage.contained_paths import place
 from mashnet.storage.regular_files import read_json
 
 # Part of the cache's keys: another number makes all songs be looked at again.

@@ -1,4 +1,4 @@
-"""How loud, and how much of the time."""
+"""Level of a signal: RMS in dB of full scale, and the share of time that it is active."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is typed: `mashnet <command>`, and the programs that need more than a few lines."""
+"""What all programs share, and the two that need more than a few lines: train and evaluate."""

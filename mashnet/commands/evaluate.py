@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mashnet.commands.hydra_program import entry_point, typed_command
-from mashnet.typed import program
+from mashnet.invocation import program
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -1,4 +1,4 @@
-"""How a program ends that cannot do its work: one line on stderr, and a status."""
+"""How a program that cannot go on ends: one line on stderr and an exit status."""
 
 from __future__ import annotations
 

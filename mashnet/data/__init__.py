@@ -1,1 +1,1 @@
-"""The MashupDB, its views, and what Lightning needs to read them."""
+"""The MashupDB and its three views: mixes, loops, stems."""

@@ -1,4 +1,4 @@
-"""What a stranger's database may ask for: bounds on its tables."""
+"""Bounds on the size of a database's tables, so that a stranger's cannot fill the memory."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
-from mashnet.data.order import Share, Shuffled, shared_batches
+from mashnet.data.epoch_order import Share, Shuffled, shared_batches
 
 
-def as_it_is(batch: Any) -> Any:
+def no_collation(batch: Any) -> Any:
     """Collate nothing, for data sets that read whole batches (`__getitems__`)."""
     return batch
 

@@ -17,8 +17,8 @@ from mashnet.data.schemas import SCHEMA_VERSION
 from mashnet.data.tables import Tables
 from mashnet.errors import DatabaseError
 from mashnet.music.sections import Section
+from mashnet.storage.contained_paths import inside
 from mashnet.storage.paths import file_sizes, is_local
-from mashnet.storage.places import inside
 
 
 class MashupDB(Tables):

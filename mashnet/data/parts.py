@@ -1,4 +1,4 @@
-"""Parts: one role of one mix as sound, made only when somebody listens.
+"""Parts: the sound of one role of a mix, read or rendered when it is first needed.
 
 A Scorer is handed groups of parts (`{"vocal": part, "harmonic": part, ...}`). It asks a part for
 its waveform at the rate it needs, and uses `part_id` to encode the same part only once.

@@ -1,3 +1,3 @@
-"""What a stem is for in a mix."""
+"""The roles that a stem can have in a mix."""
 
 ROLES = ("vocal", "harmonic", "percussion")

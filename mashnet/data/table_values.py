@@ -1,8 +1,8 @@
-"""What the values of a database's tables must be, so that nobody has to ask again who uses them.
+"""The values that a database's tables may have; whatever reads them relies on it.
 
-Ids are plain names (`mashnet.storage.places`), since files are called after them; what every user
-of a row computes with is there, and finite. What may be unknown (a tempo, a key, a level) may be
-null. Anything else was not written by mashnet, or is damaged.
+Ids are plain names (`mashnet.storage.contained_paths`), since files are called after them; what
+every user of a row computes with is there, and finite. What may be unknown (a tempo, a key, a
+level) may be null. Anything else was not written by mashnet, or is damaged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 from mashnet.data.loop_changes import change_of
 from mashnet.errors import DatabaseError
 from mashnet.music.keys import MODES
-from mashnet.storage.places import MOST_NAME_BYTES, PLAIN_NAME, shown
+from mashnet.storage.contained_paths import MOST_NAME_BYTES, PLAIN_NAME, shown
 
 # Takes a column; says which of its values may not be (null: that is `_NEVER_NULL`'s to say).
 Rule = Callable[[pl.Series], pl.Series]

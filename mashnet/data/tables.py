@@ -15,9 +15,9 @@ from mashnet.data.limits import MOST_MANIFEST_BYTES
 from mashnet.data.schemas import SCHEMA_VERSION
 from mashnet.errors import DatabaseError
 from mashnet.files import write_json
-from mashnet.storage.one_at_a_time import one_at_a_time
+from mashnet.storage.contained_paths import place
+from mashnet.storage.folder_lock import one_at_a_time
 from mashnet.storage.paths import root_of
-from mashnet.storage.places import place
 from mashnet.storage.regular_files import read_json
 
 _READ_FIRST = {"clips", "stems"}  # what a stage computes from: the rows that it writes are of these
@@ -136,7 +136,7 @@ class Tables:
         return frame
 
     def place(self, *names: str | PurePath) -> Path:
-        """Return where something of the database is written or deleted; see `places.place`.
+        """Return where something of the database is written or deleted; see `contained_paths.place`.
 
         Raises:
             DatabaseError: if a name is none, or there is a symbolic link on the way.

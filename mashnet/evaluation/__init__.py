@@ -1,1 +1,1 @@
-"""Metrics, statistics, protocols, figures and the report."""
+"""Protocols, and what they share: subjects, metrics, statistics, figures, the report."""

@@ -1,4 +1,4 @@
-"""What a score curve says: where it peaks, how far it falls, whether it stays where it should.
+"""Measures of a sensitivity curve: where it peaks, how far it falls, whether it stays level.
 
 Conventions: a curve is an array of shape (songs, points); `amounts`, shape (points,), says how far
 each point is moved, is sorted, and contains 0 and the opposite of each of its members. Every

@@ -1,4 +1,4 @@
-"""Folds of a cross-validation: the results of one protocol, read, put together, and told.
+"""Folds of a cross-validation: reading the results of one protocol and pooling them.
 
 Each protocol that can be pooled has a `folds.py`, which `mashnet.evaluation.protocols` finds.
 """

@@ -1,4 +1,4 @@
-"""Where originals stand among their rivals, as figures with intervals, meanings and comparisons."""
+"""Ranks of originals among rival candidates: figures with intervals, meanings, comparisons."""
 
 from __future__ import annotations
 

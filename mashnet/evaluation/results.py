@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 from matplotlib.figure import Figure
 
-from mashnet.drawing import save_figure
 from mashnet.evaluation.statistics import Estimate, distinguishable
+from mashnet.figure_files import save_figure
 from mashnet.files import write_json, written_atomically
 
 

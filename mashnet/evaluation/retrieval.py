@@ -1,4 +1,4 @@
-"""What a matrix of scores says about retrieval, as pure functions of numbers.
+"""Retrieval measures of a matrix of scores, as pure functions of numbers.
 
 Conventions: `scores` has a row per query and a column per candidate, higher for a better fit;
 `relevant` is the column of each query's one right answer. Tied candidates share their places

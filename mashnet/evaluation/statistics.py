@@ -1,4 +1,4 @@
-"""How sure a figure is: percentile bootstrap over songs.
+"""Confidence intervals by the percentile bootstrap over songs.
 
 Mixes that share a vocal share their luck, so whole songs are drawn with replacement and every item
 of a drawn song comes with it (cluster bootstrap). Two Scorers are compared on the same draws.

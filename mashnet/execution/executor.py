@@ -1,4 +1,4 @@
-"""What a stage asks of the machines that do its work, whichever they are."""
+"""The interface of executors: a function applied to many items, results in their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
+
+from mashnet.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -79,7 +80,7 @@ class Executor(ABC):
         """
         results = self.each(function, items, died=died, on_gpu=on_gpu)
         hidden = None if items else True
-        return list(tqdm(results, desc=label, total=len(items), unit=unit, disable=hidden))
+        return list(Progress(results, desc=label, total=len(items), unit=unit, hidden=hidden))
 
 
 def in_order(

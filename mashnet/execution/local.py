@@ -25,7 +25,7 @@ from mashnet.execution.executor import (
     in_one_thread,
     in_order,
 )
-from mashnet.execution.room import workers_that_fit
+from mashnet.execution.worker_count import workers_that_fit
 
 # Results that wait for one that takes long, per worker: with fewer, workers stand still.
 _AHEAD = 8

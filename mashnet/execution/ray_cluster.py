@@ -17,7 +17,7 @@ from mashnet.execution.executor import (
     in_one_thread,
     in_order,
 )
-from mashnet.execution.room import available_cores
+from mashnet.execution.worker_count import available_cores
 from mashnet.extras import advice
 
 _AHEAD = 8  # items per worker that may have begun and not been taken

@@ -17,7 +17,7 @@ import yaml
 from safetensors.torch import save
 
 from mashnet.errors import ConfigError, require_one_of
-from mashnet.export.card import model_card
+from mashnet.export.model_card import model_card
 from mashnet.export.onnx_files import FILES as ONNX_FILES
 from mashnet.export.onnx_files import onnx_files, require_exportable
 from mashnet.files import TEMPORARY_SUFFIX, remove_leftovers, write_json, written_atomically

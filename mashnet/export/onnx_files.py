@@ -11,10 +11,10 @@ import numpy as np
 from mashnet.data.loops.loops import LOOP_S
 from mashnet.data.parts import ArrayPart, Query
 from mashnet.errors import ConfigError
-from mashnet.export.card import LICENCE
 from mashnet.export.instruments import condition_of, instruments_file
 from mashnet.export.loop_graphs import loop_graphs
 from mashnet.export.mix_graphs import mix_graphs
+from mashnet.export.model_card import LICENCE
 from mashnet.export.recording import OPSET
 from mashnet.export.stem_graphs import stem_graphs
 from mashnet.extras import advice

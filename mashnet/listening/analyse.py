@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mashnet.drawing import save_figure
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.figure_files import save_figure
 from mashnet.files import write_json, written_atomically
 from mashnet.listening.analysis import Analysis, analysis_of
 from mashnet.listening.figures import plots_of

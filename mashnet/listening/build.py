@@ -15,8 +15,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mashnet.errors import AudioError, ConfigError, DatabaseError
 from mashnet.files import content_id, remove_leftovers, write_json, written_atomically
 from mashnet.listening.excerpts import excerpt_of, write_excerpt
@@ -26,7 +24,8 @@ from mashnet.listening.ratings import COLUMNS
 from mashnet.listening.ratings_file import RATINGS, folder_lock, read_ratings
 from mashnet.listening.systems import Stimulus, drawn, pieces_of, stimuli_of
 from mashnet.pages import write_page
-from mashnet.storage.places import place
+from mashnet.progress import Progress
+from mashnet.storage.contained_paths import place
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def _write_excerpts(
 ) -> dict[str, dict[str, Any]]:
     """Write the excerpts; return id → who it is. A piece of several systems is heard once."""
     items: dict[str, dict[str, Any]] = {}
-    for digest, claims in tqdm(pieces.items(), desc="excerpts", disable=None):
+    for digest, claims in Progress(pieces.items(), desc="excerpts"):
         path = claims[0].path
         try:
             excerpt = excerpt_of(path, excerpt_s=settings.excerpt_s)

@@ -23,8 +23,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from mashnet.evaluation.statistics import Bootstrap, Estimate
-from mashnet.listening.crossed import difference_of
 from mashnet.listening.measures import NotComputed
+from mashnet.listening.pigeonhole_bootstrap import difference_of
 from mashnet.listening.table import HIGH, LOW, SCALES, Judged
 
 CLIPS, RATINGS = "clips", "ratings"

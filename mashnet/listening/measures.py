@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from mashnet.evaluation.statistics import Bootstrap, Estimate
-from mashnet.listening.crossed import mean_of
+from mashnet.listening.pigeonhole_bootstrap import mean_of
 from mashnet.listening.questions import HEARD, QUESTION_NAMES
 from mashnet.listening.table import SCALES, Judged
 

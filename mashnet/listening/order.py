@@ -1,4 +1,4 @@
-"""In which order a participant hears the clips.
+"""The order in which a participant hears the clips: drawn from the participant's id.
 
 Everybody has an order of their own, which depends on the test and the participant's id alone: a
 page that is opened again, on another machine or without its server, goes on in the same order. The

@@ -1,4 +1,4 @@
-"""What listeners are asked about each clip.
+"""The questions that listeners answer about each clip.
 
 Five dimensions on a scale from 1 to 5, as in the published test of mashability, whose tables call
 them O, H, R, T and I. The wording is ours, and so is the reading of T and I as timbre and

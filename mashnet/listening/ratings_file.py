@@ -20,7 +20,7 @@ from pathlib import Path
 from mashnet.errors import DatabaseError
 from mashnet.files import written_atomically
 from mashnet.listening.ratings import COLUMNS, Rating, header, rating_of
-from mashnet.storage.places import place
+from mashnet.storage.contained_paths import place
 from mashnet.storage.regular_files import read_bounded, require_regular
 
 RATINGS = "ratings.csv"

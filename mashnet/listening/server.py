@@ -28,7 +28,7 @@ from mashnet.listening.folder import AUDIO, PAGE, STATIC, TEST, read_test
 from mashnet.listening.order import order_of
 from mashnet.listening.ratings import Rating, latest, rating_of
 from mashnet.listening.ratings_file import RatingsFile
-from mashnet.listening.visitors import Visitors
+from mashnet.listening.request_guard import Visitors
 
 _LARGEST_BODY = 32_768  # bytes; a rating with the longest comment is far below it
 _SLOWEST_BODY_S = 30.0

@@ -14,7 +14,7 @@ from mashnet.audio.io import AUDIO_SUFFIXES
 from mashnet.errors import ConfigError
 from mashnet.files import file_digest
 from mashnet.mashups.collection import MANIFEST, read_collection
-from mashnet.storage.places import inside
+from mashnet.storage.contained_paths import inside
 
 ORIGINAL = "original"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.mashupdb import MashupDB
@@ -23,6 +22,7 @@ from mashnet.mashups.collection import Collection
 from mashnet.mashups.kept_scores import ScoreStore, open_library, scores_of
 from mashnet.mashups.proposals import Proposal, vocals_on_music
 from mashnet.mashups.scorer_choice import scorer_choices
+from mashnet.progress import Progress
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 
@@ -95,7 +95,7 @@ def make_mashups(
     heard = [proposal for proposal in proposals[:judged] if proposal.proposal_id in found]
     scores = np.array([found[proposal.proposal_id] for proposal in heard])
     chosen = choose(heard, scores, len(heard), per_song=per_song)
-    with tqdm(total=min(top, len(chosen)), desc="rendering", unit="mashup", disable=None) as bar:
+    with Progress(total=min(top, len(chosen)), desc="rendering", unit="mashup") as bar:
         for index in chosen:
             if len(collection.rows) >= top:
                 break
@@ -122,11 +122,10 @@ def _scores(
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return scores, and why there are none, by the proposal's id."""
     failed: dict[str, str] = {}
-    with tqdm(total=len(pairs), desc=f"{name}: listening", unit="pair", disable=None) as bar:
+    with Progress(total=len(pairs), desc=f"{name}: listening", unit="pair") as bar:
 
         def progress(done: int, new: int) -> None:
-            bar.n = len(pairs) - new + done
-            bar.refresh()
+            bar.update_to(len(pairs) - new + done)
 
         return scores_of(scorer, pairs, store, progress=progress, failed=failed), failed
 

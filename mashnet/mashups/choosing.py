@@ -1,4 +1,4 @@
-"""The best or the worst of many proposals, no song too often."""
+"""Choosing the best or the worst proposals by score, with no more than so many of a song."""
 
 from __future__ import annotations
 

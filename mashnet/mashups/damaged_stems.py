@@ -1,4 +1,4 @@
-"""Which proposals can be heard: their parts are rendered, and a damaged stem costs its own only."""
+"""Proposals whose stems cannot be read: found by rendering their parts, and told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of proposals, given once: what is known stays in the library's cache.
+"""A cache of proposals' scores in the library's folder.
 
 A score is kept under the pair (which sounds, how they are moved) and the judge (weights, settings),
 so that nothing stale is ever read. They are written a few at a time: who stops in between loses
@@ -16,7 +16,7 @@ from mashnet.files import write_json, written_atomically
 from mashnet.mashups.proposals import Proposal
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
-from mashnet.storage.one_at_a_time import one_at_a_time
+from mashnet.storage.folder_lock import one_at_a_time
 from mashnet.storage.regular_files import read_json
 
 SCORES_VERSION = 1  # raised where the same judge would score the same pair otherwise

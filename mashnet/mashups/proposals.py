@@ -1,4 +1,4 @@
-"""Mashups that could be made, as questions to a Scorer.
+"""Proposals: mashups that could be made of a library, as queries and candidates for a Scorer.
 
 Two ways to go together:
 

@@ -1,1 +1,1 @@
-"""One file per network and per non-learned Scorer, found by name."""
+"""Scorers: networks by the view they are trained on, rules, and networks that others published."""

@@ -1,4 +1,4 @@
-"""What a model may ask for that comes from a stranger: bounds on its files, settings and size.
+"""Bounds on a model's files, settings and size, so that a stranger's cannot fill the memory.
 
 A configuration names a network and its sizes; both are data. A network is built only as large as
 the weights that lie beside its configuration, so that no number in it can fill the memory.

@@ -16,10 +16,11 @@ from torch import nn
 
 from mashnet.errors import CheckpointError, ConfigError, near_miss
 from mashnet.extras import lacking
-from mashnet.models.allowed_text import chosen_by_user
+from mashnet.invocation import program
 from mashnet.models.limits import require_sane
 from mashnet.models.networks import scorer_class_of
 from mashnet.models.selfcheck import check_files, check_score
+from mashnet.models.text_encoder_path import chosen_by_user
 from mashnet.models.torch_file import torch_file
 from mashnet.models.trained import TrainedScorer
 from mashnet.models.weights import (
@@ -30,7 +31,6 @@ from mashnet.models.weights import (
     with_weights,
 )
 from mashnet.storage.bounded_yaml import bounded_text, plain_yaml
-from mashnet.typed import program
 
 NETWORK_PREFIX = "network."  # where a LightningModule keeps the network in its state
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from mashnet.data.parts import Group
 from mashnet.models.scorer import EmbeddingScorer, Scorer
+from mashnet.progress import Progress
 
 _BLOCK = 256  # queries whose scores are made at once
 
@@ -42,7 +42,7 @@ def score_matrix(
     """
     expected = (len(queries), len(candidates) if chosen is None else chosen.shape[1])
     rows = []
-    with tqdm(total=len(queries), desc=f"{scorer.name}: {what}", disable=None) as progress:
+    with Progress(total=len(queries), desc=f"{scorer.name}: {what}") as progress:
         if isinstance(scorer, EmbeddingScorer):
             asking, answering = scorer.embed_query(queries), scorer.embed_candidate(candidates)
             for start in range(0, len(queries), _BLOCK):
@@ -85,7 +85,7 @@ def score_groups(
         key = tuple(sorted((role, part.part_id) for role, part in query.items()))
         by_query.setdefault(key, []).append(index)
     scores = np.full(len(groups), np.nan)
-    progress = tqdm(total=len(groups), desc=f"{scorer.name}: {what}", unit="mix", disable=None)
+    progress = Progress(total=len(groups), desc=f"{scorer.name}: {what}", unit="mix")
     with progress:
         for indices in by_query.values():
             answers = scorer.score(groups[indices[0]][0], [groups[i][1] for i in indices])

@@ -1,4 +1,4 @@
-"""A bundle's self-check: a small input made by arithmetic, and the score it must give."""
+"""A bundle's self-check: a short synthetic input, and the score that the bundle must give it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one side of a question sounds like: the sum of its roles, described once."""
+"""The sum of a query's or candidate's parts, and a cache of what was computed of such groups."""
 
 from __future__ import annotations
 

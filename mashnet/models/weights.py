@@ -1,4 +1,4 @@
-"""The one door for weights: bundles, runs, checkpoints of other programs, Demucs'.
+"""Reading weights: bundles, runs, other programs' checkpoints; nothing in a file is executed.
 
 What a file declares is known before any number of it is read, and a network is compared with it
 before it is built: `outline` has every array on the device "meta", where it takes no memory.

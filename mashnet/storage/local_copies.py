@@ -20,9 +20,9 @@ from typing import TypeVar
 import numpy as np
 
 from mashnet.errors import ConfigError
-from mashnet.storage.being_written import TEMPORARY_SUFFIX, remove_if_left, writing
 from mashnet.storage.regular_files import require_regular
 from mashnet.storage.store_path import StorePath
+from mashnet.storage.write_lock import TEMPORARY_SUFFIX, remove_if_left, writing
 
 _DEFAULT_GB = 20.0
 _IN_ONE_REQUEST = 8 << 20  # bytes; a longer file takes two more requests

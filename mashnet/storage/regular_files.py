@@ -1,4 +1,4 @@
-"""The door for reading files of strangers: only regular files are opened, and only so much is read.
+"""Opening strangers' files: regular files only (no pipe, no device), and only so many bytes.
 
 A folder from elsewhere may hold a pipe, a device or a link to one under any name. To open a pipe is
 to wait for somebody who writes into it; to read a device may have no end. Whoever reads a file by

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.errors import StorageError
-from mashnet.storage.being_written import (
+from mashnet.storage.store_path import StorePath
+from mashnet.storage.write_lock import (
     TEMPORARY_SUFFIX,
     remove_if_left,
     require_room,
     writing,
 )
-from mashnet.storage.store_path import StorePath
 
 _PREFIX = "mashnet-upload"  # how temporary files of this machine begin
 

@@ -8,8 +8,8 @@ import altair as alt
 import polars as pl
 
 from mashnet.evaluation.figures import FAINT, INK, ROLE_COLOURS
-from mashnet.studio.moves_of_vocal import Curve
 from mashnet.studio.reasons import Reason
+from mashnet.studio.vocal_moves import Curve
 
 Chart = alt.LayerChart | alt.FacetChart
 _VOCAL = ROLE_COLOURS["vocal"]

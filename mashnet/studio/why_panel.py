@@ -12,10 +12,10 @@ from mashnet.data.song_clips import VOCAL
 from mashnet.mashups.proposals import Proposal
 from mashnet.models.scorer import Scorer
 from mashnet.studio.charts import curve_chart, reason_chart, score_range
-from mashnet.studio.moves_of_vocal import HEARD_S, Curve, curves_of
 from mashnet.studio.pairs import original_of
 from mashnet.studio.pairs_panel import Pair
 from mashnet.studio.reasons import Reason, reasons_of
+from mashnet.studio.vocal_moves import HEARD_S, Curve, curves_of
 from mashnet.studio.wording import plain, verdict
 
 _KEPT = 64  # explanations

@@ -1,4 +1,4 @@
-"""What the page says of moves and curves, in a musician's words."""
+"""The words in which the page tells shifts, tempos and curves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mashnet.mashups.proposals import LibraryClip
 from mashnet.music.keys import Key
-from mashnet.studio.moves_of_vocal import Curve
+from mashnet.studio.vocal_moves import Curve
 
 _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
 _AS_GOOD = 0.05  # likewise: differences that nobody should build on

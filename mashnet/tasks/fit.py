@@ -17,18 +17,18 @@ from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
 
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.files import remove_leftovers, written_atomically
+from mashnet.invocation import program
 from mashnet.models.loading import read_config
-from mashnet.storage.places import place
+from mashnet.storage.contained_paths import place
+from mashnet.tasks.allocator import keep_freed_memory
 from mashnet.tasks.batch_norm import normalise_whole_batches
 from mashnet.tasks.compilation import choose_compilation, compile_transformers
+from mashnet.tasks.data_wait import WaitingForData
 from mashnet.tasks.jobs import Job, job_of
 from mashnet.tasks.kept_settings import checked_settings
-from mashnet.tasks.memory import keep_freed_memory
 from mashnet.tasks.processes import ALONE, Processes
 from mashnet.tasks.run_log import begin_session, draw_curves, loggers, next_session
 from mashnet.tasks.saving import LoggedFirst, OwnCheckpoint, WholeCheckpoints
-from mashnet.tasks.waiting import WaitingForData
-from mashnet.typed import program
 
 
 def new_run_folder(runs: Path, name: str) -> Path:

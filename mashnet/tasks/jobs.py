@@ -9,9 +9,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from mashnet.data.epoch_order import WHOLE, Share
 from mashnet.data.loops.view import LoopData
 from mashnet.data.mixes.module import MixData
-from mashnet.data.order import WHOLE, Share
 from mashnet.data.stems.data import StemData
 from mashnet.data.stems.view import Augmentation
 from mashnet.errors import CheckpointError, ConfigError
@@ -27,7 +27,7 @@ from mashnet.models.stems.scoring import StemScorer
 from mashnet.models.torch_file import torch_file
 from mashnet.models.trained import TrainedScorer
 from mashnet.models.weights import require_fitting, require_weights, weights_in
-from mashnet.storage.places import shown
+from mashnet.storage.contained_paths import shown
 from mashnet.tasks.contrastive import ContrastiveTask
 from mashnet.tasks.jepa import JepaTask
 from mashnet.tasks.loop import LoopTask

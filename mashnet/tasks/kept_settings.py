@@ -16,7 +16,7 @@ from typing import Any
 from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import CheckpointError
 from mashnet.models.limits import require_sane
-from mashnet.storage.places import shown
+from mashnet.storage.contained_paths import shown
 
 # Says whether a value is what training writes.
 Kind = Callable[[Any], bool]

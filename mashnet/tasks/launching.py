@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 
 from mashnet.errors import MashnetError
-from mashnet.execution.room import available_cores
+from mashnet.execution.worker_count import available_cores
 from mashnet.tasks.processes import LAUNCHER, LOST
 
 

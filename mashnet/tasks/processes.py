@@ -18,7 +18,7 @@ from pytorch_lightning.plugins.environments import ClusterEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed
 
-from mashnet.data.order import Share
+from mashnet.data.epoch_order import Share
 from mashnet.errors import MashnetError, disk_error
 
 LAUNCHER = "MASHNET_LAUNCHER"  # environment variable: process id of `mashnet.tasks.launching`

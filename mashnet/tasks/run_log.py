@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.extras import advice
 from mashnet.files import written_atomically
-from mashnet.storage.places import place
+from mashnet.storage.contained_paths import place
 from mashnet.storage.regular_files import read_bounded
 
 _MOST_LOG_BYTES = 200_000_000  # of one session; a row has a hundred
@@ -110,7 +110,7 @@ def draw_curves(run: Path, monitor: str) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    from mashnet.drawing import save_figure
+    from mashnet.figure_files import save_figure
 
     log = sorted(read_log(run).items())
     panels: list[tuple[str, ...]] = [("train/loss", "val/loss"), ("train/accuracy", "val/accuracy")]

@@ -11,9 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.files import TEMPORARY_SUFFIX
-from mashnet.models.allowed_text import chosen_by_user
+from mashnet.invocation import program
+from mashnet.models.text_encoder_path import chosen_by_user
 from mashnet.tasks.fit import new_run_folder, read_run
-from mashnet.typed import program
 
 # What of the data block is for which view; the rest would only puzzle who reads a run's config.
 LOOP_DATA = ("name", "root", "loops", "batch_size", "num_workers")

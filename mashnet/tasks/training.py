@@ -8,12 +8,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from mashnet.invocation import program
 from mashnet.tasks.fit import fit, new_run_folder
 from mashnet.tasks.launching import launch
 from mashnet.tasks.meeting import joined, processes_to_start
 from mashnet.tasks.processes import said_for_one
 from mashnet.tasks.settings import begin, settings_of, trainer_of
-from mashnet.typed import program
 
 PROTOCOLS = {"mixes": "mashup_retrieval", "loops": "loop_ranking", "stems": "stem_retrieval"}
 

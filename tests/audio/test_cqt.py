@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.cqt import ConstantQ
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.errors import ConfigError
 
 with compiling_alone():

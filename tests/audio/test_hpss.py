@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import median_filter
 
 from mashnet.audio import hpss
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.hpss import HarmonicPercussiveMel, sliding_median
+from mashnet.audio.numba_imports import compiling_alone
 
 with compiling_alone():
     import librosa.decompose

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.mel_scale import htk_frequencies, hz_to_mel, mel_to_hz
+from mashnet.audio.numba_imports import compiling_alone
 
 with compiling_alone():
     import librosa.core.convert

@@ -18,9 +18,9 @@ from mashnet.listening.folder import read_json as read_test_json
 from mashnet.listening.ratings_file import read_ratings
 from mashnet.mashups.collection import read_collection
 from mashnet.mashups.kept_scores import ScoreStore
-from mashnet.storage.being_written import remove_if_left
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.regular_files import opened, read_bounded, read_json, require_regular
+from mashnet.storage.write_lock import remove_if_left
 from tests.conftest import make_tiny_database
 
 KINDS = ("pipe", "device", "link to a pipe", "link to a device")

@@ -23,7 +23,7 @@ from mashnet.data.schemas import SCHEMAS
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.music.keys import Key
-from mashnet.storage.places import is_plain_name
+from mashnet.storage.contained_paths import is_plain_name
 from tests.conftest import make_tiny_database
 
 CLIP: dict[str, Any] = {

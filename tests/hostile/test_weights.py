@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 from data_pipelines.separation.separate import load_model
 from mashnet.errors import CheckpointError, ConfigError, MashnetError
-from mashnet.models.allowed_text import ALLOWED
 from mashnet.models.loading import load_scorer
 from mashnet.models.plain_pickle import plain_values
 from mashnet.models.published import cocola_official, phalar_official
+from mashnet.models.text_encoder_path import ALLOWED
 from mashnet.models.torch_file import torch_file
 from mashnet.models.weights import safetensors_weights, weights_in
 from tests.hostile.bundles import CONFIG, WEIGHTS, pickled, signed

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from mashnet.commands.last_line import ending_in_one_line
-from mashnet.drawing import save_figure
 from mashnet.errors import MashnetError, printable
+from mashnet.figure_files import save_figure
 from mashnet.listening.ratings import MAX_COMMENT, _comment
 
 TITLES = ["money $_$", "$^", "a $\\frac$ b", "$$$", "\\$ $x$ \\", "100 % {of} $\\undefined$"]

@@ -23,7 +23,7 @@ from data_pipelines.negatives import stage as negatives
 from data_pipelines.separation import separate
 from data_pipelines.structure import stage as structure
 from data_pipelines.synth import song
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.commands.last_line import ending_in_one_line
 from mashnet.data.stems import embedding_store

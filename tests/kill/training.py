@@ -15,7 +15,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from data_pipelines.mixes import stage as mixes
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.commands.hydra_program import compose
 from mashnet.commands.last_line import ending_in_one_line
 from mashnet.export.bundle import export_bundle

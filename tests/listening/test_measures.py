@@ -8,8 +8,8 @@ import pytest
 
 from mashnet.errors import ConfigError, DatabaseError
 from mashnet.evaluation.statistics import Bootstrap
-from mashnet.listening.crossed import difference_of, mean_of
 from mashnet.listening.measures import alpha, by_heard, cronbach, mean_opinions
+from mashnet.listening.pigeonhole_bootstrap import difference_of, mean_of
 from mashnet.listening.ratings import Rating
 from mashnet.listening.table import judged, with_scores
 from tests.listening.study import Study, simulated

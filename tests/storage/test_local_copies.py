@@ -13,9 +13,9 @@ import pytest
 
 from mashnet.errors import ConfigError
 from mashnet.files import written_atomically
-from mashnet.storage.being_written import writing
 from mashnet.storage.local_copies import LocalCopies, load_array, local_copies
 from mashnet.storage.paths import root_of
+from mashnet.storage.write_lock import writing
 from tests.storage.s3 import Wire
 
 ROWS = 1000  # of int16: 2,000 bytes and a header of 128

@@ -12,7 +12,7 @@ import pytest
 
 from mashnet.errors import StorageError
 from mashnet.files import file_digest, remove_leftovers, write_json, written_atomically
-from mashnet.storage import being_written
+from mashnet.storage import write_lock as being_written
 from mashnet.storage.paths import root_of
 from mashnet.storage.uploads import remove_abandoned
 from tests.storage.s3 import Wire

@@ -4,8 +4,8 @@ import pytest
 from mashnet.evaluation.subjects.moves import KINDS
 from mashnet.models.rules.automashupper import Fit
 from mashnet.studio.charts import curve_chart, reason_chart, score_range
-from mashnet.studio.moves_of_vocal import Curve
 from mashnet.studio.reasons import Reason
+from mashnet.studio.vocal_moves import Curve
 
 CURVE = Curve(KINDS[2], np.array([-0.5, 0.0, 0.5]), np.array([0.2, 0.9, 0.1]))
 FLAT = Curve(KINDS[0], np.array([-1.0, 0.0, 1.0]), np.array([0.4, 0.4, 0.4]))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mashnet.evaluation.subjects.moves import KINDS
-from mashnet.studio.moves_of_vocal import Curve
 from mashnet.studio.pairs import bases_of
+from mashnet.studio.vocal_moves import Curve
 from mashnet.studio.wording import clip_words, plain, shift_words, tempo_words, verdict
 
 PITCH, TEMPO, BEATS = KINDS

@@ -27,7 +27,7 @@ from mashnet.data import loop_changes
 from mashnet.data.loop_changes import change_of, require_change
 from mashnet.errors import AudioError, DatabaseError
 from mashnet.files import content_id, file_digest
-from mashnet.storage.places import inside, shown
+from mashnet.storage.contained_paths import inside, shown
 
 if TYPE_CHECKING:
     from mashnet.data.mashupdb import MashupDB

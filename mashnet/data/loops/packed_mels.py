@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from mashnet.data.loops.frontend import LoopFrontend
 from mashnet.data.parts import Part
 from mashnet.errors import DatabaseError
 from mashnet.files import content_id, remove_leftovers, written_atomically
+from mashnet.progress import Progress
+from mashnet.storage.contained_paths import place
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local, missing
-from mashnet.storage.places import place
 
 Sounds = Sequence[Part]  # heard together: one loop, or two
 
@@ -96,7 +96,7 @@ class PackedMels:
         path = place(self.folder, f"{key}.npy")  # a link is neither written nor read
         if not path.is_file() or not self._is_sound(path, len(sounds)):
             remove_leftovers(self.folder)
-            with tqdm(total=len(sounds), desc=label, unit="loop", disable=None) as bar:
+            with Progress(total=len(sounds), desc=label, unit="loop") as bar:
                 self._write(path, sounds, device, bar)
         return load_array(path)
 
@@ -123,9 +123,7 @@ class PackedMels:
         step = max(1, _SHARD_BYTES // row_bytes)
         paths = [folder / f"{step}-{first}.npy" for first in range(0, len(sounds), step)]
         absent = missing(folder, paths)
-        with tqdm(
-            total=len(sounds), desc=label, unit="loop", disable=None if absent else True
-        ) as bar:
+        with Progress(total=len(sounds), desc=label, unit="loop", hidden=not absent) as bar:
             for number, path in enumerate(paths):
                 shard = sounds[number * step : (number + 1) * step]
                 if path in absent:
@@ -134,7 +132,7 @@ class PackedMels:
                     bar.update(len(shard))
         return ShardedRows(paths, step, len(sounds), self._row_shape)
 
-    def _write(self, path: Path, sounds: Sequence[Sounds], device: str, bar: tqdm) -> None:
+    def _write(self, path: Path, sounds: Sequence[Sounds], device: str, bar: Progress) -> None:
         shape = (len(sounds), *self._row_shape)
         with written_atomically(path) as temporary:
             rows = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)

@@ -16,12 +16,12 @@ import polars as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from mashnet.data.loaders import as_it_is, training_loader, validation_loader
+from mashnet.data.epoch_order import WHOLE, Share, Shuffled
+from mashnet.data.loaders import no_collation, training_loader, validation_loader
 from mashnet.data.loops.frontend import LoopFrontend
 from mashnet.data.loops.loops import POSITIVE, STRATEGIES, LoopPart, part_of
 from mashnet.data.loops.packed_mels import PackedMels, ShardedRows
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.order import WHOLE, Share, Shuffled
 from mashnet.errors import DatabaseError, require_one_of
 
 Batch = dict[str, torch.Tensor]
@@ -147,7 +147,7 @@ class LoopData:
             Shuffled(len(dataset), self.seed),
             batch_size=self.batch_size,
             share=self.share,
-            collate_fn=as_it_is,
+            collate_fn=no_collation,
             num_workers=self.num_workers,
         )
 
@@ -157,7 +157,7 @@ class LoopData:
             self.dataset("val"),
             batch_size=max(1, self.batch_size // self.share.processes),
             share=self.share,
-            collate_fn=as_it_is,
+            collate_fn=no_collation,
             num_workers=self.num_workers,
         )
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.data.parts import Part
 from mashnet.files import content_id, remove_leftovers, written_atomically
+from mashnet.progress import Progress
+from mashnet.storage.contained_paths import inside, place
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import missing
-from mashnet.storage.places import inside, place
 
 
 class FeatureStore:
@@ -53,9 +53,7 @@ class FeatureStore:
         absent = {key: parts for key, parts in wanted.items() if paths[key] in not_there}
         if absent:
             remove_leftovers(self.folder)
-        for key, parts in tqdm(
-            absent.items(), desc="log-mels", unit="part", disable=None if absent else True
-        ):
+        for key, parts in Progress(absent.items(), desc="log-mels", unit="part", hidden=not absent):
             mel = self.frontend.log_mel_of(parts, device).to(torch.float16).cpu().numpy()
             target = place(self.folder, *self._names(key))
             with written_atomically(target) as temporary:

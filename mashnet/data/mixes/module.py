@@ -8,6 +8,7 @@ import pytorch_lightning as lightning
 from torch.utils.data import DataLoader
 
 from mashnet.audio.transposition import MelTransposition
+from mashnet.data.epoch_order import WHOLE, EpochSampler, Share
 from mashnet.data.loaders import training_loader, validation_loader
 from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mixes.features import FeatureStore
@@ -23,7 +24,6 @@ from mashnet.data.mixes.view import (
     joined,
     label_of,
 )
-from mashnet.data.order import WHOLE, EpochSampler, Share
 from mashnet.data.parts import Part
 from mashnet.errors import DatabaseError
 

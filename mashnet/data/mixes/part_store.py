@@ -20,8 +20,8 @@ from mashnet.errors import AudioError, DatabaseError, MashnetError, StorageError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
+from mashnet.storage.contained_paths import inside, place
 from mashnet.storage.paths import missing
-from mashnet.storage.places import inside, place
 
 # FLAC ends at ±1; sums of stems and stretched peaks reach beyond. A quarter leaves 84 dB.
 STORED_GAIN = 0.25

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import DataLoader
 
-from mashnet.data.loaders import as_it_is
+from mashnet.data.epoch_order import WHOLE, Share, SharedBatches
+from mashnet.data.loaders import no_collation
 from mashnet.data.mashupdb import MashupDB
-from mashnet.data.order import WHOLE, Share, SharedBatches
 from mashnet.data.stems.clips import BLOCK_S, StemClip, stem_clips
 from mashnet.data.stems.view import (
     TARGETS,
@@ -131,7 +131,7 @@ class StemData:
         return DataLoader(
             dataset,
             batch_sampler=batches,
-            collate_fn=as_it_is,
+            collate_fn=no_collation,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from mashnet.errors import DatabaseError
 from mashnet.files import file_digest, remove_leftovers, written_atomically
+from mashnet.progress import Progress
+from mashnet.storage.contained_paths import inside
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local
-from mashnet.storage.places import inside
 
 # Keys → the embedding of each, (windows, 1 + d), or None if it is unusable; in the same order.
 Encode = Callable[[Sequence[str]], Iterable["np.ndarray | None"]]
@@ -73,12 +73,12 @@ class EmbeddingStore:
         stored = {key for block in blocks for key in block.keys}
         missing = [key for key in dict.fromkeys(keys) if key not in stored]
         rows: dict[str, np.ndarray] = {}
-        embeddings = tqdm(
+        embeddings = Progress(
             encode(missing) if missing else [],
             desc=label,
             total=len(missing),
             unit="stem",
-            disable=None if missing else True,
+            hidden=not missing,
         )
         for key, embedding in zip(missing, embeddings, strict=True):
             if embedding is not None:

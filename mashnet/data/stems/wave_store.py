@@ -18,9 +18,9 @@ from mashnet.errors import AudioError, DatabaseError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import remove_leftovers, written_atomically
+from mashnet.storage.contained_paths import inside, place
 from mashnet.storage.local_copies import load_array
 from mashnet.storage.paths import is_local, missing
-from mashnet.storage.places import inside, place
 
 # Sums of stems may pass full scale; half of it leaves 6 dB and 90 dB below.
 _STORED_GAIN = 0.5

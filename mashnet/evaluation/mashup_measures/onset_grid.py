@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.levels import rms_db
+from mashnet.audio.numba_imports import compiling_alone
 
 with compiling_alone():
     import librosa.feature.spectral

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from tqdm import tqdm
 
 from mashnet.data.mixes.candidates import Limits
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, StorageError, require_one_of
@@ -30,6 +29,7 @@ from mashnet.mashups.damaged_stems import damage_notes
 from mashnet.mashups.proposals import MUSIC, Proposal
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
+from mashnet.progress import Progress
 from mashnet.rendering.plan import TECHNIQUES
 
 NAME = "accompaniment_retrieval"
@@ -217,7 +217,7 @@ def _render(
     ]
     wanted += [("original", "original", seed, -1) for seed, q in enumerate(seeds) if q.own]
     failed: list[str] = []
-    for system, kind, seed, candidate in tqdm(wanted, desc="rendering", disable=None):
+    for system, kind, seed, candidate in Progress(wanted, desc="rendering"):
         given = {name: float(of_seeds[seed][candidate]) for name, of_seeds in scores.items()}
         try:
             collection.add(

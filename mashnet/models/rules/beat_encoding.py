@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from mashnet.audio.compiling import compiling_alone
 from mashnet.audio.descriptors import (
     CHROMA_RATE,
     ONSET_HOP,
@@ -23,6 +22,7 @@ from mashnet.audio.descriptors import (
     chromagram,
     onsets_and_power_in_bands,
 )
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.data.parts import Group
 
 MOMENTS = 4  # of a beat at which onsets are read

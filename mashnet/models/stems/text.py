@@ -17,9 +17,9 @@ from torch.nn import functional
 
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.extras import lacking
-from mashnet.models.allowed_text import CLAP_MUSIC
 from mashnet.models.pretrained import load_pretrained
 from mashnet.models.stems import minilm
+from mashnet.models.text_encoder_path import CLAP_MUSIC
 
 _CLAP_MAX_TOKENS = 77  # as LAION trained it
 _MAX_CACHED = 100_000

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mashnet.data.epoch_order import EpochSampler
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.mixes.features import FeatureStore
 from mashnet.data.mixes.frontend import MixFrontend
@@ -14,7 +15,6 @@ from mashnet.data.mixes.view import (
     joined,
     label_of,
 )
-from mashnet.data.order import EpochSampler
 from mashnet.data.parts import ArrayPart
 from mashnet.errors import DatabaseError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 from mashnet.errors import ConfigError
 from mashnet.models.stems.vit import MelPatches, Vit, by_time, positions
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import mir_eval
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from mashnet.audio.annotate import decode_beats
 from mashnet.data.stems.frontend import StemFrontend
@@ -22,6 +21,7 @@ from mashnet.evaluation.protocols.beat_probe.probing import (
 )
 from mashnet.evaluation.subjects.clips import BeatClip
 from mashnet.files import content_id
+from mashnet.progress import Progress
 
 METRICS = ("beat_f1", "cmlt", "amlt")
 TRIMMED_S = 5.0  # mir_eval's convention: trackers may need some time to begin
@@ -87,7 +87,7 @@ def cross_validated(
         folds: which fold holds out each clip, (clips,).
         seed: of the probes' training, and of which training songs say when to stop.
     """
-    bar = tqdm(clips, desc=f"{probed.name}: encoding", unit="clip", disable=None)
+    bar = Progress(clips, desc=f"{probed.name}: encoding", unit="clip")
     encoded = [
         encode(
             probed.encoder,
@@ -101,7 +101,7 @@ def cross_validated(
     labels = [widened_labels(c.beats, len(e.token)) for c, e in zip(clips, encoded, strict=True)]
     metrics = np.zeros((len(clips), len(METRICS)))
     activations: list[np.ndarray] = [np.zeros(0)] * len(clips)
-    for fold in tqdm(np.unique(folds), desc=f"{probed.name}: probes", unit="fold", disable=None):
+    for fold in Progress(np.unique(folds), desc=f"{probed.name}: probes", unit="fold"):
         training, stopping = _divided(clips, np.flatnonzero(folds != fold), seed)
         probes = LinearProbes.fit(
             *([(encoded[i], labels[i]) for i in part] for part in (training, stopping)), seed=seed

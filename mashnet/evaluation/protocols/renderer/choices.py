@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from mashnet.audio.io import read_audio
 from mashnet.evaluation.mashup_measures.measures import measure
@@ -21,6 +20,7 @@ from mashnet.mashups.choosing import choose
 from mashnet.mashups.collection import Collection
 from mashnet.mashups.proposals import Proposal
 from mashnet.models.scorer import Scorer
+from mashnet.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def render_choices(
     """
     rows: dict[str, dict[str, Any]] = {}
     total = sum(map(len, choices.values()))
-    with tqdm(total=total, desc="rendering", unit="mashup", disable=None) as bar:
+    with Progress(total=total, desc="rendering", unit="mashup") as bar:
         for scorer, chosen in choices.items():
             for choice in chosen:
                 bar.update()
@@ -127,7 +127,7 @@ def measure_choices(
         if not proposal.guests
     }
     measured = {}
-    for name in tqdm(distinct, desc="measuring", unit="mashup", disable=None):
+    for name in Progress(distinct, desc="measuring", unit="mashup"):
         proposal = distinct[name]
         guests = {role: guest.clip for role, guest in proposal.guests.items()}
         songs = {proposal.base.song_id, *(clip.song_id for clip in guests.values())}

@@ -12,7 +12,8 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from mashnet.listening import connections, ratings_file, visitors
+from mashnet.listening import connections, ratings_file
+from mashnet.listening import request_guard as visitors
 from mashnet.listening.folder import read_test
 from mashnet.listening.questions import QUESTION_NAMES
 from mashnet.listening.ratings import Rating, latest

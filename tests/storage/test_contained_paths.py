@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mashnet.errors import DatabaseError
 from mashnet.files import remove_folder
+from mashnet.storage.contained_paths import MOST_NAME_BYTES, inside, is_plain_name, place
 from mashnet.storage.paths import root_of
-from mashnet.storage.places import MOST_NAME_BYTES, inside, is_plain_name, place
 
 # What breaks out, and whatever hypothesis finds between.
 PIECES = st.sampled_from(["..", ".", "/", "\\", "\0", "~", "a", "C:", "é", " ", "\n", "x" * 120])

@@ -1,4 +1,4 @@
-"""Measures how long training waits for data."""
+"""Measures how much of an epoch training waits for data."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from mashnet.data.mixes.rendering import Displacement, RenderedPart, rendered_pa
 from mashnet.data.parts import ArrayPart
 from mashnet.evaluation.subjects.moves import KINDS, Move
 from mashnet.models.rules.alignment import AlignmentScorer
-from mashnet.studio import moves_of_vocal
-from mashnet.studio.moves_of_vocal import Curve, busiest_stretch, curves_of, moved
+from mashnet.studio import vocal_moves as moves_of_vocal
 from mashnet.studio.pairs import bases_of, original_of
+from mashnet.studio.vocal_moves import Curve, busiest_stretch, curves_of, moved
 
 PART = RenderedPart(
     stem_ids=("s",),

@@ -5,7 +5,7 @@ from itertools import chain
 import pytest
 from torch.utils.data import DataLoader
 
-from mashnet.data.order import EpochSampler, Share, Shuffled, shared_batches
+from mashnet.data.epoch_order import EpochSampler, Share, Shuffled, shared_batches
 from mashnet.errors import ConfigError
 
 

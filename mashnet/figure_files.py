@@ -1,4 +1,4 @@
-"""Figures as files: words are drawn as they are written."""
+"""Matplotlib figures as files; text such as $ and _ is drawn as it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How programs are called where this one was called: messages name commands that can be pasted."""
+"""How this program was called, so that messages name commands that can be pasted."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mashnet.files import remove_leftovers, written_atomically
-from mashnet.storage import being_written
+from mashnet.storage import write_lock as being_written
 
 _WRITER = """
 import sys

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 
 _INSIDE = """
 import sys, time
 from pathlib import Path
-from mashnet.audio.compiling import compiling_alone
+from mashnet.audio.numba_imports import compiling_alone
 
 with compiling_alone():
     Path(sys.argv[1]).mkdir()  # fails where another process is inside

@@ -1,4 +1,4 @@
-"""Who may ask the server: pages of its own, under names that are its own, and so much of each.
+"""Which requests the listening server answers: its own host names and pages, at a limited rate.
 
 A page of any other server can make its visitors' browsers send requests here. It is kept out by
 what browsers tell of it (Origin), by a kind of content that it may not send without asking first,

@@ -18,8 +18,8 @@ from mashnet.data import table_files
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.part_store import PartStore
 from mashnet.errors import DatabaseError
-from mashnet.storage import one_at_a_time as lock
-from mashnet.storage.one_at_a_time import one_at_a_time
+from mashnet.storage import folder_lock as lock
+from mashnet.storage.folder_lock import one_at_a_time
 from mashnet.storage.paths import root_of
 from tests.conftest import make_tiny_database
 

@@ -1,4 +1,4 @@
-"""One program at a time changes a folder: a lock, held while tables are read, changed and written.
+"""A lock on a folder: one program at a time reads, changes and writes its tables.
 
 Where it can be the folder itself is locked, so that nothing is left behind: the lock ends with the
 process. Where folders take no lock (NFS wants a file open for writing; Windows) a file `.lock` in

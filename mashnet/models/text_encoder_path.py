@@ -1,4 +1,4 @@
-"""Who says where a text encoder lies: the user, and never a file."""
+"""Where a text encoder's weights lie: the user says so; a run's or bundle's file never does."""
 
 from __future__ import annotations
 

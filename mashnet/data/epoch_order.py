@@ -1,4 +1,4 @@
-"""In which order an epoch goes through its items: decided by the seed and the epoch alone.
+"""The order of an epoch's items: decided by the seed and the epoch's number alone.
 
 A run resumed at an epoch therefore sees exactly what the undisturbed run would have seen, and
 processes that train together see, step by step, what one process would have seen: each takes its

@@ -1,4 +1,4 @@
-"""Keep memory that tensors gave back, rather than returning it to the system at every step.
+"""Tells the allocator to keep freed memory, rather than return it to the system at every step.
 
 glibc takes large tensors from the system afresh and gives them back when they are freed; the
 system clears each page anew. On CPU that took up to half of a training step.

@@ -1,4 +1,4 @@
-"""The one door for names that a database brings: where they lead, and that they stay inside.
+"""Paths that a database's tables name: plain names only, and inside the database's folder.
 
 Reading follows symbolic links as long as they end inside (`inside`). Writing and deleting follow
 none (`place`): a link in a stranger's folder would choose whose files are written or deleted. The

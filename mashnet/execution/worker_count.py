@@ -1,4 +1,4 @@
-"""How many workers a machine has room for: its cores, and its free memory."""
+"""How many workers a machine can run: by its cores and its free memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Importing what numba compiles, one process at a time.
+"""Imports of what numba compiles, by one process at a time (its cache on disk is not locked).
 
 Parts of librosa are compiled when they are imported, and what comes out is kept on the disk. Two
 processes that do so at the same moment mix up what is kept, and from then on every process crashes

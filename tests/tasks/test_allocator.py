@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import resource
 import torch
-from mashnet.tasks.memory import keep_freed_memory
+from mashnet.tasks.allocator import keep_freed_memory
 
 def faults():
     torch.ones(4, dtype=torch.float32)

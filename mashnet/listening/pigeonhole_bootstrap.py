@@ -1,4 +1,4 @@
-"""How sure a mean of ratings is, when both other listeners and other clips might have been asked.
+"""Intervals of mean ratings by the pigeonhole bootstrap: both listeners and clips are drawn.
 
 Ratings of one listener share that listener's severity, ratings of one clip share its quality. Each
 draw therefore takes listeners with replacement and, independently, clips with replacement; a rating

@@ -1,4 +1,4 @@
-"""Whether somebody still writes a temporary file: its writer holds a lock, which dies with it.
+"""Locks of temporary files: whether their writer still lives (a lock dies with its process).
 
 A lock says what a process number in a name cannot: numbers are given out again, and each container
 and each machine that shares a folder counts its own. Where there are no locks (Windows, some

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from mashnet.execution import room
+from mashnet.execution import worker_count as room
 from mashnet.execution.choice import executor_of
 from mashnet.execution.local import LocalExecutor
 
