@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Self
 
 from tqdm import tqdm
 
 FIRST_LINE_S = 10.0  # a log says nothing of work that is done by then
 LINES_EVERY_S = 60.0
 
-Item = TypeVar("Item")
 
-
-class Progress(Generic[Item]):
+class Progress:
     """Counts items of one stage of work and shows how many are done.
 
     It is iterated over, or used as a context manager with `update`. On a terminal it is tqdm's bar.
@@ -25,7 +23,7 @@ class Progress(Generic[Item]):
 
     def __init__(
         self,
-        items: Iterable[Item] | None = None,
+        items: Iterable[Any] | None = None,
         *,
         desc: str,
         total: int | None = None,
@@ -41,7 +39,7 @@ class Progress(Generic[Item]):
             unit: what an item is called.
             hidden: show nothing at all.
         """
-        self._items: Iterable[Item] = () if items is None else items
+        self._items: Iterable[Any] = () if items is None else items
         self._desc, self._unit = desc, unit
         self._total = total if total is not None else _length_of(items)
         self._done = 0
@@ -53,7 +51,7 @@ class Progress(Generic[Item]):
         self._bar = tqdm(desc=desc, total=self._total, unit=unit, disable=quiet)
         self._printed = False
 
-    def __enter__(self) -> Progress[Item]:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -61,7 +59,7 @@ class Progress(Generic[Item]):
         """End the stage."""
         self.close()
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield the items; one counts when the next is asked for."""
         try:
             for item in self._items:

@@ -136,7 +136,7 @@ class Tables:
         return frame
 
     def place(self, *names: str | PurePath) -> Path:
-        """Return where something of the database is written or deleted; see `contained_paths.place`.
+        """Return where a file of the database is written or deleted; see `contained_paths.place`.
 
         Raises:
             DatabaseError: if a name is none, or there is a symbolic link on the way.

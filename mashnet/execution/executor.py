@@ -79,7 +79,7 @@ class Executor(ABC):
             on_gpu: as in `each`.
         """
         results = self.each(function, items, died=died, on_gpu=on_gpu)
-        hidden = None if items else True
+        hidden = not items
         return list(Progress(results, desc=label, total=len(items), unit=unit, hidden=hidden))
 
 
