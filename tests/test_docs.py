@@ -397,9 +397,35 @@ def test_files_and_functions_that_are_named_are_there(page: Path) -> None:
     assert not missing_places(page.read_text("utf-8"))
 
 
-def test_a_function_that_is_not_there_is_found() -> None:
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_modules_that_are_named_are_there(page: Path) -> None:
+    assert not missing_modules(page.read_text("utf-8"))
+
+
+def missing_modules(text: str) -> list[str]:
+    """Return the dotted names that lead neither to a module nor to something in one."""
+    missing = []
+    for name in re.findall(r"\b((?:mashnet|data_pipelines|benchmarks)(?:\.\w+)+)", text):
+        parts = name.split(".")
+        lengths = range(len(parts), 0, -1)
+        module = next((n for n in lengths if module_file(parts[:n]) is not None), 0)
+        file, inside = module_file(parts[:module]), parts[module:]
+        if file is None or (inside and inside[0] not in names_in(file)):
+            missing.append(name)
+    return missing
+
+
+def module_file(parts: Sequence[str]) -> Path | None:
+    place = ROOT.joinpath(*parts)
+    files = (place / "__init__.py", place / "__main__.py", place.with_suffix(".py"))
+    return next((file for file in files if parts and file.is_file()), None)
+
+
+def test_a_place_that_is_not_there_is_found() -> None:
     text = "`tests/test_docs.py:Command`, `tests/test_docs.py:Order`, `mashnet/nothing.py`"
     assert missing_places(text) == ["tests/test_docs.py:Order", "mashnet/nothing.py"]
+    text = "mashnet.load, mashnet.scoring.Model, mashnet.scoring.Modell, benchmarks.nothing"
+    assert missing_modules(text) == ["mashnet.scoring.Modell", "benchmarks.nothing"]
 
 
 def test_what_is_shown_of_a_file_stands_in_it() -> None:
