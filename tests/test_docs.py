@@ -179,6 +179,8 @@ def program_file(module: str) -> Path:
 def hydra_config(path: Path) -> tuple[str, Path] | None:
     """Return name and folder of the configuration that a program's `entry_point` names."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "stage_program":
+            return ast.literal_eval(node.args[0]).rpartition(".")[2], CONFIGS / "pipeline"
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "entry_point":
             name, *folder = map(ast.unparse, node.args)
             return ast.literal_eval(name), CONFIGS / "pipeline" if folder else CONFIGS
