@@ -215,7 +215,9 @@ def _check(config_name: str, overrides: list[str], config_dir: Path) -> None:
         # Of key={…} the cause names the setting inside that is unknown.
         inside = re.search(r"full_key: (\S+)", str(error.__cause__))
         key = inside.group(1) if inside else key
-        raise ConfigError(_unknown_key(key, _compose(config_name, others, config_dir))) from error
+        # Without the other settings, which may be unknown as well.
+        groups = [o for o in others if _is_group(o, config_dir)]
+        raise ConfigError(_unknown_key(key, _compose(config_name, groups, config_dir))) from error
     defaults = _compose(config_name, [o for o in overrides if _is_group(o, config_dir)], config_dir)
     for override in overrides:
         key = _key(override)

@@ -29,6 +29,11 @@ def test_a_slip_names_the_near_miss(override: str, expected: str) -> None:
         check_overrides("train", [override])
 
 
+def test_of_two_slips_the_first_is_named() -> None:
+    with pytest.raises(ConfigError, match="there is no setting 'sed'. Did you mean 'seed'"):
+        check_overrides("train", ["sed=1", "rnu=x"])
+
+
 def test_a_slip_inside_a_mapping_is_named() -> None:
     with pytest.raises(ConfigError, match="'sed' in bootstrap. Did you mean 'seed'"):
         check_overrides("evaluate", ["bootstrap={num_resamples: 10, sed: 1}"])
