@@ -25,6 +25,7 @@ import torch
 
 from mashnet.data.parts import Group
 from mashnet.data.roles import ROLES
+from mashnet.models.by_embeddings import SymmetricScores
 from mashnet.models.rules.beat_correlations import Correlations
 from mashnet.models.rules.beat_encoding import FEATURES, ONSETS, THERE, beats_of, no_beats
 from mashnet.models.submix import PITCHED_ROLES, EncodingCache
@@ -46,7 +47,7 @@ class Fit:
     beats: int  # the second part's beat that meets the first's beat 0; negative: before it begins
 
 
-class AutomashupperScorer:
+class AutomashupperScorer(SymmetricScores):
     """The rule as an EmbeddingScorer; an embedding is (roles, beats, 28)."""
 
     name = "automashupper"
@@ -74,12 +75,6 @@ class AutomashupperScorer:
         self.allowed = self.shifts.abs() <= most_semitones
         self._encoded = EncodingCache(beats_of)
 
-    def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return one number in [-1, 1] per candidate, shape (candidates,)."""
-        if not candidates:
-            return torch.zeros(0)
-        return self.similarity(self.embed_query([query]), self.embed_candidate(candidates))[0]
-
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return embeddings, shape (n, roles, beats, 28); what is missing is zero."""
         encodings = [
@@ -92,10 +87,6 @@ class AutomashupperScorer:
             for place, part in zip(row, parts, strict=True):
                 place[: len(part)] = part
         return out
-
-    def embed_candidate(self, candidates: Sequence[Group]) -> torch.Tensor:
-        """Return embeddings as `embed_query` does: the rule is symmetric."""
-        return self.embed_query(candidates)
 
     def similarity(self, queries: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
         """Return the scores of all pairs, shape (n, m).
