@@ -77,7 +77,8 @@ _OF_CHORDS = {"chords", "chord_key"}
 # What helps on songs that were not trained on. The four of small networks fit training songs ever
 # better and others ever worse: on some 80 songs they learn songs (docs/results/missing_stem.md).
 DEFAULT = tuple(term for term in TERMS if term not in _OF_EVENTS | _OF_CHORDS)
-# What the terms of a new network weigh; found by hand on training songs (docs/results/missing_stem.md).
+# What the terms of a new network weigh; found by hand on training songs
+# (docs/results/missing_stem.md).
 START = {
     "onset": 9.0,
     "metre": 3.5,
