@@ -36,11 +36,11 @@ class Progress:
             items: what is iterated over, if anything.
             desc: what the stage is called.
             total: how many items there are; None: as many as `items` has.
-            unit: what an item is called.
+            unit: what the bar calls an item.
             hidden: show nothing at all.
         """
         self._items: Iterable[Any] = () if items is None else items
-        self._desc, self._unit = desc, unit
+        self._desc = desc
         self._total = total if total is not None else _length_of(items)
         self._done = 0
         self._began_s = time.monotonic()
@@ -96,9 +96,7 @@ class Progress:
         return time.monotonic() - self._began_s
 
     def _so_far(self) -> str:
-        if self._total is None:
-            return f"{self._done} {self._unit}(s)"
-        return f"{self._done} of {self._total} {self._unit}(s)"
+        return f"{self._done}" if self._total is None else f"{self._done} of {self._total}"
 
     def _left(self) -> str:
         if not self._total or not 0 < self._done < self._total:

@@ -36,9 +36,9 @@ def test_short_work_leaves_no_line_in_a_log(clock, capsys):
 def test_long_work_says_what_is_done_and_left_and_how_long_it_took(clock, capsys):
     work(clock, 222, 3.0)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "stems: 4 of 222 stem(s), 12 s so far, about 10 min 54 s left"
-    assert lines[1] == "stems: 24 of 222 stem(s), 1 min 12 s so far, about 9 min 54 s left"
-    assert lines[-1] == "stems: 222 of 222 stem(s) in 11 min 6 s"
+    assert lines[0] == "stems: 4 of 222, 12 s so far, about 10 min 54 s left"
+    assert lines[1] == "stems: 24 of 222, 1 min 12 s so far, about 9 min 54 s left"
+    assert lines[-1] == "stems: 222 of 222 in 11 min 6 s"
     assert 11 <= len(lines) <= 13  # one a minute
 
 
@@ -47,7 +47,7 @@ def test_a_count_without_an_end_is_told_without_what_is_left(clock, capsys):
         clock.now = 70.0
         shown.update(5)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["pairs: 5 pair(s), 1 min 10 s so far", "pairs: 5 pair(s) in 1 min 10 s"]
+    assert lines == ["pairs: 5, 1 min 10 s so far", "pairs: 5 in 1 min 10 s"]
 
 
 def test_what_breaks_off_says_how_far_it_came(clock, capsys):
@@ -55,7 +55,7 @@ def test_what_breaks_off_says_how_far_it_came(clock, capsys):
         clock.now = 20.0
         shown.update(3)
         raise KeyError
-    assert capsys.readouterr().err.splitlines()[-1] == "pairs: 3 of 10 item(s) in 20 s"
+    assert capsys.readouterr().err.splitlines()[-1] == "pairs: 3 of 10 in 20 s"
 
 
 def test_hidden_work_says_nothing(clock, capsys):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mashnet.data.roles import ACCOMPANIMENT
+
 
 def cut_points(
     duration_s: float, downbeats: Sequence[float], *, min_s: float, max_s: float
@@ -44,7 +46,8 @@ def roles_of(kinds: Sequence[str]) -> list[str]:
     are neither bass nor drums ("other"); the remaining pitched stems are harmonic.
 
     Args:
-        kinds: vocal, lead, other, harmonic, percussion or "" (not one role), one per stem.
+        kinds: vocal, lead, other, harmonic, percussion, accompaniment (all but the vocal in one)
+            or "" (not one role), one per stem.
     """
     singing = next((kind for kind in ("vocal", "lead", "other") if kind in kinds), "")
     return [
@@ -52,6 +55,8 @@ def roles_of(kinds: Sequence[str]) -> list[str]:
         if kind == singing and kind
         else "percussion"
         if kind == "percussion"
+        else ACCOMPANIMENT
+        if kind == ACCOMPANIMENT
         else "harmonic"
         if kind
         else ""

@@ -13,6 +13,7 @@ import polars as pl
 
 from mashnet.audio.levels import ACTIVE_ABOVE_DB
 from mashnet.data.roles import ROLES as ROLES
+from mashnet.data.roles import STEM_ROLES
 from mashnet.data.schemas import SCHEMA_VERSION
 from mashnet.data.tables import Tables
 from mashnet.errors import DatabaseError
@@ -80,12 +81,12 @@ class MashupDB(Tables):
     def sounding_stems(self) -> dict[str, dict[str, list[dict[str, Any]]]]:
         """clip_id → role → rows of its stems that sound, in the order of their ids.
 
-        Stems without one of `ROLES` are left out; a stem whose level nobody knows sounds.
+        Stems without one of `STEM_ROLES` are left out; a stem whose level nobody knows sounds.
         """
         found: dict[str, dict[str, list[dict[str, Any]]]] = {}
         for row in self.stems.sort("stem_id").iter_rows(named=True):
             sounds = row["rms_db"] is None or row["rms_db"] > ACTIVE_ABOVE_DB
-            if sounds and row["role"] in ROLES:
+            if sounds and row["role"] in STEM_ROLES:
                 found.setdefault(row["clip_id"], {}).setdefault(row["role"], []).append(row)
         return found
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.roles import VOCAL as VOCAL
+from mashnet.data.roles import have, music_roles
 from mashnet.errors import require_one_of
 
 WHICH = ("one", "all")  # clips of a song
-VOCAL = "vocal"
 
 
 def clips_of_split(database: MashupDB, split: str) -> list[str]:
@@ -23,7 +24,7 @@ def clips_with(database: MashupDB, roles: Sequence[str], *, split: str, which: s
 
     Args:
         database: the library.
-        roles: what must sound.
+        roles: what must sound; an accompaniment stands for harmonic and percussion together.
         split: train, val, test or all.
         which: one: of each song the clip whose vocal sounds for longest, of those with beats and
             a key if there are any; or all.
@@ -34,7 +35,7 @@ def clips_with(database: MashupDB, roles: Sequence[str], *, split: str, which: s
     require_one_of("clips", which, WHICH)
     by_song: dict[str, list[str]] = {}
     for clip_id in clips_of_split(database, split):
-        if set(roles) <= set(database.sounding_stems.get(clip_id, {})):
+        if have(database.sounding_stems.get(clip_id, {}), roles):
             by_song.setdefault(database.clip_rows[clip_id]["song_id"], []).append(clip_id)
     if which == "one":
         by_song = {
@@ -70,7 +71,7 @@ def _lacks(database: MashupDB, clip_id: str) -> str:
         return "without beats"
     if row["key_tonic"] is None:
         return "without a key"
-    if VOCAL not in roles and not set(ROLES) - {VOCAL} <= roles:
+    if VOCAL not in roles and not music_roles(roles):
         return "with neither a vocal nor an accompaniment that sounds"
     return ""
 

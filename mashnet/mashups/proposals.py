@@ -23,17 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Candidate, Limits, Target, candidates_for
 from mashnet.data.mixes.part_store import PartStore
 from mashnet.data.mixes.rendering import RenderedPart
 from mashnet.data.parts import Group, Part
-from mashnet.data.song_clips import VOCAL, clips_with
+from mashnet.data.roles import ACCOMPANIMENT, MUSIC, VOCAL, music_roles
+from mashnet.data.song_clips import clips_with
 from mashnet.files import content_id
 from mashnet.music.keys import Key
 from mashnet.rendering.plan import RENDERING_ENGINE
-
-MUSIC = tuple(role for role in ROLES if role != VOCAL)
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def vocals_on_music(
         target = _target(base)
         if target is None:
             continue
-        query = _own(base, MUSIC, store)
+        query = _own(base, _music_of(base), store)
         for candidate in _moved(target, base, database, (VOCAL,), limits, guests, store):
             found.append(_proposal(base, query, {VOCAL: candidate}, database, store))
     return found
@@ -172,7 +171,7 @@ def music_under_vocals(
     """
     by_role = {
         role: set(clips_with(library, [role], split=library_split or split, which="one"))
-        for role in MUSIC
+        for role in (*MUSIC, ACCOMPANIMENT)
     }
     found = []
     for clip_id in clips_with(seeds, [VOCAL], split=split, which="one"):
@@ -181,27 +180,26 @@ def music_under_vocals(
         if target is None:
             continue
         query = _own(base, (VOCAL,), store)
-        of_role = [
-            [
+        of_role = {
+            role: [
                 candidate
                 for candidate in _moved(
                     target, base, library, (role,), limits, by_role[role], store
                 )
                 if covered(candidate, target) >= least_covered
             ]
-            for role in MUSIC
+            for role in by_role
+        }
+        answers = [
+            dict(zip(MUSIC, pair, strict=True))
+            for pair in product(*(of_role[role] for role in MUSIC))
         ]
-        pairs = list(product(*of_role))
-        if len(pairs) > num_candidates:
+        answers += [{ACCOMPANIMENT: candidate} for candidate in of_role[ACCOMPANIMENT]]
+        if len(answers) > num_candidates:
             generator = np.random.default_rng([seed, int(content_id(clip_id), 16)])
-            drawn = generator.choice(len(pairs), num_candidates, replace=False)
-            pairs = [pairs[index] for index in sorted(drawn)]
-        found.append(
-            [
-                _proposal(base, query, dict(zip(MUSIC, pair, strict=True)), library, store)
-                for pair in pairs
-            ]
-        )
+            drawn = generator.choice(len(answers), num_candidates, replace=False)
+            answers = [answers[index] for index in sorted(drawn)]
+        found.append([_proposal(base, query, answer, library, store) for answer in answers])
     return found
 
 
@@ -218,12 +216,17 @@ def original(
     """Return a song as it is, as a question of the same kind.
 
     Args:
-        base: a clip in which all roles sound.
-        stays: the roles that ask; the others answer.
+        base: a clip in which a vocal and its music sound.
+        stays: what asks, the music or the vocal; the other answers.
         store: where rendered parts are kept; None: nowhere.
     """
-    answers = [role for role in ROLES if role not in stays]
-    return Proposal(base, {}, _own(base, stays, store), _own(base, answers, store))
+    music = _music_of(base)
+    asks, answers = ((VOCAL,), music) if VOCAL in stays else (music, (VOCAL,))
+    return Proposal(base, {}, _own(base, asks, store), _own(base, answers, store))
+
+
+def _music_of(base: LibraryClip) -> tuple[str, ...]:
+    return music_roles(base.database.sounding_stems[base.clip_id])
 
 
 def _target(base: LibraryClip) -> Target | None:

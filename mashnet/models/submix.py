@@ -9,8 +9,9 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from mashnet.data.parts import Group
+from mashnet.data.roles import ACCOMPANIMENT, HARMONIC, VOCAL
 
-PITCHED_ROLES = ("vocal", "harmonic")
+PITCHED_ROLES = (VOCAL, HARMONIC, ACCOMPANIMENT)
 
 Encoding = TypeVar("Encoding")
 

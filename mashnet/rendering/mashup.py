@@ -13,6 +13,7 @@ import numpy as np
 
 from mashnet.audio.limiter import TARGET_LUFS, Mastered, master
 from mashnet.audio.stretch import require_beatwise, require_installed
+from mashnet.data.roles import ACCOMPANIMENT, MUSIC
 from mashnet.errors import ConfigError
 from mashnet.rendering.pieces import Mix, Pending, add_moved, add_untouched
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, GuestPlan, plan_guest
@@ -162,6 +163,7 @@ def plan_parts(
     """
     warnings: list[str] = []
     own = base.stems
+    replaced: set[str] = set()
     given: dict[str, tuple[SongOfLibrary, list[StemFile]]] = {}
     for name, song in guests.items():
         _, stems = given.setdefault(song.clip_id, (song, []))
@@ -174,6 +176,15 @@ def plan_parts(
             continue
         stems += named
         own = without(own, base.stems_named(name))
+        replaced.add(name)
+    whole = base.stems_named(ACCOMPANIMENT) if base.has(ACCOMPANIMENT) else ()
+    if replaced >= set(MUSIC):
+        own = without(own, whole)
+    elif whole and replaced & set(MUSIC):
+        (part,) = replaced & set(MUSIC)
+        warnings.append(
+            f"{base.title} has its music in one stem, {part} in it: it is heard beside the guest's"
+        )
     parts = [Part(base, own, None, 0.0)]
     for song, stems in given.values():
         if not stems:

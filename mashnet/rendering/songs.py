@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mashnet.audio.io import length_s
-from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.mashupdb import MashupDB
+from mashnet.data.roles import ACCOMPANIMENT, MUSIC, ROLES
 from mashnet.errors import DatabaseError, near_miss
 from mashnet.music.keys import MODES, Key
 from mashnet.rendering.song_facts import SongFacts
@@ -19,7 +20,6 @@ from mashnet.rendering.song_facts import SongFacts
 _ROLE_OF_NAME = {
     "vocals": "vocal",
     "drums": "percussion",
-    "accompaniment": "harmonic",
     "other": "harmonic",
 }
 _BASS = "bass"
@@ -33,7 +33,7 @@ class StemFile:
     Attributes:
         stem_id: in its MashupDB; unique.
         label: the instrument's name, possibly a path ("guitar/electric guitar").
-        role: vocal, harmonic, percussion, or empty.
+        role: vocal, harmonic, percussion, accompaniment, or empty.
         path: a sound file that begins where the song's clip begins.
     """
 
@@ -69,6 +69,10 @@ class SongOfLibrary:
     sample_rate: int
     level_db: float
 
+    def has(self, role: str) -> bool:
+        """Return whether a stem has a role."""
+        return any(stem.role == role for stem in self.stems)
+
     def stems_named(self, name: str) -> tuple[StemFile, ...]:
         """Return the stems that a name means; none where the song has nothing of the kind.
 
@@ -76,12 +80,14 @@ class SongOfLibrary:
         called: a vibraphone labelled "percussion/vibraphone" is none of the drums. Else a label,
         or one step of it, comes first ("bass", "electric guitar"); then what the name usually
         stands for: vocals is what has the vocal role, other is what has the harmonic role and is
-        no bass.
+        no bass. The accompaniment is the stem of that role, else harmonic and percussion together.
         """
         wanted = name.lower().replace("_", " ")
-        if wanted in ROLES:
+        if wanted in ROLES or (wanted == ACCOMPANIMENT and self.has(ACCOMPANIMENT)):
             return tuple(stem for stem in self.stems if stem.role == wanted)
         singular = wanted.removesuffix("s")
+        if wanted == ACCOMPANIMENT:
+            return tuple(stem for stem in self.stems if stem.role in MUSIC)
         labelled = tuple(
             stem
             for stem in self.stems

@@ -9,9 +9,10 @@ import polars as pl
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
+from mashnet.data.roles import MUSIC
 from mashnet.data.song_clips import VOCAL, clips_with
 from mashnet.errors import DatabaseError
-from mashnet.mashups.proposals import MUSIC, LibraryClip, Proposal, original, vocals_on_music
+from mashnet.mashups.proposals import LibraryClip, Proposal, original, vocals_on_music
 from mashnet.studio.wording import distinct_titles
 
 ALL_AT_ONCE = 12  # songs of a library whose pairs are all scored; of a larger one those of a base

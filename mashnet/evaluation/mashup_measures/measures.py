@@ -19,9 +19,8 @@ from mashnet.audio.io import read_audio
 from mashnet.audio.levels import rms_db
 from mashnet.audio.limiter import true_peaks
 from mashnet.audio.loudness import integrated_lufs, loudness_range_lu, step_powers
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import ArrayPart
-from mashnet.data.song_clips import VOCAL
+from mashnet.data.roles import ACCOMPANIMENT, MUSIC, VOCAL, music_roles
 from mashnet.evaluation.mashup_measures.key_clash import key_clash
 from mashnet.evaluation.mashup_measures.onset_grid import onset_error_s
 from mashnet.evaluation.mashup_measures.spectral_balance import (
@@ -29,7 +28,6 @@ from mashnet.evaluation.mashup_measures.spectral_balance import (
     masked_share,
     spectral_distance_db,
 )
-from mashnet.mashups.proposals import MUSIC
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.beat_lags import beat_lags_s, planned_lags_s
 from mashnet.rendering.mashup import Part, plan_parts, render_part
@@ -131,8 +129,9 @@ def measure(
     }
     voice = layers.get(VOCAL, silence)
     music = sum((layer for role, layer in layers.items() if role != VOCAL), silence)
-    moved = sum((layer for role, layer in layers.items() if role not in stays), silence)
-    stayed = sum((layer for role, layer in layers.items() if role in stays), silence)
+    stay = {*stays} if VOCAL in stays else {*stays, ACCOMPANIMENT}
+    moved = sum((layer for role, layer in layers.items() if role not in stay), silence)
+    stayed = sum((layer for role, layer in layers.items() if role in stay), silence)
     onset_s = onset_error_s(moved, stayed, base.sample_rate, np.asarray(base.facts.beats_s))
     heard_parts = [sum(own.values(), silence) for own in of_parts]
     return {
@@ -210,10 +209,12 @@ def _judged(
 ) -> float:
     """Ask the judge; NaN without one, and where a role does not sound."""
     sounding = {role for role, layer in layers.items() if rms_db(layer) > SILENT_DB}
-    if judge is None or not sounding >= set(ROLES):
+    music = music_roles(sounding)
+    if judge is None or VOCAL not in sounding or not music:
         return float("nan")
-    group = {role: ArrayPart(layers[role], sample_rate) for role in ROLES}
-    query = {role: group.pop(role) for role in stays}
+    group = {role: ArrayPart(layers[role], sample_rate) for role in (VOCAL, *music)}
+    asks = (VOCAL,) if VOCAL in stays else music
+    query = {role: group.pop(role) for role in asks}
     return float(judge.score(query, [group])[0])
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from mashnet.data.mixes.candidates import Limits
+from mashnet.data.roles import ACCOMPANIMENT, MUSIC
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, StorageError, require_one_of
 from mashnet.evaluation import figures
 from mashnet.evaluation.metrics import Placement, place, placements
@@ -26,7 +27,7 @@ from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.seeds import Seed, SeedSource
 from mashnet.mashups.collection import Collection
 from mashnet.mashups.damaged_stems import damage_notes
-from mashnet.mashups.proposals import MUSIC, Proposal
+from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
 from mashnet.progress import Progress
@@ -255,10 +256,7 @@ def _table(
         {
             "vocal_clip_id": question.base.clip_id,
             "vocal_song_id": question.base.song_id,
-            **{
-                f"{role}_clip_id": p.guests[role].clip.clip_id if p.guests else p.base.clip_id
-                for role in MUSIC
-            },
+            **{f"{role}_clip_id": _giver(p, role).clip_id for role in MUSIC},
             "own": p is question.own,
         }
         for question, proposals in zip(seeds, asked, strict=True)
@@ -270,3 +268,9 @@ def _table(
         )
         for name, of_seeds in scores.items()
     )
+
+
+def _giver(proposal: Proposal, role: str) -> LibraryClip:
+    """Return whose harmonic or percussion is heard; one accompaniment gives both."""
+    guest = proposal.guests.get(role) or proposal.guests.get(ACCOMPANIMENT)
+    return guest.clip if guest else proposal.base

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Protocol
 
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.mixes.candidates import Limits
 from mashnet.data.mixes.part_store import PartStore
+from mashnet.data.roles import ROLES, have
 from mashnet.data.song_clips import left_out
 from mashnet.evaluation.subjects.split import DatabaseSplit
 from mashnet.mashups.damaged_stems import damaged_proposals
@@ -53,7 +53,7 @@ class DatabaseProposals(DatabaseSplit):
 
     def originals(self, bases: Sequence[LibraryClip]) -> list[Proposal]:
         """Return those bases as they are in which all roles sound."""
-        complete = [b for b in bases if set(ROLES) <= set(self.database.sounding_stems[b.clip_id])]
+        complete = [b for b in bases if have(self.database.sounding_stems[b.clip_id], ROLES)]
         return [original(base, store=self._store) for base in complete]
 
     def prepare(self, proposals: Sequence[Proposal]) -> dict[str, str]:

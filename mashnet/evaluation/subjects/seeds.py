@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mashnet.data.mashupdb import ROLES, MashupDB
+from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
 from mashnet.data.mixes.part_store import PartStore
+from mashnet.data.roles import ROLES, have
 from mashnet.data.schemas import SPLITS
 from mashnet.data.song_clips import VOCAL, left_out
 from mashnet.errors import require_one_of
@@ -113,6 +114,6 @@ class DatabaseSeeds(DatabaseSplit):
         return [said] if said else []
 
     def _own(self, base: LibraryClip) -> Proposal | None:
-        if set(ROLES) <= set(base.database.sounding_stems[base.clip_id]):
+        if have(base.database.sounding_stems[base.clip_id], ROLES):
             return original(base, (VOCAL,), self._store)
         return None

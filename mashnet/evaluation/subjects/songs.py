@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mashnet.data.mashupdb import ROLES
 from mashnet.data.parts import FilePart, Group, Part, SumPart
-from mashnet.data.song_clips import VOCAL, clips_of_split, clips_with
+from mashnet.data.roles import ROLES, VOCAL, music_roles
+from mashnet.data.song_clips import clips_of_split, clips_with
 from mashnet.evaluation.subjects.split import DatabaseSplit
 
 
@@ -20,7 +20,7 @@ class SongClip:
     song: str
     title: str
     vocal: Group
-    music: Group  # harmonic and percussion
+    music: Group  # harmonic and percussion, or one accompaniment
     duration_s: float
 
 
@@ -38,7 +38,7 @@ class SongSource(Protocol):
 
 
 class DatabaseSongs(DatabaseSplit):
-    """A SongSource over the clips of one split in which all three roles sound."""
+    """A SongSource over the clips of one split in which a vocal and its music sound."""
 
     def clips(self, which: str) -> list[SongClip]:
         """Return clips in the order of their songs.
@@ -65,7 +65,7 @@ class DatabaseSongs(DatabaseSplit):
     def _clip(self, clip_id: str) -> SongClip:
         row = self.database.clip_rows[clip_id]
         stems = self.database.sounding_stems[clip_id]
-        group = {role: self._part(stems[role]) for role in ROLES}
+        group = {role: self._part(stems[role]) for role in (VOCAL, *music_roles(stems))}
         return SongClip(
             clip_id=clip_id,
             song=row["song_id"],

@@ -15,7 +15,8 @@ import torch
 
 from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.data.parts import Group, Part
-from mashnet.data.roles import ROLES
+from mashnet.data.roles import ACCOMPANIMENT, ROLES
+from mashnet.errors import ConfigError
 from mashnet.models.trained import TrainedScorer
 
 WINDOWS_PER_BATCH = 32
@@ -25,8 +26,16 @@ def complete(query: Group, candidate: Group) -> dict[str, Part]:
     """Join a query and a candidate into a group with every role once.
 
     Raises:
+        ConfigError: if the music is one accompaniment, which says how to take it apart.
         ValueError: naming the role that is missing or brought twice.
     """
+    if ACCOMPANIMENT in {**query, **candidate}:
+        raise ConfigError(
+            "this network hears harmonic and percussion apart, and there is one accompaniment. "
+            "Demucs takes it apart: python -m data_pipelines.mashupdb source=songs "
+            "source.root=FOLDER separate.model=htdemucs. Or take a Scorer that hears it as it is "
+            "(alignnet, phalar, cocola, alignment)"
+        )
     twice = sorted(set(query) & set(candidate))
     group = {**query, **candidate}
     missing = [role for role in ROLES if role not in group]

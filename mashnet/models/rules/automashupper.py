@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 
 from mashnet.data.parts import Group
-from mashnet.data.roles import ROLES
+from mashnet.data.roles import STEM_ROLES
 from mashnet.models.by_embeddings import SymmetricScores
 from mashnet.models.rules.beat_correlations import Correlations
 from mashnet.models.rules.beat_encoding import FEATURES, ONSETS, THERE, beats_of, no_beats
@@ -78,11 +78,11 @@ class AutomashupperScorer(SymmetricScores):
     def embed_query(self, queries: Sequence[Group]) -> torch.Tensor:
         """Return embeddings, shape (n, roles, beats, 28); what is missing is zero."""
         encodings = [
-            [self._encoded({r: group[r]}) if r in group else no_beats() for r in ROLES]
+            [self._encoded({r: group[r]}) if r in group else no_beats() for r in STEM_ROLES]
             for group in queries
         ]
         beats = max(len(part) for parts in encodings for part in parts)
-        out = torch.zeros(len(queries), len(ROLES), beats, FEATURES)
+        out = torch.zeros(len(queries), len(STEM_ROLES), beats, FEATURES)
         for row, parts in zip(out, encodings, strict=True):
             for place, part in zip(row, parts, strict=True):
                 place[: len(part)] = part
@@ -96,8 +96,8 @@ class AutomashupperScorer(SymmetricScores):
         """
         total = torch.zeros(len(queries), len(candidates))
         count = torch.zeros(len(queries), len(candidates))
-        for one, other in itertools.combinations(range(len(ROLES)), 2):
-            harmonic = {ROLES[one], ROLES[other]} <= set(PITCHED_ROLES)
+        for one, other in itertools.combinations(range(len(STEM_ROLES)), 2):
+            harmonic = {STEM_ROLES[one], STEM_ROLES[other]} <= set(PITCHED_ROLES)
             for side in (queries, candidates):
                 if not _present(side, one) or not _present(side, other):
                     continue
@@ -112,7 +112,7 @@ class AutomashupperScorer(SymmetricScores):
                     self._best(row[first], candidates[:, second], harmonic)[0] for row in queries
                 ]
                 _add(total, count, torch.stack(across))
-        for role, name in enumerate(ROLES):  # two loops may both be drums
+        for role, name in enumerate(STEM_ROLES):  # two loops may both be drums
             if _present(queries, role) and _present(candidates, role):
                 harmonic = name in PITCHED_ROLES
                 pairs = [self._best(row[role], candidates[:, role], harmonic)[0] for row in queries]
