@@ -44,8 +44,11 @@ def roles_of(kinds: Sequence[str]) -> list[str]:
     are neither bass nor drums ("other"); the remaining pitched stems are harmonic.
 
     Args:
-        kinds: vocal, lead, other, harmonic, percussion or "" (not one role), one per stem.
+        kinds: vocal, lead, other, harmonic, percussion, accompaniment or "" (not one role), one
+            per stem.
     """
+    # Everything but the vocal: no role of the tables yet, so it is kept without one.
+    kinds = ["" if kind == "accompaniment" else kind for kind in kinds]
     singing = next((kind for kind in ("vocal", "lead", "other") if kind in kinds), "")
     return [
         "vocal"
