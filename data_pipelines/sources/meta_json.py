@@ -35,7 +35,8 @@ _FIELDS = {
     "downbeats": (),
     "beats_per_bar": (),
 }
-_NEAR = 0.8  # of 1: how alike an unknown name must be to a known one to be named
+_NEAR = 0.79  # of 1: how alike a word must be to a known one to be a slip for it
+_MOST_LETTERS = 2  # that a slip adds or drops
 _TEMPO = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:bpm)?\s*", re.IGNORECASE)
 _TONIC = re.compile(r"\s*[A-Ga-g][#♯b♭]?\s*")
 
@@ -91,11 +92,19 @@ def _plain(name: str) -> str:
 
 def _near(name: str) -> str | None:
     """Return the field that an unknown name is probably a slip for."""
-    plain = _plain(name)
     for field in _FIELDS:
-        if plain and len(plain) > 2 and sorted(plain) == sorted(_plain(field)):
-            return field  # bmp
-    return next(iter(difflib.get_close_matches(name.lower(), _FIELDS, n=1, cutoff=_NEAR)), None)
+        own, theirs = re.split(r"[\W_]+", name.lower()), field.split("_")
+        if len(own) == len(theirs) and all(map(_alike, own, theirs)):
+            return field
+    return None
+
+
+def _alike(word: str, known: str) -> bool:
+    """Return whether a word is another but for a letter or so, or has its letters (bmp)."""
+    if sorted(word) == sorted(known):
+        return True
+    alike = difflib.SequenceMatcher(None, word, known).ratio() >= _NEAR
+    return alike and abs(len(word) - len(known)) <= _MOST_LETTERS
 
 
 def known_of(meta: Mapping[str, Any]) -> tuple[Known, str]:

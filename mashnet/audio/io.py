@@ -287,10 +287,7 @@ def length_s(path: Path) -> float | None:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """Return title, artist, license, bpm and key as the file itself names them.
-
-    What it lacks is absent. Values are text as it stands there: the tempo may be "125.00".
-    """
+    """Return title, artist, license, bpm and key as the file has them; what it lacks is absent."""
     try:
         require_regular(path)
         with soundfile.SoundFile(os.fsencode(path)) as file:
