@@ -12,6 +12,7 @@ import pytest
 
 from data_pipelines.mashupdb.stage import build
 from data_pipelines.sources.song import RawSong
+from data_pipelines.sources.songs import find as find_recordings
 from data_pipelines.sources.stems import find
 
 PEOPLE = Path(__file__).resolve().parents[3] / ".." / "shared" / "people" / "inputs.zip"
@@ -237,3 +238,12 @@ def test_possible_songs_that_were_not_taken_apart_are_named(make, tmp_path):
     songs, rejects = found(make, tmp_path / "music")
     assert list(songs) == ["Duet"]
     assert "taken as one song" in rejects["Duet"] and "John, Mary" in rejects["Duet"]
+
+
+def test_whole_songs_have_hints_too(make, tmp_path):
+    root = touch(tmp_path / "music", "8A - 124 - Artist - Title.mp3", "Who I Am.mp3")
+    songs = find_recordings(make.pipeline(root, tmp_path / "db", source="songs"))
+    assert {song.title: (song.known.tempo_hint_bpm, song.known.key_hint) for song in songs} == {
+        "8A - 124 - Artist - Title": (124.0, "8A"),
+        "Who I Am": (None, None),
+    }
