@@ -14,6 +14,7 @@ import numpy as np
 from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
 from data_pipelines.mashupdb.clips import cut_points, roles_of
 from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
+from data_pipelines.mashupdb.hints import with_hints
 from data_pipelines.rejects import reject_row
 from data_pipelines.sources.song import RawSong, RawStem, printable
 from mashnet.audio.annotate import Annotation
@@ -63,6 +64,9 @@ class Task:
             song.pop("parts")
         if not song["known"]["sections"]:
             song["known"].pop("sections")
+        for hint in ("tempo_hint_bpm", "key_hint"):
+            if song["known"][hint] is None:
+                song["known"].pop(hint)
         settings = [self.min_s, self.max_s, self.split]
         key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
         return place(self.out, "cache", "songs", f"{key}.json")
@@ -133,6 +137,8 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
         )
     mix = mono_mix(audio)
     estimated = cached_annotation(place(task.out, ANALYSES), mix, SAMPLE_RATE_HZ)
+    estimated, said = with_hints(estimated, song.known, duration_s)
+    rows["rejects"] += [reject_row(song.origin, "meta", reason) for reason in said]
     annotation = with_known(estimated, song.known, duration_s)
     rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
     for part in song.parts or (Section(0.0, duration_s, ""),):

@@ -16,11 +16,16 @@ from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import audio_files, require_folder
 from data_pipelines.sources.song import RawSong, RawStem, Reject, printable, stem_of
+from data_pipelines.sources.stem_files import (
+    NEEDS_FFMPEG,
+    STREAMS,
+    artist_and_title,
+    streams_of,
+)
 from mashnet.audio.io import ffmpeg_is_installed
 from mashnet.data.schemas import SPLITS
 from mashnet.errors import MashnetError
 
-STREAMS = ("mixture", "drums", "bass", "other", "vocals")  # the order in a *.stem.mp4
 _SUFFIX = ".stem.mp4"
 # Where the hash of the artist may put the songs of an official subset.
 _OFFICIAL = {"train": ("train", "val"), "test": ("test",)}
@@ -90,29 +95,20 @@ def _wav_stems(folder: Path, kinds: Mapping[str, Sequence[str]]) -> Iterator[Raw
 
 def _streams(path: Path, kinds: Mapping[str, Sequence[str]]) -> Iterator[RawStem | Reject]:
     if not ffmpeg_is_installed():
-        raise MashnetError(
-            f"{path}: its streams are read by the ffmpeg program, which is not installed "
-            "(Debian, Ubuntu: apt install ffmpeg; conda: conda install ffmpeg); "
-            "MUSDB18-HQ is read without it"
-        )
-    for number, name in enumerate(STREAMS[1:], start=1):
-        stem, problem = stem_of(path, name, name, kinds, stream=number)
-        if problem is not None:
-            yield problem
-        if stem is not None:
-            yield stem
+        raise MashnetError(f"{path}: {NEEDS_FFMPEG}; MUSDB18-HQ is read without it")
+    yield from streams_of(path, STREAMS[1:], kinds)
 
 
 def _song(path: Path, title: str, stems: list[RawStem], subset: str, source: DictConfig) -> RawSong:
-    artist, separator, name = printable(title).partition(" - ")
+    artist, name = artist_and_title(title)
     return RawSong(
         origin=printable(path),
-        title=name if separator else artist,
-        artist=artist if separator else "",
+        title=name,
+        artist=artist,
         source="musdb18",
         license=str(source.license),
         # "Triviul feat. The Fiend" is Triviul, "The Easton Ellises (Baumi)" the Easton Ellises.
-        group=re.split(r" feat\. | \(", artist)[0],
+        group=re.split(r" feat\. | \(", artist or name)[0],
         stems=tuple(stems),
         splits=_OFFICIAL[subset] if source.official_split else SPLITS,
         min_stems=int(source.min_stems),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_pipelines.sources.names import COMPOSITE, kind_of
 from mashnet.data.schemas import SPLITS
 from mashnet.music.sections import Section
 
@@ -19,7 +18,8 @@ class RawStem:
     """One stem's file.
 
     `kind` is what the role is decided from once it is known which stems sound in a clip: vocal,
-    lead, harmonic, percussion, or "" for a stem that is not one role.
+    lead, other, harmonic, percussion, accompaniment (everything but the vocal), or "" for a stem
+    that is not one role.
     """
 
     path: Path
@@ -53,6 +53,9 @@ class Known:
     bar_starts: tuple[float, ...] = ()  # times that begin a bar, not necessarily all of them
     key: str | None = None  # as mashnet.music.key_names.parse_key reads it
     sections: tuple[Section, ...] = ()  # in order of time
+    # Not exact: a rounded tempo, a key that a program wrote (data_pipelines.mashupdb.hints).
+    tempo_hint_bpm: float | None = None
+    key_hint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +95,6 @@ def printable(text: object) -> str:
     return encoded.decode("utf-8", "backslashreplace")
 
 
-def kind_of(name: str, kinds: Mapping[str, Sequence[str]]) -> str | None:
-    """Return the first kind one of whose patterns matches a stem's name; None for no match."""
-    whole = " ".join(re.findall(r"[^\W\d_]+", name.lower()))
-    for kind, patterns in kinds.items():
-        for pattern in patterns:
-            if any(fnmatch.fnmatchcase(word, pattern) for word in (whole, *whole.split())):
-                return kind
-    return None
-
-
 def label_path(*names: object) -> str:
     """Return names from coarse to fine as one label: "other keys/synth lead".
 
@@ -136,7 +129,7 @@ def stem_of(
     kind = kind_of(named, kinds)
     if kind == "ignored":
         return None, None
-    role = "" if kind in (None, "composite") else str(kind)
+    role = "" if kind in (None, COMPOSITE) else str(kind)
     stem = RawStem(path=path, kind=role, label=label, stream=stream)
     if kind is not None:
         return stem, None

@@ -8,7 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import require_folder, walk
-from data_pipelines.sources.song import RawSong, Recording, Reject, printable
+from data_pipelines.sources.hints import with_hints
+from data_pipelines.sources.song import Known, RawSong, Recording, Reject, printable
 from mashnet.audio.io import read_tags
 
 
@@ -28,6 +29,9 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
         paths += files
     for path in paths:
         tags = read_tags(path)
+        known, unclear = with_hints(Known(), [path])
+        for reason in unclear:
+            yield Reject(input=printable(path), stage="meta", reason=printable(reason))
         folder = path.parent.relative_to(root).as_posix()
         yield RawSong(
             origin=printable(path),
@@ -37,4 +41,5 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
             license=printable(tags.get("license") or ""),
             group=printable(tags.get("artist") or (folder if folder != "." else path.stem)),
             recording=Recording(path=path),
+            known=known,
         )

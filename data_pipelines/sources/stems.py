@@ -1,23 +1,50 @@
-"""source=stems: a folder per song, one audio file per stem directly in it (docs/data.md)."""
+"""source=stems: files of stems, as people and programs lay them out (docs/data.md).
+
+A folder per song with a file per stem in it; or one folder for many songs, whose files share a name
+and differ in what says a role; or DJs' stem files, which hold their stems themselves.
+"""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from data_pipelines.sources.folders import require_folder, walk
+from data_pipelines.sources.hints import with_hints
+from data_pipelines.sources.meta_json import known_of as known_of
+from data_pipelines.sources.meta_json import read_meta
+from data_pipelines.sources.one_folder import SongFiles, shelf_of
 from data_pipelines.sources.song import Known, RawSong, RawStem, Reject, kind_of, printable
-from mashnet.music.key_names import parse_key
-from mashnet.storage.regular_files import read_json
+from data_pipelines.sources.song_stems import stems_of_song
+from data_pipelines.sources.stem_files import (
+    artist_and_title,
+    is_stem_file,
+    stems_in_file,
+    title_of,
+)
+from data_pipelines.sources.vocabulary import vocabulary_of
+from mashnet.audio.io import length_s, read_tags
+
+Kinds = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """A folder's meta.json."""
+
+    path: Path
+    fields: dict[str, Any]
+
+    def reject(self, reason: str) -> Reject:
+        return Reject(input=printable(self.path), stage="meta", reason=printable(reason))
 
 
 def find(config: DictConfig) -> Iterator[RawSong | Reject]:
-    """Yield the songs under `source.root`: every folder that directly holds audio files.
+    """Yield the songs under `source.root`.
 
     Raises:
         MashnetError: if the root is not a folder.
@@ -27,131 +54,147 @@ def find(config: DictConfig) -> Iterator[RawSong | Reject]:
     kinds = {str(kind): list(patterns) for kind, patterns in source.roles.items()}
     for folder, files, folders, problems in walk(root):
         yield from problems
-        if folder == root:
-            for path in files:
-                yield Reject(
-                    input=printable(path),
-                    stage="source",
-                    reason="lies directly in the root; a song is a folder with a file per stem "
-                    "(for a folder of whole songs: source=songs)",
-                )
-        elif files:
+        for path in filter(is_stem_file, files):
+            yield from _stem_file(path, kinds, source)
+        loose = [path for path in files if not is_stem_file(path)]
+        shelf = shelf_of(loose, vocabulary_of(kinds), length_s, alone=folder == root)
+        if shelf.songs:
+            yield from _songs(folder, shelf.songs, kinds, source)
+            names = ", ".join(song.title for song in shelf.songs[:3])
+            for path in shelf.rest:
+                yield _reject(path, f"is of none of the songs beside it ({names} …), by its name")
+        elif folder == root and not _is_song(loose, folders, kinds):
+            for path in loose:
+                yield _reject(path, _IN_ROOT)
+        elif loose:
             folders.clear()  # finer stems, alternative takes: parts of this song, not songs
-            yield from _song(folder, files, kinds, source)
-        elif not folders and not problems:
-            yield Reject(input=printable(folder), stage="source", reason="has no audio files in it")
+            if shelf.could_be:
+                some = ", ".join(shelf.could_be[:3])
+                reason = f"taken as one song; if its files are several ({some}), give each a folder"
+                yield _reject(folder, reason)
+            yield from _one_song(folder, loose, kinds, source)
+        elif not files and not folders and not problems and folder != root:
+            yield _reject(folder, "has no audio files in it")
+
+
+_IN_ROOT = (
+    "lies directly in the root; a song is a folder with a file per stem, or files that are called "
+    "by song and stem, such as 'My Song_(Vocals)' (for a folder of whole songs: source=songs)"
+)
+
+
+def _is_song(files: Sequence[Path], folders: Sequence[Path], kinds: Kinds) -> bool:
+    """Return whether the files in the root are the stems of one song."""
+    said = [kind_of(path.stem, kinds) for path in files]
+    return len(set(said)) > 1 and None not in said and not folders
+
+
+def _one_song(
+    folder: Path, files: list[Path], kinds: Kinds, source: DictConfig
+) -> Iterator[RawSong | Reject]:
+    """Yield the song that a folder is."""
+    fields, problems = read_meta(folder / "meta.json")
+    meta = _Meta(folder / "meta.json", fields)
+    for problem in problems:
+        yield meta.reject(problem)
+    known = Known()
+    if source.use_annotations:
+        known, problem = known_of(fields)
+        if problem:
+            yield meta.reject(problem)
+    song = SongFiles(folder.name, (), files)
+    title = printable(fields.get("title") or folder.name)
+    yield from _song(song, printable(folder), title, folder.name, meta, known, kinds, source)
+
+
+def _songs(
+    folder: Path, songs: Sequence[SongFiles], kinds: Kinds, source: DictConfig
+) -> Iterator[RawSong | Reject]:
+    """Yield the songs of a folder that holds several; its meta.json is about all of them."""
+    fields, problems = read_meta(folder / "meta.json")
+    meta = _Meta(folder / "meta.json", fields)
+    for problem in problems:
+        yield meta.reject(problem)
+    if len(songs) > 1:
+        own = [f for f in ("title", "key", "bpm", "bpm_exact", "beats") if meta.fields.pop(f, None)]
+        if own:
+            yield meta.reject(f"{', '.join(own)}: not used, {len(songs)} songs lie beside it")
+    known, problem = known_of(meta.fields) if source.use_annotations else (Known(), "")
+    if problem:
+        yield meta.reject(problem)
+    for song in songs:
+        origin = f"{printable(folder)} ({printable(song.title)})"
+        title = printable(meta.fields.get("title") or song.title)
+        yield from _song(song, origin, title, song.title, meta, known, kinds, source)
 
 
 def _song(
-    folder: Path, files: list[Path], kinds: Mapping[str, Sequence[str]], source: DictConfig
+    song: SongFiles,
+    origin: str,
+    title: str,
+    group: str,
+    meta: _Meta,
+    known: Known,
+    kinds: Kinds,
+    source: DictConfig,
 ) -> Iterator[RawSong | Reject]:
-    origin = printable(folder)
-    meta, problem = _read_meta(folder / "meta.json")
-    if problem:
-        yield Reject(input=printable(folder / "meta.json"), stage="meta", reason=problem)
-    entries = {
-        str(entry.get("file")): entry for entry in meta.get("stems", []) if isinstance(entry, dict)
-    }
+    fields = meta.fields
+    entries = {str(e.get("file")): e for e in fields.get("stems", []) if isinstance(e, dict)}
     stems = []
-    for path in files:
-        entry = entries.get(path.name, {})
-        role = str(entry.get("role") or "")
-        kind = kind_of(path.stem, kinds) or kind_of(role, kinds)
-        if kind == "ignored":
-            continue
-        if kind is None:
-            kind = "composite"
-            yield Reject(
-                input=printable(path),
-                stage="roles",
-                reason=f"'{printable(path.stem)}' matches no pattern of source.roles; kept, "
-                "but in no mix",
-            )
-        label = printable(entry.get("label") or role or path.stem)
-        stems.append(RawStem(path=path, kind="" if kind == "composite" else kind, label=label))
+    found = stems_of_song(song.files, song.title, entries, kinds, short_labels=bool(song.key))
+    for item in found:
+        if isinstance(item, Reject):
+            yield item
+        else:
+            stems.append(item)
     if not stems:
         yield Reject(input=origin, stage="source", reason="holds full mixes only, no stems")
         return
-    known = Known()
     if source.use_annotations:
-        known, problem = known_of(meta)
-        if problem:
-            yield Reject(input=printable(folder / "meta.json"), stage="meta", reason=problem)
-    group = "/".join(str(meta[name]) for name in source.group_by if meta.get(name))
+        known, problems = with_hints(known, song.files, fields.get("bpm"))
+        for problem in problems:
+            yield Reject(input=origin, stage="meta", reason=printable(problem))
+    named = "/".join(str(fields[name]) for name in source.group_by if fields.get(name))
     yield RawSong(
         origin=origin,
-        title=printable(meta.get("title") or folder.name),
-        artist=printable(meta.get("artist") or ""),
-        source=printable(meta.get("source") or "stems"),
-        license=printable(meta.get("license") or meta.get("licence") or ""),
-        group=printable(group or folder.name),
+        title=title,
+        artist=printable(fields.get("artist") or ""),
+        source=printable(fields.get("source") or "stems"),
+        license=printable(fields.get("license") or fields.get("licence") or ""),
+        group=printable(named or group),
         stems=tuple(stems),
         known=known,
     )
 
 
-def _read_meta(path: Path) -> tuple[dict[str, Any], str]:
-    """Return the contents and what is wrong with them."""
-    if not path.exists():
-        return {}, ""
-    try:
-        meta = read_json(path)
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, f"cannot be read, the song is used without it: {error}"
-    if not isinstance(meta, dict):
-        return {}, "does not hold a JSON object, the song is used without it"
-    if not isinstance(meta.get("stems", []), list):
-        return {**meta, "stems": []}, "'stems' is not a list and is not used"
-    return meta, ""
+def _stem_file(path: Path, kinds: Kinds, source: DictConfig) -> Iterator[RawSong | Reject]:
+    stems: list[RawStem] = []
+    for item in stems_in_file(path, kinds):
+        if isinstance(item, Reject):
+            yield item
+        else:
+            stems.append(item)
+    if not stems:
+        return
+    tags = read_tags(path)
+    artist, title = artist_and_title(title_of(path))
+    known = Known()
+    if source.use_annotations:
+        known, problems = with_hints(known, [path])
+        for problem in problems:
+            yield Reject(input=printable(path), stage="meta", reason=printable(problem))
+    artist = printable(tags.get("artist") or artist)
+    yield RawSong(
+        origin=printable(path),
+        title=printable(tags.get("title") or title),
+        artist=artist,
+        source="stems",
+        license=printable(tags.get("license") or ""),
+        group=artist or printable(title),
+        stems=tuple(stems),
+        known=known,
+    )
 
 
-def known_of(meta: Mapping[str, Any]) -> tuple[Known, str]:
-    """Return a meta.json's exact annotations, and what is wrong with them (then none is used)."""
-    try:
-        tempo = _positive(meta, "bpm_exact")
-        bars = _times(meta, "pattern_start_times_s") or ()
-        first, bar = meta.get("first_bar_time_s"), _positive(meta, "bar_duration_s")
-        beats_per_bar = meta.get("beats_per_bar")
-        if first is not None and bar and tempo:
-            length = bar * tempo / 60
-            if abs(length - round(length)) < 0.02 and beats_per_bar is None:
-                beats_per_bar = round(length)
-            bars = (float(first),)
-        if beats_per_bar is not None and not 1 <= int(beats_per_bar) <= 32:
-            raise ValueError(f"beats_per_bar is {beats_per_bar}")
-        key = meta.get("key")
-        if key is not None:
-            parse_key(str(key))
-        return (
-            Known(
-                tempo_bpm=tempo,
-                beats=_times(meta, "beats"),
-                downbeats=_times(meta, "downbeats"),
-                beats_per_bar=None if beats_per_bar is None else int(beats_per_bar),
-                bar_starts=bars,
-                key=None if key is None else str(key),
-            ),
-            "",
-        )
-    except (TypeError, ValueError) as error:
-        return Known(), f"its annotations are not used: {error}"
-
-
-def _positive(meta: Mapping[str, Any], name: str) -> float | None:
-    if meta.get(name) is None:
-        return None
-    value = float(meta[name])
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} is {meta[name]}, not a positive number")
-    return value
-
-
-def _times(meta: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
-    if meta.get(name) is None:
-        return None
-    times = tuple(float(time) for time in meta[name])
-    if any(not later > earlier for earlier, later in itertools.pairwise(times)):
-        raise ValueError(f"{name} does not increase")
-    if times and not (math.isfinite(times[0]) and math.isfinite(times[-1]) and times[0] >= 0):
-        raise ValueError(f"{name} holds times that are not ≥ 0 seconds")
-    return times
+def _reject(path: Path, reason: str) -> Reject:
+    return Reject(input=printable(path), stage="source", reason=printable(reason))

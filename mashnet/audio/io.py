@@ -21,6 +21,7 @@ import soxr
 
 from mashnet.audio.decoders import decoded
 from mashnet.audio.decoders import ffmpeg_is_installed as ffmpeg_is_installed
+from mashnet.audio.tags.of_file import tags_of
 from mashnet.errors import AudioError
 from mashnet.files import written_atomically
 from mashnet.storage.paths import decodable, is_local, root_of
@@ -286,11 +287,12 @@ def length_s(path: Path) -> float | None:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """Return title, artist and license as the file itself names them; what it lacks is absent."""
+    """Return title, artist, license, bpm and key as the file has them; what it lacks is absent."""
     try:
         require_regular(path)
         with soundfile.SoundFile(os.fsencode(path)) as file:
             tags = file.copy_metadata()
     except (OSError, RuntimeError):
-        return {}
-    return {name: tags[name] for name in ("title", "artist", "license") if tags.get(name)}
+        tags = {}
+    found = {name: tags[name] for name in ("title", "artist", "license") if tags.get(name)}
+    return tags_of(path) | found

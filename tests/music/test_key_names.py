@@ -17,6 +17,19 @@ from mashnet.music.keys import MODES, PITCH_NAMES, Key
         ("Cb maj", Key(11, "major")),
         ("B#", Key(0, "major")),
         (" g# Minor ", Key(8, "minor")),
+        ("F sharp minor", Key(6, "minor")),
+        ("Bflat", Key(10, "major")),
+        ("a-moll", Key(9, "minor")),
+        # DJs' wheels: Camelot, Open Key.
+        ("8A", Key(9, "minor")),
+        ("8B", Key(0, "major")),
+        ("08a", Key(9, "minor")),
+        ("9A", Key(4, "minor")),
+        ("12B", Key(4, "major")),
+        ("1A", Key(8, "minor")),
+        ("1m", Key(9, "minor")),
+        ("1d", Key(0, "major")),
+        ("12d", Key(5, "major")),
     ],
 )
 def test_reads_the_usual_spellings(name, key):
@@ -29,7 +42,9 @@ def test_reads_what_keys_print(tonic, mode):
     assert parse_key(f"{PITCH_NAMES[tonic]} {mode}") == Key(tonic, mode)
 
 
-@pytest.mark.parametrize("name", ["", "H", "A dorian", "minor", "A# # major", "12"])
+@pytest.mark.parametrize(
+    "name", ["", "H", "A dorian", "minor", "A# # major", "12", "0A", "13A", "8C", "BB"]
+)
 def test_refuses_what_is_no_key(name):
     with pytest.raises(ValueError, match="not a key"):
         parse_key(name)
