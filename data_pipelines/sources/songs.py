@@ -1,4 +1,4 @@
-"""source=songs: any folder of recordings, however nested; Demucs makes the stems (docs/data.md)."""
+"""source=songs: any folder of recordings, however nested, to be made stems of (docs/data.md)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # An empty list takes one byte here and 64 in memory. Checkpoints of a thousand arrays have 200 kB.
-MOST_BYTES = 4_000_000
+MOST_BYTES = 4_000_000  # and so many operations, where long texts make it larger
 _MOST_INTEGER = 1 << 63
 # A value takes a byte at least. Lists that stand in several places are counted in each: sixty of
 # them, one in the other twice, would be more values than any memory holds.
@@ -42,6 +42,14 @@ class ForeignObject:
         """Forget what the object held."""
 
 
+class Stateful:
+    """Stands in for an object that is made empty, and then told what it holds."""
+
+    def take_state(self, state: Any) -> None:
+        """Keep what the object holds; nothing of it has been checked."""
+        raise NotImplementedError
+
+
 _KEYS = (str, int, float, bool, type(None), ForeignObject)  # tuples can be made to collide
 
 
@@ -58,28 +66,33 @@ def plain_values(
     made: Mapping[str, Callable[..., Any]],
     referred: Callable[[Any], Any],
     foreign: bool = False,
+    most_bytes: int = MOST_BYTES,
 ) -> Any:
     """Return the values of a pickle.
 
     Args:
         content: of protocol 2, as torch writes it.
-        made: "module.name" → what stands for the object that it would make of its arguments.
+        made: "module.name" → what stands for the object that it would make of its arguments; a
+            `Stateful` is given what the object would hold.
         referred: what stands for something outside the pickle, by its identification.
         foreign: whether it may name classes of other programs; they become `ForeignObject`.
+        most_bytes: of the pickle; more than usual where numbers stand in it as text.
 
     Raises:
         ValueError: if it is too long, damaged, nested too deeply, uses what torch does not, names
             what it may not, or has lists in so many places that they are more than its bytes.
     """
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"it describes its arrays in {len(content)} bytes, at most {MOST_BYTES}")
+    if len(content) > most_bytes:
+        raise ValueError(f"it describes its arrays in {len(content)} bytes, at most {most_bytes}")
     machine = _Machine(made, referred)
     allowed = ("",) if foreign else (*made, *_ORDINARY)
     try:
-        for code, argument, _ in pickletools.genops(content):
+        for count, (code, argument, _) in enumerate(pickletools.genops(content)):
+            if count > MOST_BYTES:
+                raise ValueError(f"its pickle has more than {MOST_BYTES} operations")
             if code.name == "STOP":
                 found = machine.stack[-1]
-                _require_few(found, len(content) + _MOST_SHARED)
+                _require_few(found, min(len(content), MOST_BYTES) + _MOST_SHARED)
                 return found
             if code.name == "GLOBAL":
                 name = str(argument).replace(" ", ".", 1)
@@ -146,8 +159,10 @@ class _Machine:
         elif name in ("REDUCE", "NEWOBJ"):
             called, arguments = self._popped(2)
             self.stack.append(self._called(called, arguments))
-        elif name == "BUILD":  # attributes of an object: nothing here has any
-            self._popped(1)
+        elif name == "BUILD":  # attributes of an object: few that are made here have any
+            (state,) = self._popped(1)
+            if isinstance(self.stack[-1], Stateful):
+                self.stack[-1].take_state(state)
         elif name == "BINPERSID":
             self.stack.append(self._referred(self.stack.pop()))
         elif name != "PROTO":

@@ -69,13 +69,21 @@ class TorchFile:
         size: of the file in bytes.
     """
 
-    def __init__(self, file: Any, *, made: Mapping[str, Callable[..., Any]], foreign: bool) -> None:
+    def __init__(
+        self,
+        file: Any,
+        *,
+        made: Mapping[str, Callable[..., Any]],
+        foreign: bool,
+        most_pickle: int = MOST_BYTES,
+    ) -> None:
         """Read the pickle.
 
         Args:
             file: open for reading bytes.
             made: as in `plain_values`.
             foreign: as in `plain_values`.
+            most_pickle: bytes of it.
 
         Raises:
             ValueError: if it is no such file, or is damaged.
@@ -95,10 +103,11 @@ class TorchFile:
             "torch._utils._rebuild_parameter": lambda data, *_: data,
         }
         self.values = plain_values(
-            bytes(self._part("data.pkl", MOST_BYTES)),
+            bytes(self._part("data.pkl", most_pickle)),
             made={**builders, **made},
             referred=self._referred,
             foreign=foreign,
+            most_bytes=most_pickle,
         )
 
     def outline(self, declared: Declared) -> torch.Tensor:
@@ -195,7 +204,11 @@ class _Bounded:
 
 @contextlib.contextmanager
 def torch_file(
-    path: Path, *, made: Mapping[str, Callable[..., Any]] | None = None, foreign: bool = False
+    path: Path,
+    *,
+    made: Mapping[str, Callable[..., Any]] | None = None,
+    foreign: bool = False,
+    most_pickle: int = MOST_BYTES,
 ) -> Iterator[TorchFile]:
     """Open a file of `torch.save` for the block.
 
@@ -203,6 +216,7 @@ def torch_file(
         path: the file.
         made: as in `plain_values`.
         foreign: as in `plain_values`.
+        most_pickle: bytes of its pickle, as `plain_values` has `most_bytes`.
 
     Raises:
         OSError: if it cannot be opened, or is no regular file.
@@ -210,7 +224,7 @@ def torch_file(
     """
     with opened(path) as file:
         try:
-            found = TorchFile(file, made=made or {}, foreign=foreign)
+            found = TorchFile(file, made=made or {}, foreign=foreign, most_pickle=most_pickle)
         # A damaged archive fails in as many ways as zipfile and struct have; none is a crash.
         except (*_DAMAGE, ValueError, OSError, RuntimeError, OverflowError) as error:
             raise ValueError(" ".join(str(error).split())[:200] or "it is damaged") from error

@@ -51,6 +51,7 @@ def quick_separator(monkeypatch) -> list[str]:
         return stems
 
     monkeypatch.setattr("data_pipelines.separation.separate.Separator.separate", separate)
+    monkeypatch.setattr("data_pipelines.separation.with_demucs.at_hand", lambda *_: True)
     return asked
 
 

@@ -136,8 +136,7 @@ def test_missing_weights_end_the_run_with_advice(make, tmp_path):
     (tmp_path / "music").mkdir()
     (tmp_path / "empty").mkdir()
     soundfile.write(tmp_path / "music" / "a.wav", make.sound(1), 22050)
-    config = make.pipeline(
-        tmp_path / "music", tmp_path / "db", f"separate.repo={tmp_path / 'empty'}", source="songs"
-    )
+    settings = [f"separate.repo={tmp_path / 'empty'}", "separate.model=htdemucs"]
+    config = make.pipeline(tmp_path / "music", tmp_path / "db", *settings, source="songs")
     with pytest.raises(MashnetError, match=r"Download https://.* separate\.repo=FOLDER"):
         build(config)

@@ -20,7 +20,7 @@ from data_pipelines.mashupdb import analyse
 from data_pipelines.mashupdb import stage as mashupdb
 from data_pipelines.mixes import stage as mixes
 from data_pipelines.negatives import stage as negatives
-from data_pipelines.separation import separate
+from data_pipelines.separation import with_demucs
 from data_pipelines.structure import stage as structure
 from data_pipelines.synth import song
 from mashnet.audio.numba_imports import compiling_alone
@@ -76,4 +76,7 @@ demo.synthesise_song = cache(song.synthesise_song)
 embeddings.stem_scorer = stem_encoding._scorer = bands
 embeddings.StemLibrary = partial(StemLibrary, exact_up_to=5)  # an index of few stems
 embedding_store._MOST_ROWS = 4  # of a block: the index has more than one
-separate._BLOCK_S, separate._OVERLAP_S = 2, 1  # more than one block of a song of three seconds
+with_demucs._BLOCK_S, with_demucs._OVERLAP_S = (
+    2,
+    1,
+)  # more than one block of a song of three seconds

@@ -111,6 +111,7 @@ WORK = {
     "listening": ("mashnet.listening.server", "mashnet.listening.analyse"),
     "studio": ("mashnet.studio.app", "mashnet.studio.pairs"),
     "separate": ("data_pipelines.separation.separate", "demucs.pretrained"),
+    "spleeter": ("data_pipelines.separation.separate", "data_pipelines.mashupdb.stage"),
 }
 
 

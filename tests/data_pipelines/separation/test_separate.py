@@ -6,7 +6,7 @@ import soundfile
 import torch
 from demucs.htdemucs import HTDemucs
 
-from data_pipelines.separation import separate
+from data_pipelines.separation import separate, with_demucs
 from data_pipelines.separation.separate import STORED_GAIN, Separator
 from mashnet.audio.io import read_audio
 from mashnet.errors import AudioError, MashnetError
@@ -60,10 +60,10 @@ def test_a_local_model_separates_into_stereo_stems_of_the_same_length(
 
 def test_blocks_join_without_a_seam(weights, tmp_path, monkeypatch):
     """With a separator that only copies, blocks must add up to the recording itself."""
-    monkeypatch.setattr(separate, "_BLOCK_S", 3)
-    monkeypatch.setattr(separate, "_OVERLAP_S", 1)
+    monkeypatch.setattr(with_demucs, "_BLOCK_S", 3)
+    monkeypatch.setattr(with_demucs, "_OVERLAP_S", 1)
     monkeypatch.setattr(
-        Separator,
+        with_demucs.Demucs,
         "_apply",
         lambda self, block, level: np.stack([block * share for share in (0.1, 0.2, 0.3, 0.4)]),
     )
@@ -124,7 +124,6 @@ def test_absent_weights_say_what_to_download_and_which_setting_names_it(tmp_path
 
 def test_without_a_network_the_message_is_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     path = recording(tmp_path / "a.wav", 2.0)
     with pytest.raises(MashnetError, match=r"cannot be had .*separate\.repo=FOLDER"):
         run(Separator("mdx_extra"), path, tmp_path / "cache")
