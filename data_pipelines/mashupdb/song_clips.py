@@ -13,8 +13,8 @@ import numpy as np
 
 from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
 from data_pipelines.mashupdb.clips import cut_points, roles_of
-from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
 from data_pipelines.mashupdb.hints import with_hints
+from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
 from data_pipelines.rejects import reject_row
 from data_pipelines.sources.song import RawSong, RawStem, printable
 from mashnet.audio.annotate import Annotation

@@ -7,6 +7,7 @@ reads it.
 
 from __future__ import annotations
 
+import os
 import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,7 +33,8 @@ def is_free_text(override: str) -> bool:
 def quoted(override: str) -> str:
     """Return an override that gives Hydra the value as it was typed; null stays null.
 
-    A list of paths, [a,b], is left to Hydra if Hydra can read it; what it cannot read is taken
+    A path in quotes for Hydra is the path inside if that is there, and nothing of the name with
+    the quotes is. A list of paths, [a,b], is left to Hydra if Hydra can read it; what it cannot read is taken
     apart at its commas.
     """
     if not is_free_text(override):
@@ -47,6 +49,11 @@ def quoted(override: str) -> str:
             parts = [quoted_value(part.strip()) for part in value[1:-1].split(",")]
             return f"{name}=[{','.join(parts)}]"
         return override
+    if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
+        inside = value[1:-1]
+        # Quoted for Hydra, as it used to be needed; a name may have quotes of its own.
+        if os.path.exists(inside) and not os.path.exists(value):
+            value = inside
     return f"{name}={quoted_value(value)}"
 
 

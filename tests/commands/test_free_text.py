@@ -70,6 +70,18 @@ def test_lists_of_paths_may_hold_what_hydra_cannot_read() -> None:
     assert list(compose("evaluate", ["checkpoint=['a, b',c]"]).checkpoint) == ["a, b", "c"]
 
 
+def test_quotes_for_hydra_are_no_part_of_a_path_that_is_there(tmp_path: Path) -> None:
+    there = tmp_path / "a run"
+    there.mkdir()
+    assert pipeline(f"source.root='{there}'").source.root == str(there)
+    assert pipeline(f"source.root='{there}2'").source.root == f"'{there}2'"
+    (tmp_path / "'Heroes'").mkdir()
+    (tmp_path / "Heroes").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert pipeline("source.root='Heroes'").source.root == "'Heroes'"
+
+
 def test_what_is_no_path_keeps_its_grammar() -> None:
     assert compose("train", ["trainer.gradient_clip=2"]).trainer.gradient_clip == 2
     assert free_text.quoted("seed=1") == "seed=1"
