@@ -34,8 +34,8 @@ def quoted(override: str) -> str:
     """Return an override that gives Hydra the value as it was typed; null stays null.
 
     A path in quotes for Hydra is the path inside if that is there, and nothing of the name with
-    the quotes is. A list of paths, [a,b], is left to Hydra if Hydra can read it; what it cannot read is taken
-    apart at its commas.
+    the quotes is. A list of paths, [a,b], is left to Hydra if Hydra can read it; what it cannot
+    read is taken apart at its commas.
     """
     if not is_free_text(override):
         return override
