@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> None:
     # Imported here: what is mistyped is refused at once.
     from mashnet.audio.io import require_writable_sound, write_sound
     from mashnet.data.mashupdb import MashupDB
+    from mashnet.music.tempo_levels import level_name
     from mashnet.rendering.mashup import render_mashup
     from mashnet.rendering.songs import song_of_library
 
@@ -52,7 +53,8 @@ def main(arguments: list[str]) -> None:
         moved = "as it is"
         if part.plan is not None:
             semitones = part.plan.semitones if any(s.pitched for s in part.stems) else 0
-            moved = f"{semitones:+d} semitones, {part.gain_db:+.1f} dB"
+            level = level_name(part.plan.tempo_level)
+            moved = f"{semitones:+d} semitones, {part.gain_db:+.1f} dB{', ' * bool(level)}{level}"
         print(f"{part.song.title} ({part.song.clip_id}): {labels}; {moved}")
     mastered = mashup.mastered
     print(

@@ -43,6 +43,7 @@ def target_of(
     for wave in waves:
         mix[: len(wave)] += wave
     duration_s = len(mix) / 44100
+    beats_per_bar = None
     if tempo_bpm is None or key is None or first_downbeat_s is None:
         try:
             found = annotate(mix[None], 44100)
@@ -53,12 +54,13 @@ def target_of(
             ) from error
         tempo_bpm = found.tempo_bpm if tempo_bpm is None else tempo_bpm
         key = key or found.key
+        beats_per_bar = found.beats_per_bar or None
         if first_downbeat_s is None and found.downbeats:
             first_downbeat_s = found.downbeats[0]
     if not tempo_bpm > 0 or first_downbeat_s is None:
         names = ", ".join(str(path) for path in stems.values())
         raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
-    return Target(tempo_bpm, first_downbeat_s, key, duration_s)
+    return Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar)
 
 
 def files_of(query: Mapping[str, str | Path]) -> tuple[dict[str, Path], Group, tuple[str, ...]]:

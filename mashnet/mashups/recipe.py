@@ -73,6 +73,7 @@ def recipe_of(proposal: Proposal, mashup: Mashup, *, technique: str, engine: str
                 "role": role,
                 **_clip(guest.clip, part, stems),
                 "semitones": 0 if role == UNPITCHED_ROLE else part.plan.semitones,
+                "tempo_level": part.plan.tempo_level,
                 "gain_db": part.gain_db,
             }
         )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from mashnet.errors import require_one_of
 from mashnet.music.keys import shift_to_fit
+from mashnet.music.tempo_levels import ANY_RATIO, OCTAVES, THREE_HALVES, TWO_THIRDS, Folded, folded
 from mashnet.rendering.grid import Grid, at_tempo_of, grid_of
 from mashnet.rendering.keyframes import Piece, cut_up
 from mashnet.rendering.runs import Run, as_a_whole, bars_fit, by_section, joined
@@ -37,11 +38,13 @@ class GuestPlan:
         semitones: shift of its pitched stems, in [-5, 6].
         pieces: in order of time, not overlapping; where there is none the base is alone.
         warnings: what was missing, one line each.
+        tempo_level: how many beats of the base one of the guest lasts.
     """
 
     semitones: int
     pieces: tuple[Piece, ...]
     warnings: tuple[str, ...]
+    tempo_level: float = 1.0
 
 
 def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
@@ -67,7 +70,9 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
         length_s = min(base.duration_s, guest.duration_s)
         pieces = cut_up(((0.0, 0.0), (length_s, length_s))) if length_s > 0 else ()
         return GuestPlan(semitones, pieces, tuple(warnings))
-    guest_grid = at_tempo_of(guest_grid, base_grid)
+    tempo = _tempo(base, guest, base_grid, guest_grid)
+    levels = [tempo.level * octave for octave in OCTAVES]
+    guest_grid = at_tempo_of(guest_grid, base_grid, tempo.ratio, levels)
     if not bars_fit(base_grid, guest_grid):
         warnings.append(
             f"bars of {guest.name} have {guest_grid.beats_per_bar} beats, those of {base.name} "
@@ -95,7 +100,18 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
             for beat in range(run.beats + 1)
         ]
         laid += cut_up(tuple(times))
-    return GuestPlan(semitones, tuple(laid), tuple(warnings))
+    return GuestPlan(semitones, tuple(laid), tuple(warnings), tempo.level)
+
+
+def _tempo(base: SongFacts, guest: SongFacts, base_grid: Grid, guest_grid: Grid) -> Folded:
+    """Return the level at which beats meet, and about how much faster the guest becomes."""
+    ratio = guest_grid.period_s / base_grid.period_s
+    if base.tempo_bpm and guest.tempo_bpm:  # so that Scorers were asked about the same level
+        ratio = base.tempo_bpm / guest.tempo_bpm
+    metres = (base.beats_per_bar, guest.beats_per_bar)
+    tempo = folded(ratio, metres, ANY_RATIO, (*OCTAVES, TWO_THIRDS, THREE_HALVES))
+    assert tempo is not None
+    return tempo
 
 
 def _semitones(base: SongFacts, guest: SongFacts, warnings: list[str]) -> int:

@@ -21,6 +21,7 @@ class SongFacts:
         beats_per_bar: None if not known.
         key: None if not known.
         sections: in order of time; may be empty.
+        tempo_bpm: None if not known: the beats say it.
     """
 
     name: str
@@ -30,3 +31,4 @@ class SongFacts:
     beats_per_bar: int | None = None
     key: Key | None = None
     sections: Sequence[Section] = ()
+    tempo_bpm: float | None = None

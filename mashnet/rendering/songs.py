@@ -160,6 +160,7 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
         beats_per_bar=row["beats_per_bar"],
         key=Key(row["key_tonic"], row["key_mode"]) if has_key else None,
         sections=database.sections_of(row["clip_id"]),
+        tempo_bpm=row["tempo_bpm"] or None,
     )
     level_db = 10 * float(np.log10(max(power, 1e-12)))
     song = SongOfLibrary(

@@ -137,7 +137,7 @@ def _headline(pair: Pair) -> None:
         help="What the same Scorer gives to the song that the music is from, as it is.",
     )
     shift.metric("Vocal's key", shift_words(guest.semitones))
-    tempo.metric("Vocal's tempo", tempo_words(guest.tempo_ratio))
+    tempo.metric("Vocal's tempo", tempo_words(guest.tempo_ratio, guest.tempo_level))
 
 
 @st.cache_resource

@@ -23,6 +23,7 @@ RANKED = {
     "vocal": pl.String,
     "semitones": pl.Int64,
     "tempo_ratio": pl.Float64,
+    "tempo_level": pl.Float64,
     "proposal_id": pl.String,
 }
 
@@ -90,6 +91,7 @@ def ranking(proposals: Sequence[Proposal], scores: dict[str, float]) -> pl.DataF
             "vocal": titles[proposal.guests[VOCAL].clip.clip_id],
             "semitones": proposal.guests[VOCAL].semitones,
             "tempo_ratio": proposal.guests[VOCAL].tempo_ratio,
+            "tempo_level": proposal.guests[VOCAL].tempo_level,
             "proposal_id": proposal.proposal_id,
         }
         for rank, proposal in enumerate(ordered, start=1)

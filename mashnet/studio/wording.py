@@ -10,6 +10,7 @@ import numpy as np
 
 from mashnet.mashups.proposals import LibraryClip
 from mashnet.music.keys import Key
+from mashnet.music.tempo_levels import level_name
 from mashnet.studio.vocal_moves import Curve
 
 _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
@@ -24,12 +25,11 @@ def shift_words(semitones: int) -> str:
     return f"{abs(semitones)} {unit} {'up' if semitones > 0 else 'down'}"
 
 
-def tempo_words(ratio: float) -> str:
-    """Return "as it is", "4 % faster", "12 % slower"."""
+def tempo_words(ratio: float, level: float = 1.0) -> str:
+    """Return "as it is", "4 % faster", "12 % slower, half time"."""
     percent = round(100 * (ratio - 1))
-    if not percent:
-        return "as it is"
-    return f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}"
+    moved = f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}" if percent else "as it is"
+    return ", ".join(filter(None, [moved, level_name(level)]))
 
 
 def clip_words(clip: LibraryClip) -> str:

@@ -29,6 +29,7 @@ from mashnet.mashups.damaged_stems import damage_notes
 from mashnet.mashups.proposals import MUSIC, Proposal
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
+from mashnet.music.tempo_levels import LEVELS, ONE_LEVEL
 from mashnet.progress import Progress
 from mashnet.rendering.plan import TECHNIQUES
 
@@ -46,6 +47,7 @@ def run(
     num_candidates: int = 180,
     max_semitones: int = 3,
     tempo_range: Sequence[float] = (0.8, 1.2),
+    tempo_levels: bool = False,
     seed: int = 0,
     technique: str = "structure+key",
     rendered: bool = True,
@@ -60,6 +62,8 @@ def run(
         num_candidates: for each seed, at most.
         max_semitones: by which an accompaniment may be shifted.
         tempo_range: smallest and largest ratio by which it may be made faster.
+        tempo_levels: whether half and double tempo meet (`mashnet.music.tempo_levels`); the
+            paper takes tempi as they are written down.
         seed: of the draw of candidates.
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
         rendered: whether to render each Scorer's first choice, and the originals.
@@ -73,7 +77,11 @@ def run(
         raise ConfigError(f"protocol.num_candidates={num_candidates} must be at least 1")
     require_one_of("protocol.technique", technique, TECHNIQUES)
     slowest, fastest = tempo_range
-    seeds = source.seeds(Limits(max_semitones, (slowest, fastest)), num_candidates, seed)
+    seeds = source.seeds(
+        Limits(max_semitones, (slowest, fastest), LEVELS if tempo_levels else ONE_LEVEL),
+        num_candidates,
+        seed,
+    )
     failed = source.prepare([proposal for question in seeds for proposal in _asked(question)])
     seeds = [
         heard for question in seeds if (heard := _without_damaged(question, failed)).candidates
