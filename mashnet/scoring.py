@@ -91,9 +91,9 @@ class Model:
                 beat; False takes tempi as they are written down.
 
         Returns:
-            A row per clip, best first: score, clip_id, title, artist, semitones, tempo_ratio,
-            tempo_level (beats of the query that one of the clip lasts). Of loops a row per loop,
-            with the columns of `LOOP_RANKING`.
+            A row per clip, best first: score, clip_id, title, artist, semitones and
+            cents (by which it is shifted), tempo_ratio, tempo_level (beats of the query that one of
+            the clip lasts). Of loops a row per loop, with the columns of `LOOP_RANKING`.
 
         Raises:
             AudioError: if a file of the query cannot be used.

@@ -25,6 +25,7 @@ RANKING = {
     "title": pl.String,
     "artist": pl.String,
     "semitones": pl.Int64,
+    "cents": pl.Float64,
     "tempo_ratio": pl.Float64,
     "tempo_level": pl.Float64,
 }
@@ -66,6 +67,7 @@ def rank_clips(
             "score": score,
             **{name: c.clip[name] for name in ("clip_id", "title", "artist")},
             "semitones": c.semitones,
+            "cents": c.cents,
             "tempo_ratio": c.tempo_ratio,
             "tempo_level": c.tempo_level,
         }

@@ -163,7 +163,8 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
 
 def _beyond_facts(guest: Guest) -> list[Any]:
     """Return what decides how a guest is rendered and was not known of when names were given."""
-    return [] if guest.tempo_level in OCTAVES else [guest.tempo_level]
+    third = [] if guest.tempo_level in OCTAVES else [guest.tempo_level]
+    return [*third, *([f"{guest.cents} cents"] if guest.cents else [])]
 
 
 def _facts(song: SongOfLibrary) -> list[Any]:

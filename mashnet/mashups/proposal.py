@@ -46,6 +46,7 @@ class Guest:
     semitones: int
     tempo_ratio: float  # above 1: it is made faster
     tempo_level: float = 1.0  # beats of the base that one of its beats lasts
+    cents: float = 0.0  # on top of the semitones
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,17 @@ class Proposal:
         return content_id("proposal", *(x for r in sorted(parts) for x in (r, parts[r].part_id)))
 
     @property
+    def tuned(self) -> bool:
+        """Whether guests are brought to the base's tuning, and not to its key alone."""
+        return any(guest.cents for guest in self.guests.values())
+
+    @property
     def distance(self) -> float:
         """How far the guests are moved: semitones, and 6 % of tempo for one of them.
 
         A DJ's turntable changes pitch and tempo together at this rate: 2^(1/12) is 5.9 %.
         """
         return sum(
-            abs(guest.semitones) + 12 * abs(math.log2(guest.tempo_ratio))
+            abs(guest.semitones + guest.cents / 100) + 12 * abs(math.log2(guest.tempo_ratio))
             for guest in self.guests.values()
         )

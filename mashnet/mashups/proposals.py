@@ -32,6 +32,7 @@ from mashnet.mashups.proposal import LibraryClip as LibraryClip
 from mashnet.mashups.proposal import Proposal as Proposal
 from mashnet.music.keys import Key
 from mashnet.music.tempo_levels import ONE_LEVEL
+from mashnet.music.tunings import tuning_of
 from mashnet.rendering.plan import RENDERING_ENGINE
 
 MUSIC = tuple(role for role in ROLES if role != VOCAL)
@@ -80,7 +81,7 @@ def music_under_vocals(
     *,
     split: str = "all",
     library_split: str | None = None,
-    limits: Limits = Limits(levels=ONE_LEVEL),  # noqa: B008 - frozen
+    limits: Limits = Limits(levels=ONE_LEVEL, tuned=False),  # noqa: B008 - frozen
     num_candidates: int = 180,
     seed: int = 0,
     least_covered: float = 0.9,
@@ -94,8 +95,8 @@ def music_under_vocals(
             an accompaniment, two of one clip among them. The seed's own song is not asked.
         split: of the seeds.
         library_split: of the accompaniments; None: the same.
-        limits: how far the accompaniment may be moved; tempi as they are written, unless it says
-            more: that is the paper's rule.
+        limits: how far the accompaniment may be moved; tempi as they are written, and no tuning,
+            unless it says more: that is the paper's rule.
         num_candidates: at most so many per seed, drawn evenly if there are more.
         seed: of the draw.
         least_covered: share of the seed's clip in which a candidate must have sound: where others
@@ -168,7 +169,12 @@ def _target(base: LibraryClip) -> Target | None:
         return None
     key = Key(row["key_tonic"], row["key_mode"])
     return Target(
-        row["tempo_bpm"], row["downbeats"][0], key, row["duration_s"], row["beats_per_bar"]
+        row["tempo_bpm"],
+        row["downbeats"][0],
+        key,
+        row["duration_s"],
+        row["beats_per_bar"],
+        tuning_of(row),
     )
 
 
@@ -200,6 +206,7 @@ def _proposal(
             found.semitones,
             found.tempo_ratio,
             found.tempo_level,
+            found.cents,
         )
         for role, found in answers.items()
     }

@@ -51,6 +51,7 @@ def judged(
     moved = {
         role: {
             "semitones": guest.semitones,
+            "cents": guest.cents,
             "tempo_ratio": guest.tempo_ratio,
             "tempo_level": guest.tempo_level,
         }

@@ -134,6 +134,7 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
         *(["music"] if name_music else []),
         "vocal",
         "semitones",
+        "cents",
         (100 * (pl.col("tempo_ratio") - 1)).alias("tempo"),
         pl.col("tempo_level").map_elements(level_name, return_dtype=pl.String).alias("beats"),
     )
@@ -159,6 +160,12 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
             ),
             "semitones": st.column_config.NumberColumn(
                 "Semitones", format="%+d", width="small", help="how far the vocal is shifted"
+            ),
+            "cents": st.column_config.NumberColumn(
+                "Cents",
+                format="%+.0f",
+                width="small",
+                help="on top: from its tuning to the music's",
             ),
             "tempo": st.column_config.NumberColumn(
                 "Tempo", format="%+.0f %%", width="small", help="how much faster the vocal is made"

@@ -17,12 +17,17 @@ _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
 _AS_GOOD = 0.05  # likewise: differences that nobody should build on
 
 
-def shift_words(semitones: int) -> str:
-    """Return "as it is", "1 semitone up", "3 semitones down"."""
-    if not semitones:
-        return "as it is"
+def shift_words(semitones: int, cents: float = 0.0) -> str:
+    """Return "as it is", "1 semitone up", "3 semitones down, 20 cents up"."""
     unit = "semitone" if abs(semitones) == 1 else "semitones"
-    return f"{abs(semitones)} {unit} {'up' if semitones > 0 else 'down'}"
+    said = [f"{abs(semitones)} {unit} {_way(semitones)}"] if semitones else []
+    if round(cents):
+        said.append(f"{abs(round(cents))} cents {_way(cents)}")
+    return ", ".join(said) or "as it is"
+
+
+def _way(shift: float) -> str:
+    return "up" if shift > 0 else "down"
 
 
 def tempo_words(ratio: float, level: float = 1.0) -> str:

@@ -48,6 +48,7 @@ def run(
     max_semitones: int = 3,
     tempo_range: Sequence[float] = (0.8, 1.2),
     tempo_levels: bool = False,
+    tuning: bool = False,
     seed: int = 0,
     technique: str = "structure+key",
     rendered: bool = True,
@@ -64,6 +65,7 @@ def run(
         tempo_range: smallest and largest ratio by which it may be made faster.
         tempo_levels: whether half and double tempo meet (`mashnet.music.tempo_levels`); the
             paper takes tempi as they are written down.
+        tuning: whether accompaniments are brought to the vocal's tuning; the paper does not.
         seed: of the draw of candidates.
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
         rendered: whether to render each Scorer's first choice, and the originals.
@@ -78,7 +80,7 @@ def run(
     require_one_of("protocol.technique", technique, TECHNIQUES)
     slowest, fastest = tempo_range
     seeds = source.seeds(
-        Limits(max_semitones, (slowest, fastest), LEVELS if tempo_levels else ONE_LEVEL),
+        Limits(max_semitones, (slowest, fastest), LEVELS if tempo_levels else ONE_LEVEL, tuning),
         num_candidates,
         seed,
     )

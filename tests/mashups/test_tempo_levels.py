@@ -1,13 +1,10 @@
 """Half and double time: what is proposed, what a Scorer hears, and what the renderer plays."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
-from mashnet.files import content_id
 from mashnet.mashups.proposals import Proposal, music_under_vocals, vocals_on_music
 from mashnet.mashups.recipe import recipe_of, render, song_of
 from mashnet.music.tempo_levels import ONE_LEVEL, THREE_HALVES, TWO_THIRDS
@@ -109,21 +106,3 @@ def test_the_level_is_in_the_recipe(library: MashupDB) -> None:
     for pair, level in ((("fast", "slow"), 2), (("fast", "waltz"), 1)):
         recipe = recipe_of(found[pair], render(found[pair], **how), **how)
         assert [guest["tempo_level"] for guest in recipe["guests"]] == [level]
-
-
-def frozen(tmp_path: Path) -> MashupDB:
-    collected = MetronomeDB(tmp_path)
-    for index, tempo_bpm in enumerate((120.0, 110.0, 126.0, 63.0, 121.0, 118.0, 60.0)):
-        collected.add(tempo_bpm=tempo_bpm, tonic=index % 5, duration_s=4.0 + index % 2)
-    return collected.write()
-
-
-def test_the_papers_retrieval_asks_as_it_did_to_the_byte(tmp_path: Path) -> None:
-    database = frozen(tmp_path)
-    lists = music_under_vocals(database, database, limits=Limits(levels=ONE_LEVEL))
-    assert content_id([[p.proposal_id for p in some] for some in lists]) == "a9b53f35247c915d"
-    # Of two songs at one level the others' proposals are what they were, too.
-    all_at_once = [p.proposal_id for p in vocals_on_music(database)]
-    plain = [p.proposal_id for p in vocals_on_music(database, limits=Limits(levels=ONE_LEVEL))]
-    assert content_id(plain) == "43a849b32e895c40"
-    assert set(plain) < set(all_at_once)
