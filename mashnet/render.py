@@ -10,13 +10,15 @@ import sys
 from pathlib import Path
 
 from mashnet.commands.small_program import read_arguments, run_program
+from mashnet.errors import require_one_of
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 USAGE = (
     "python -m mashnet.render base=SONG vocals=OTHER library=data/real out=mashup.wav "
-    f"[bass=… drums=… other=…] [technique={'|'.join(TECHNIQUES)}] [engine=pylibrb_r2|pylibrb]"
+    f"[bass=… drums=… other=…] [technique={'|'.join(TECHNIQUES)}] [engine=pylibrb_r2|pylibrb] "
+    "[tuning=on|off]"
 )
-_DEFAULTS = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE}
+_DEFAULTS = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE, "tuning": "on"}
 _NEEDED = ("base", "library", "out")
 
 
@@ -26,9 +28,12 @@ def main(arguments: list[str]) -> None:
     # Imported here: what is mistyped is refused at once.
     from mashnet.audio.io import require_writable_sound, write_sound
     from mashnet.data.mashupdb import MashupDB
+    from mashnet.music.tempo_levels import level_name
+    from mashnet.music.tunings import Shift
     from mashnet.rendering.mashup import render_mashup
     from mashnet.rendering.songs import song_of_library
 
+    require_one_of("tuning", settings["tuning"], ("on", "off"))
     out = Path(settings["out"])
     database = MashupDB.open(settings["library"])
     warnings: list[str] = []
@@ -43,6 +48,7 @@ def main(arguments: list[str]) -> None:
         technique=settings["technique"],
         engine=settings["engine"],
         workers=None,
+        tuned=settings["tuning"] == "on",
     )
     write_sound(out, mashup.audio, mashup.sample_rate)
     for line in [*warnings, *mashup.warnings]:
@@ -51,8 +57,11 @@ def main(arguments: list[str]) -> None:
         labels = ", ".join(stem.label or stem.stem_id for stem in part.stems) or "nothing"
         moved = "as it is"
         if part.plan is not None:
-            semitones = part.plan.semitones if any(s.pitched for s in part.stems) else 0
-            moved = f"{semitones:+d} semitones, {part.gain_db:+.1f} dB"
+            pitched = any(stem.pitched for stem in part.stems)
+            shift = part.plan.shift if pitched else Shift(0, 0.0)
+            cents = f" {shift.cents:+.0f} cents" if shift.cents else ""
+            moved = f"{shift.semitones:+d} semitones{cents}, {part.gain_db:+.1f} dB"
+            moved = ", ".join(filter(None, [moved, level_name(part.plan.tempo_level)]))
         print(f"{part.song.title} ({part.song.clip_id}): {labels}; {moved}")
     mastered = mashup.mastered
     print(

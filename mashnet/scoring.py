@@ -71,6 +71,7 @@ class Model:
         first_downbeat_s: float | None = None,
         max_semitones: int = 3,
         tempo_range: tuple[float, float] = (0.8, 1.2),
+        tempo_levels: bool = True,
     ) -> pl.DataFrame:
         """Rank what a library could add to a query.
 
@@ -86,10 +87,13 @@ class Model:
             first_downbeat_s: the query's first downbeat; estimated if not given.
             max_semitones: clips that would have to be shifted further are left out.
             tempo_range: likewise for clips that would have to be stretched beyond these ratios.
+            tempo_levels: whether a clip at half or double the tempo meets the query's every second
+                beat; False takes tempi as they are written down.
 
         Returns:
-            A row per clip, best first: score, clip_id, title, artist, semitones, tempo_ratio. Of
-            loops a row per loop, with the columns of `LOOP_RANKING`.
+            A row per clip, best first: score, clip_id, title, artist, semitones and
+            cents (by which it is shifted), tempo_ratio, tempo_level (beats of the query that one of
+            the clip lasts). Of loops a row per loop, with the columns of `LOOP_RANKING`.
 
         Raises:
             AudioError: if a file of the query cannot be used.
@@ -116,6 +120,7 @@ class Model:
             first_downbeat_s=first_downbeat_s,
             max_semitones=max_semitones,
             tempo_range=tempo_range,
+            tempo_levels=tempo_levels,
         )
 
 

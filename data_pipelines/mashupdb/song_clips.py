@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
+from data_pipelines.mashupdb.clip_tuning import lack_tuning, tuning_columns, with_tuning
 from data_pipelines.mashupdb.clips import cut_points, roles_of
 from data_pipelines.mashupdb.hints import with_hints
 from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
@@ -21,7 +22,7 @@ from mashnet.audio.annotate import Annotation
 from mashnet.audio.io import write_flac
 from mashnet.audio.levels import active_ratio, rms_db
 from mashnet.data.schemas import ANNOTATED
-from mashnet.errors import DatabaseError
+from mashnet.errors import AudioError, DatabaseError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
@@ -113,8 +114,16 @@ def _finished(task: Task) -> dict[str, Any] | None:
         return None  # the record is a stranger's
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if not whole:
+        return None
+    if lack_tuning(rows):
+        try:
+            rows = with_tuning(task.out, rows)
+        except AudioError:
+            return None
+        write_json(task.record, rows)
     # Songs that were done before there were sections have none of them.
-    return {"sections": [], **rows} if whole else None
+    return {"sections": [], **rows}
 
 
 def _are_of(task: Task, rows: dict[str, Any]) -> bool:
@@ -224,6 +233,7 @@ def _write_clip(
             "key_confidence": annotation.key_confidence,
             "section": span.label,
             "split": task.split,
+            **tuning_columns(roles, [part for _, _, part, _ in sounding]),
         }
     )
     for section in sections_within(song.known.sections, start_s, end_s):

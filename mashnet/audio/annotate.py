@@ -75,7 +75,7 @@ def annotate(audio: np.ndarray, sample_rate: int) -> Annotation:
             key_confidence=0.0,
         )
     beats, positions = _track(mono)
-    key, confidence = _recognise_key(mono)
+    key, confidence = recognise_key(mono)
     return Annotation(
         tempo_bpm=tempo_of(beats),
         beats=tuple(beats),
@@ -146,8 +146,8 @@ def _beats_per_bar(positions: list[int]) -> int:
     return max(_BEATS_PER_BAR, key=lambda n: (lengths.count(n), n))
 
 
-def _recognise_key(mono: np.ndarray) -> tuple[Key, float]:
-    """Return the most probable key and its probability."""
+def recognise_key(mono: np.ndarray) -> tuple[Key, float]:
+    """Return the most probable key of mono sound at 44.1 kHz, and its probability."""
     _, _, recognise = _processors()
     from madmom.features.key import KEY_LABELS
 

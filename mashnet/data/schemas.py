@@ -34,6 +34,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "key_confidence": pl.Float64,  # 0..1; 1 for an exact annotation
         "section": pl.String,
         "split": pl.String,
+        "tuning_cents": pl.Float64,  # off A440, in (-50, 50]; null without pitched stems
+        "tuning_confidence": pl.Float64,  # 0..1, see mashnet.music.tunings
     },
     "stems": {
         "clip_id": pl.String,
@@ -97,3 +99,5 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "rejects": {"input": pl.String, "stage": pl.String, "reason": pl.String},
 }
+# Columns that came later: a table without them is read as one in which they are not known (null).
+LATER_COLUMNS = {"clips": ("tuning_cents", "tuning_confidence")}

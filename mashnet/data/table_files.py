@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mashnet.data.limits import require_bounded_table, require_short_texts, shown_as_text
-from mashnet.data.schemas import SCHEMAS
+from mashnet.data.schemas import LATER_COLUMNS, SCHEMAS
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import written_atomically
@@ -33,9 +33,8 @@ def read_table(root: Path, name: str) -> pl.DataFrame:
     if not path.is_file():
         return pl.DataFrame(schema=schema)
     try:
-        frame = _read_columns(path, schema).select(
-            pl.col(column).cast(dtype) for column, dtype in schema.items()
-        )
+        later = LATER_COLUMNS.get(name, ())
+        frame = _typed(_read_columns(path, schema, later), name)
         require_short_texts(frame, path)
         return shown_as_text(checked(frame, name, path))
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -58,9 +57,7 @@ def write_table(root: Path, name: str, rows: pl.DataFrame | list[dict[str, Any]]
     """
     schema = SCHEMAS[name]
     frame = (
-        rows.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
-        if isinstance(rows, pl.DataFrame)
-        else pl.DataFrame(rows, schema=schema)
+        _typed(rows, name) if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, schema=schema)
     )
     path = root / f"{name}.parquet"
     frame = checked(frame, name, path)
@@ -73,8 +70,22 @@ def write_table(root: Path, name: str, rows: pl.DataFrame | list[dict[str, Any]]
     return frame
 
 
-def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
-    """Read the wanted columns of a table; of one in a store by range, after the footer."""
+def _typed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Put a frame into a table's columns and types; those that came later may be missing."""
+    absent = [column for column in LATER_COLUMNS.get(name, ()) if column not in frame.columns]
+    return frame.with_columns(pl.lit(None).alias(column) for column in absent).select(
+        pl.col(column).cast(dtype) for column, dtype in SCHEMAS[name].items()
+    )
+
+
+def _read_columns(path: Path, columns: Iterable[str], later: Collection[str]) -> pl.DataFrame:
+    """Read the wanted columns of a table; of one in a store by range, after the footer.
+
+    Args:
+        path: of the file.
+        columns: that are wanted.
+        later: those of them that may be missing.
+    """
     wanted = list(columns)
     if is_local(path):
         # Opened once: a path that is opened again may be another stage's new table by then, whose
@@ -82,6 +93,10 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
         with opened(path) as file:
             require_bounded_table(path, file, wanted)
             try:
+                if later:
+                    there = pl.read_parquet_schema(file)
+                    wanted = [column for column in wanted if column in there or column not in later]
+                    file.seek(0)
                 return pl.read_parquet(file, columns=wanted)
             except pl.exceptions.PanicException as error:  # what polars did not foresee
                 raise OSError(f"it is damaged: {error}") from error
@@ -91,6 +106,10 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     try:
         with path.open("rb") as file:
             require_bounded_table(path, file, wanted)
+            if later:
+                there = pq.read_schema(file).names
+                wanted = [column for column in wanted if column in there or column not in later]
+                file.seek(0)
             table = pq.read_table(file, columns=wanted, use_threads=False)
     except pa.ArrowException as error:
         raise OSError(" ".join(str(error).split())) from error

@@ -84,6 +84,8 @@ _RULES: dict[str, dict[str, Rule]] = {
         "beats_per_bar": lambda beats: (beats < 0) | (beats > 1000),
         "key_tonic": lambda tonics: (tonics < 0) | (tonics > 11),
         "key_mode": lambda modes: ~modes.is_in(MODES),
+        "tuning_cents": lambda cents: ~cents.is_finite() | (cents <= -50) | (cents > 50),
+        "tuning_confidence": lambda shares: ~shares.is_finite() | (shares < 0) | (shares > 1),
     },
     "stems": {"clip_id": _no_name, "stem_id": _no_name},
     "sections": {"clip_id": _no_name, "start_s": _not_finite, "end_s": _not_finite},

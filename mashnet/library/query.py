@@ -9,8 +9,9 @@ import numpy as np
 
 from mashnet.audio.annotate import annotate
 from mashnet.audio.io import read_audio
+from mashnet.audio.tuning import tuning_of_stems
 from mashnet.data.mashupdb import ROLES
-from mashnet.data.mixes.candidates import Target
+from mashnet.data.mixes.candidates import UNPITCHED_ROLE, Target
 from mashnet.data.parts import FilePart, Group
 from mashnet.errors import ConfigError
 from mashnet.extras import advice
@@ -38,11 +39,13 @@ def target_of(
         ConfigError: if the tempo or a downbeat is neither given nor found, or something is not
             given and what estimates it is not installed.
     """
-    waves = [read_audio(path, sample_rate=44100, mono=True)[0][0] for path in stems.values()]
-    mix = np.zeros(max(map(len, waves)), np.float32)
-    for wave in waves:
-        mix[: len(wave)] += wave
+    read = {role: read_audio(path, sample_rate=44100, mono=True)[0] for role, path in stems.items()}
+    mix = np.zeros(max(wave.shape[1] for wave in read.values()), np.float32)
+    for wave in read.values():
+        mix[: wave.shape[1]] += wave[0]
+    pitched = [wave for role, wave in read.items() if role != UNPITCHED_ROLE]
     duration_s = len(mix) / 44100
+    beats_per_bar = None
     if tempo_bpm is None or key is None or first_downbeat_s is None:
         try:
             found = annotate(mix[None], 44100)
@@ -53,12 +56,14 @@ def target_of(
             ) from error
         tempo_bpm = found.tempo_bpm if tempo_bpm is None else tempo_bpm
         key = key or found.key
+        beats_per_bar = found.beats_per_bar or None
         if first_downbeat_s is None and found.downbeats:
             first_downbeat_s = found.downbeats[0]
     if not tempo_bpm > 0 or first_downbeat_s is None:
         names = ", ".join(str(path) for path in stems.values())
         raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
-    return Target(tempo_bpm, first_downbeat_s, key, duration_s)
+    tuning = tuning_of_stems(pitched, 44100)
+    return Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar, tuning)
 
 
 def files_of(query: Mapping[str, str | Path]) -> tuple[dict[str, Path], Group, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from mashnet.errors import ConfigError, DatabaseError
 from mashnet.library.query import files_of, target_of
 from mashnet.models.scorer import Scorer
 from mashnet.music.key_names import parse_key
+from mashnet.music.tempo_levels import LEVELS, ONE_LEVEL
 from mashnet.storage.paths import root_of
 
 RANKING = {
@@ -24,7 +25,9 @@ RANKING = {
     "title": pl.String,
     "artist": pl.String,
     "semitones": pl.Int64,
+    "cents": pl.Float64,
     "tempo_ratio": pl.Float64,
+    "tempo_level": pl.Float64,
 }
 LOOP_RANKING = ("score", "loop_id", "kind", "clip_id", "title", "path")
 
@@ -39,6 +42,7 @@ def rank_clips(
     first_downbeat_s: float | None,
     max_semitones: int,
     tempo_range: tuple[float, float],
+    tempo_levels: bool = True,
 ) -> pl.DataFrame:
     """Rank the clips that bring the roles a query lacks; `Model.rank` says what each setting is."""
     database = MashupDB.open(library)
@@ -54,7 +58,7 @@ def rank_clips(
             f"note: Rubber Band is not installed; {FREE_ENGINE} moves the library's parts",
             file=sys.stderr,
         )
-    limits = Limits(max_semitones, tempo_range)
+    limits = Limits(max_semitones, tempo_range, LEVELS if tempo_levels else ONE_LEVEL)
     candidates = candidates_for(target, database, missing, limits=limits, engine=engine)
     groups = [candidate.group for candidate in candidates]
     scores = scorer.score(group, groups).tolist() if groups else []
@@ -63,7 +67,9 @@ def rank_clips(
             "score": score,
             **{name: c.clip[name] for name in ("clip_id", "title", "artist")},
             "semitones": c.semitones,
+            "cents": c.cents,
             "tempo_ratio": c.tempo_ratio,
+            "tempo_level": c.tempo_level,
         }
         for score, c in zip(scores, candidates, strict=True)
     ]

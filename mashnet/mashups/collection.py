@@ -17,8 +17,9 @@ from typing import Any
 from mashnet.audio.io import write_sound
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, plain_name, remove_leftovers, write_json
-from mashnet.mashups.proposals import LibraryClip, Proposal
+from mashnet.mashups.proposals import Guest, LibraryClip, Proposal
 from mashnet.mashups.recipe import recipe_of, render, song_of
+from mashnet.music.tempo_levels import OCTAVES
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE
 from mashnet.rendering.songs import SongOfLibrary
 from mashnet.storage.regular_files import read_json
@@ -124,7 +125,10 @@ class Collection:
         if proposal.guests:
             identity += [self.technique, self.engine]
         identity += [_facts(self.song(proposal.base))]
-        identity += [[role, _facts(self.song(g.clip))] for role, g in proposal.guests.items()]
+        identity += [
+            [role, _facts(self.song(g.clip)), *_beyond_facts(g)]
+            for role, g in proposal.guests.items()
+        ]
         titles = [plain_name(clip.title, "untitled", most=_LONGEST_TITLE) for clip in clips]
         return "--".join([*titles, content_id(identity)])
 
@@ -155,6 +159,12 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
             f"python -m mashnet.mashup library=DB scorer=BUNDLE out={folder}"
         ) from error
     return rows
+
+
+def _beyond_facts(guest: Guest) -> list[Any]:
+    """Return what decides how a guest is rendered and was not known of when names were given."""
+    third = [] if guest.tempo_level in OCTAVES else [guest.tempo_level]
+    return [*third, *([f"{guest.cents} cents"] if guest.cents else [])]
 
 
 def _facts(song: SongOfLibrary) -> list[Any]:

@@ -15,11 +15,8 @@ move too, so that its traces tell a Scorer nothing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -31,74 +28,13 @@ from mashnet.data.parts import Group, Part
 from mashnet.data.roles import ACCOMPANIMENT, MUSIC, VOCAL, music_roles
 from mashnet.data.song_clips import clips_with
 from mashnet.files import content_id
+from mashnet.mashups.proposal import Guest as Guest
+from mashnet.mashups.proposal import LibraryClip as LibraryClip
+from mashnet.mashups.proposal import Proposal as Proposal
 from mashnet.music.keys import Key
+from mashnet.music.tempo_levels import ONE_LEVEL
+from mashnet.music.tunings import tuning_of
 from mashnet.rendering.plan import RENDERING_ENGINE
-
-
-@dataclass(frozen=True)
-class LibraryClip:
-    """A clip and the library it lies in."""
-
-    database: MashupDB
-    clip_id: str
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """Its row of clips.parquet."""
-        return self.database.clip_rows[self.clip_id]
-
-    @property
-    def song_id(self) -> str:
-        """The song it is cut from."""
-        return str(self.row["song_id"])
-
-    @property
-    def title(self) -> str:
-        """The song's title, or the clip's id where it has none."""
-        return str(self.row["title"] or self.clip_id)
-
-
-@dataclass(frozen=True)
-class Guest:
-    """What one clip gives to a proposal, and how it is moved."""
-
-    clip: LibraryClip
-    semitones: int
-    tempo_ratio: float  # above 1: it is made faster
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A mashup that could be made.
-
-    Attributes:
-        base: its time, its key and all its other stems stay.
-        guests: role → who gives it in the base's place; empty for an original.
-        query: role → part: what of the base stays.
-        candidate: role → part: what the guests bring (of an original: the base itself).
-    """
-
-    base: LibraryClip
-    guests: Mapping[str, Guest]
-    query: Group
-    candidate: Group
-
-    @property
-    def proposal_id(self) -> str:
-        """Hash of which sounds are heard together, and how they are moved."""
-        parts = {**self.query, **self.candidate}
-        return content_id("proposal", *(x for r in sorted(parts) for x in (r, parts[r].part_id)))
-
-    @property
-    def distance(self) -> float:
-        """How far the guests are moved: semitones, and 6 % of tempo for one of them.
-
-        A DJ's turntable changes pitch and tempo together at this rate: 2^(1/12) is 5.9 %.
-        """
-        return sum(
-            abs(guest.semitones) + 12 * abs(math.log2(guest.tempo_ratio))
-            for guest in self.guests.values()
-        )
 
 
 def vocals_on_music(
@@ -144,7 +80,7 @@ def music_under_vocals(
     *,
     split: str = "all",
     library_split: str | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = Limits(levels=ONE_LEVEL, tuned=False),  # noqa: B008 - frozen
     num_candidates: int = 180,
     seed: int = 0,
     least_covered: float = 0.9,
@@ -158,7 +94,8 @@ def music_under_vocals(
             an accompaniment, two of one clip among them. The seed's own song is not asked.
         split: of the seeds.
         library_split: of the accompaniments; None: the same.
-        limits: how far the accompaniment may be moved.
+        limits: how far the accompaniment may be moved; tempi as they are written, and no tuning,
+            unless it says more: that is the paper's rule.
         num_candidates: at most so many per seed, drawn evenly if there are more.
         seed: of the draw.
         least_covered: share of the seed's clip in which a candidate must have sound: where others
@@ -234,7 +171,14 @@ def _target(base: LibraryClip) -> Target | None:
     if not row["tempo_bpm"] or not row["downbeats"] or row["key_tonic"] is None:
         return None
     key = Key(row["key_tonic"], row["key_mode"])
-    return Target(row["tempo_bpm"], row["downbeats"][0], key, row["duration_s"])
+    return Target(
+        row["tempo_bpm"],
+        row["downbeats"][0],
+        key,
+        row["duration_s"],
+        row["beats_per_bar"],
+        tuning_of(row),
+    )
 
 
 def _moved(
@@ -260,7 +204,13 @@ def _proposal(
     store: PartStore | None,
 ) -> Proposal:
     guests = {
-        role: Guest(LibraryClip(library, found.clip["clip_id"]), found.semitones, found.tempo_ratio)
+        role: Guest(
+            LibraryClip(library, found.clip["clip_id"]),
+            found.semitones,
+            found.tempo_ratio,
+            found.tempo_level,
+            found.cents,
+        )
         for role, found in answers.items()
     }
     parts = {role: _kept(found.group[role], store) for role, found in answers.items()}

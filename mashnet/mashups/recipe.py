@@ -38,7 +38,9 @@ def render(proposal: Proposal, *, technique: str, engine: str, workers: int | No
     if not proposal.guests:
         return render_original(base)
     guests = {role: song_of(guest.clip) for role, guest in proposal.guests.items()}
-    return render_mashup(base, guests, technique=technique, engine=engine, workers=workers)
+    return render_mashup(
+        base, guests, technique=technique, engine=engine, workers=workers, tuned=proposal.tuned
+    )
 
 
 def song_of(clip: LibraryClip) -> SongOfLibrary:
@@ -73,6 +75,8 @@ def recipe_of(proposal: Proposal, mashup: Mashup, *, technique: str, engine: str
                 "role": role,
                 **_clip(guest.clip, part, stems),
                 "semitones": 0 if role == UNPITCHED_ROLE else part.plan.semitones,
+                "cents": 0.0 if role == UNPITCHED_ROLE else part.plan.cents,
+                "tempo_level": part.plan.tempo_level,
                 "gain_db": part.gain_db,
             }
         )
@@ -105,11 +109,13 @@ def command_of(proposal: Proposal, *, technique: str, engine: str) -> str:
     libraries = {_library(clip) for clip in clips}
     if len(libraries) > 1:
         return ""
+    known = any(clip.row["tuning_cents"] is not None for clip in clips)
     guests = [f"{role}={guest.clip.clip_id}" for role, guest in proposal.guests.items()]
     settings = [
         f"library={libraries.pop()}",
         f"technique={technique}",
         f"engine={engine}",
+        *([] if proposal.tuned or not known else ["tuning=off"]),
         f"out={file_stem(proposal)}.wav",
     ]
     arguments = [f"base={proposal.base.clip_id}", *guests, *settings]

@@ -7,12 +7,14 @@ half or twice the tempo: all of that is mended here, so that a plan can count be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mashnet.music.beats import line_through
+from mashnet.music.tempo_levels import OCTAVES, THREE_HALVES, TWO_THIRDS, nearest_level
 
 _LEAST_PERIOD_S = 0.1  # beats nearer to each other are one
 _NEAR_S = 0.07  # a downbeat is the beat this near to it
@@ -101,15 +103,29 @@ def grid_of(
     return _to_both_ends(times, downbeats, bar, duration_s)
 
 
-def at_tempo_of(guest: Grid, base: Grid) -> Grid:
-    """Return a guest's grid at the metrical level that is nearest to the base's tempo.
+def at_tempo_of(
+    guest: Grid, base: Grid, ratio: float = 1.0, levels: Sequence[float] = OCTAVES
+) -> Grid:
+    """Return a guest's grid at a metrical level at which its beats meet the base's.
 
     A guest at twice the base's tempo counts every second beat, one at half of it two for each, so
     that it is never made faster or slower by more than the square root of two.
+
+    Args:
+        guest: is counted anew.
+        base: to meet.
+        ratio: by which the guest is to be made faster, about.
+        levels: that come into question: octaves, or octaves of two thirds or three halves.
     """
-    while guest.period_s < base.period_s / 2**0.5 and len(guest.times_s) >= 4:
-        guest = _every_second(guest)
-    while guest.period_s > base.period_s * 2**0.5:
+    level = nearest_level(guest.period_s / (base.period_s * ratio), levels)
+    for third in (TWO_THIRDS, THREE_HALVES):
+        if math.log2(level / third).is_integer():
+            guest, level = _every(guest, 1 / third), level / third
+    octaves = round(math.log2(level))
+    for _ in range(-octaves):
+        if len(guest.times_s) >= 4:
+            guest = _every_second(guest)
+    for _ in range(octaves):
         middles = (guest.times_s[:-1] + guest.times_s[1:]) / 2
         times = np.insert(guest.times_s, np.arange(1, len(guest.times_s)), middles)
         downbeats = np.zeros(len(times), bool)
@@ -121,15 +137,31 @@ def at_tempo_of(guest: Grid, base: Grid) -> Grid:
     return guest
 
 
+def _every(grid: Grid, step: float) -> Grid:
+    """Return a grid that counts a beat every so many beats, from the first downbeat both ways."""
+    last = len(grid.times_s) - 1
+    anchor = grid.first_downbeat
+    positions = anchor + step * np.arange(-math.floor(anchor / step), (last - anchor) // step + 1)
+    nearest = positions.round().astype(int)
+    downbeats = grid.downbeats[nearest] & (np.abs(positions - nearest) < 1e-6)
+    counted = Grid(np.interp(positions, np.arange(last + 1), grid.times_s), downbeats)
+    return _to_both_ends_of(counted, grid, step)
+
+
 def _every_second(grid: Grid) -> Grid:
     """Return every second beat, the first downbeat among them, still from end to end."""
     kept = slice(grid.first_downbeat % 2, None, 2)
-    times, downbeats = grid.times_s[kept], grid.downbeats[kept]
+    return _to_both_ends_of(Grid(grid.times_s[kept], grid.downbeats[kept]), grid, 2)
+
+
+def _to_both_ends_of(counted: Grid, grid: Grid, step: float) -> Grid:
+    """Add a beat where a grid that was counted anew, `step` beats at a time, has become shorter."""
+    times, downbeats = counted.times_s, counted.downbeats
     if times[0] > grid.times_s[0]:
-        times = np.insert(times, 0, times[0] - 2 * grid.period_s)
+        times = np.insert(times, 0, times[0] - step * grid.period_s)
         downbeats = np.insert(downbeats, 0, False)
     if times[-1] < grid.times_s[-1]:
-        times = np.append(times, times[-1] + 2 * grid.period_s)
+        times = np.append(times, times[-1] + step * grid.period_s)
         downbeats = np.append(downbeats, False)
     return Grid(times, downbeats)
 

@@ -69,6 +69,7 @@ def render_mashup(
     technique: str = DEFAULT_TECHNIQUE,
     engine: str = RENDERING_ENGINE,
     workers: int | None = 1,
+    tuned: bool = True,
 ) -> Mashup:
     """Put stems of guests in the place of the base's.
 
@@ -82,6 +83,7 @@ def render_mashup(
         engine: one that follows key frames: pylibrb_r2, or pylibrb (finer, three times the time).
         workers: how many stretch at once; None: as many as there are cores, where that is worth
             it. More than one are processes: see `mashnet.rendering.workers`.
+        tuned: whether a guest that is brought to the base's key is brought to its tuning, too.
 
     Returns:
         The mashup. What a song lacks is in its warnings; what can be rendered is.
@@ -94,7 +96,7 @@ def render_mashup(
     require_beatwise(engine)
     if not guests:
         raise ConfigError("a mashup needs a guest: vocals=SONG, or bass=, drums=, other= …")
-    parts, warnings = plan_parts(base, guests, technique)
+    parts, warnings = plan_parts(base, guests, technique, tuned=tuned)
     mix = _silence(base)
     _add(mix, parts, engine, workers)
     return _mastered(mix, parts, warnings)
@@ -146,7 +148,11 @@ def render_part(
 
 
 def plan_parts(
-    base: SongOfLibrary, guests: Mapping[str, SongOfLibrary], technique: str = DEFAULT_TECHNIQUE
+    base: SongOfLibrary,
+    guests: Mapping[str, SongOfLibrary],
+    technique: str = DEFAULT_TECHNIQUE,
+    *,
+    tuned: bool = True,
 ) -> tuple[list[Part], list[str]]:
     """Say which stems come from which song, and plan every guest once.
 
@@ -154,6 +160,7 @@ def plan_parts(
         base: and guests: as in `render_mashup`.
         guests: name of a stem → the song it comes from.
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
+        tuned: as in `render_mashup`.
 
     Returns:
         The base's part first, then each guest's; and what was missing, one line each.
@@ -189,7 +196,7 @@ def plan_parts(
     for song, stems in given.values():
         if not stems:
             continue
-        plan = plan_guest(base.facts, song.facts, technique)
+        plan = plan_guest(base.facts, song.facts, technique, tuned=tuned)
         warnings += [line for line in plan.warnings if line not in warnings]
         gain_db = min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, base.level_db - song.level_db))
         parts.append(Part(song, tuple(stems), plan, gain_db))
@@ -218,7 +225,7 @@ def _add(mix: Mix, parts: Sequence[Part], engine: str, workers: int | None) -> N
                     stem.path,
                     part.plan.pieces,
                     duration_s=part.song.facts.duration_s,
-                    semitones=part.plan.semitones if stem.pitched else 0,
+                    semitones=part.plan.shift.in_semitones if stem.pitched else 0,
                     pitched=stem.pitched,
                     gain=gain,
                     engine=engine,

@@ -135,7 +135,7 @@ def add_moved(
     pieces: Sequence[Piece],
     *,
     duration_s: float,
-    semitones: int,
+    semitones: float,
     pitched: bool,
     gain: float,
     engine: str,

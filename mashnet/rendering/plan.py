@@ -19,6 +19,8 @@ from dataclasses import dataclass
 
 from mashnet.errors import require_one_of
 from mashnet.music.keys import shift_to_fit
+from mashnet.music.tempo_levels import ANY_RATIO, OCTAVES, THREE_HALVES, TWO_THIRDS, Folded, folded
+from mashnet.music.tunings import Shift, cents_to_fit, shift_with
 from mashnet.rendering.grid import Grid, at_tempo_of, grid_of
 from mashnet.rendering.keyframes import Piece, cut_up
 from mashnet.rendering.runs import Run, as_a_whole, bars_fit, by_section, joined
@@ -34,23 +36,35 @@ class GuestPlan:
     """What a guest does in a mashup.
 
     Attributes:
-        semitones: shift of its pitched stems, in [-5, 6].
+        semitones: shift of its pitched stems, in [-6, 6].
         pieces: in order of time, not overlapping; where there is none the base is alone.
         warnings: what was missing, one line each.
+        tempo_level: how many beats of the base one of the guest lasts.
+        cents: shift of its pitched stems on top of the semitones.
     """
 
     semitones: int
     pieces: tuple[Piece, ...]
     warnings: tuple[str, ...]
+    tempo_level: float = 1.0
+    cents: float = 0.0
+
+    @property
+    def shift(self) -> Shift:
+        """Semitones and cents together."""
+        return Shift(self.semitones, self.cents)
 
 
-def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
+def plan_guest(
+    base: SongFacts, guest: SongFacts, technique: str, *, tuned: bool = True
+) -> GuestPlan:
     """Lay a guest on a base.
 
     Args:
         base: the song whose time stays as it is.
         guest: the song that is moved.
         technique: one of `TECHNIQUES`.
+        tuned: whether what goes with the key goes with the tuning, too.
 
     Returns:
         A plan in any case; what was missing for the technique is in its warnings.
@@ -60,14 +74,19 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
     """
     require_one_of("technique", technique, TECHNIQUES)
     warnings: list[str] = []
-    semitones = _semitones(base, guest, warnings) if technique.endswith("+key") else 0
+    shift = Shift(0, 0.0)
+    if technique.endswith("+key"):
+        cents = cents_to_fit(guest.tuning, base.tuning) if tuned else 0.0
+        shift = shift_with(_semitones(base, guest, warnings), cents)
     base_grid, guest_grid = _grid(base, warnings), _grid(guest, warnings)
     if base_grid is None or guest_grid is None:
         warnings.append(f"{guest.name} is laid on {base.name} from the beginning, at its own tempo")
         length_s = min(base.duration_s, guest.duration_s)
         pieces = cut_up(((0.0, 0.0), (length_s, length_s))) if length_s > 0 else ()
-        return GuestPlan(semitones, pieces, tuple(warnings))
-    guest_grid = at_tempo_of(guest_grid, base_grid)
+        return GuestPlan(shift.semitones, pieces, tuple(warnings), cents=shift.cents)
+    tempo = _tempo(base, guest, base_grid, guest_grid)
+    levels = [tempo.level * octave for octave in OCTAVES]
+    guest_grid = at_tempo_of(guest_grid, base_grid, tempo.ratio, levels)
     if not bars_fit(base_grid, guest_grid):
         warnings.append(
             f"bars of {guest.name} have {guest_grid.beats_per_bar} beats, those of {base.name} "
@@ -95,7 +114,18 @@ def plan_guest(base: SongFacts, guest: SongFacts, technique: str) -> GuestPlan:
             for beat in range(run.beats + 1)
         ]
         laid += cut_up(tuple(times))
-    return GuestPlan(semitones, tuple(laid), tuple(warnings))
+    return GuestPlan(shift.semitones, tuple(laid), tuple(warnings), tempo.level, shift.cents)
+
+
+def _tempo(base: SongFacts, guest: SongFacts, base_grid: Grid, guest_grid: Grid) -> Folded:
+    """Return the level at which beats meet, and about how much faster the guest becomes."""
+    ratio = guest_grid.period_s / base_grid.period_s
+    if base.tempo_bpm and guest.tempo_bpm:  # so that Scorers were asked about the same level
+        ratio = base.tempo_bpm / guest.tempo_bpm
+    metres = (base.beats_per_bar, guest.beats_per_bar)
+    tempo = folded(ratio, metres, ANY_RATIO, (*OCTAVES, TWO_THIRDS, THREE_HALVES))
+    assert tempo is not None
+    return tempo
 
 
 def _semitones(base: SongFacts, guest: SongFacts, warnings: list[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mashnet.music.keys import Key
 from mashnet.music.sections import Section
+from mashnet.music.tunings import Tuning
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class SongFacts:
         beats_per_bar: None if not known.
         key: None if not known.
         sections: in order of time; may be empty.
+        tempo_bpm: None if not known: the beats say it.
+        tuning: of its pitched stems; None if not known.
     """
 
     name: str
@@ -30,3 +33,5 @@ class SongFacts:
     beats_per_bar: int | None = None
     key: Key | None = None
     sections: Sequence[Section] = ()
+    tempo_bpm: float | None = None
+    tuning: Tuning | None = None

@@ -14,6 +14,7 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.roles import ACCOMPANIMENT, MUSIC, ROLES
 from mashnet.errors import DatabaseError, near_miss
 from mashnet.music.keys import MODES, Key
+from mashnet.music.tunings import tuning_of
 from mashnet.rendering.song_facts import SongFacts
 
 # What people call a stem → the role it has in a MashupDB, where no stem is labelled so.
@@ -166,6 +167,8 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
         beats_per_bar=row["beats_per_bar"],
         key=Key(row["key_tonic"], row["key_mode"]) if has_key else None,
         sections=database.sections_of(row["clip_id"]),
+        tempo_bpm=row["tempo_bpm"] or None,
+        tuning=tuning_of(row),
     )
     level_db = 10 * float(np.log10(max(power, 1e-12)))
     song = SongOfLibrary(

@@ -136,8 +136,8 @@ def _headline(pair: Pair) -> None:
         own_score,
         help="What the same Scorer gives to the song that the music is from, as it is.",
     )
-    shift.metric("Vocal's key", shift_words(guest.semitones))
-    tempo.metric("Vocal's tempo", tempo_words(guest.tempo_ratio))
+    shift.metric("Vocal's key", shift_words(guest.semitones, guest.cents))
+    tempo.metric("Vocal's tempo", tempo_words(guest.tempo_ratio, guest.tempo_level))
 
 
 @st.cache_resource

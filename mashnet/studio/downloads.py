@@ -49,7 +49,12 @@ def judged(
         score: that it gave.
     """
     moved = {
-        role: {"semitones": guest.semitones, "tempo_ratio": guest.tempo_ratio}
+        role: {
+            "semitones": guest.semitones,
+            "cents": guest.cents,
+            "tempo_ratio": guest.tempo_ratio,
+            "tempo_level": guest.tempo_level,
+        }
         for role, guest in proposal.guests.items()
     }
     return {**recipe, "scorer": judge, "score": score, "scored_at": moved}

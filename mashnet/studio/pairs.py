@@ -23,7 +23,9 @@ RANKED = {
     "music": pl.String,
     "vocal": pl.String,
     "semitones": pl.Int64,
+    "cents": pl.Float64,
     "tempo_ratio": pl.Float64,
+    "tempo_level": pl.Float64,
     "proposal_id": pl.String,
 }
 
@@ -90,7 +92,9 @@ def ranking(proposals: Sequence[Proposal], scores: dict[str, float]) -> pl.DataF
             "music": titles[proposal.base.clip_id],
             "vocal": titles[proposal.guests[VOCAL].clip.clip_id],
             "semitones": proposal.guests[VOCAL].semitones,
+            "cents": proposal.guests[VOCAL].cents,
             "tempo_ratio": proposal.guests[VOCAL].tempo_ratio,
+            "tempo_level": proposal.guests[VOCAL].tempo_level,
             "proposal_id": proposal.proposal_id,
         }
         for rank, proposal in enumerate(ordered, start=1)

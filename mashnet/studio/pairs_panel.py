@@ -16,6 +16,7 @@ from mashnet.errors import AudioError
 from mashnet.mashups.kept_scores import ScoreStore, scores_of
 from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.models.scorer import Scorer
+from mashnet.music.tempo_levels import level_name
 from mashnet.studio.pairs import original_of, proposals_of, ranking, with_title
 from mashnet.studio.wording import plain
 
@@ -133,7 +134,9 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
         *(["music"] if name_music else []),
         "vocal",
         "semitones",
+        "cents",
         (100 * (pl.col("tempo_ratio") - 1)).alias("tempo"),
+        pl.col("tempo_level").map_elements(level_name, return_dtype=pl.String).alias("beats"),
     )
     event = st.dataframe(
         table,
@@ -158,8 +161,17 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
             "semitones": st.column_config.NumberColumn(
                 "Semitones", format="%+d", width="small", help="how far the vocal is shifted"
             ),
+            "cents": st.column_config.NumberColumn(
+                "Cents",
+                format="%+.0f",
+                width="small",
+                help="on top: from its tuning to the music's",
+            ),
             "tempo": st.column_config.NumberColumn(
                 "Tempo", format="%+.0f %%", width="small", help="how much faster the vocal is made"
+            ),
+            "beats": st.column_config.TextColumn(
+                "Beats", width="small", help="half time: one beat of the vocal on two of the music"
             ),
         },
     )

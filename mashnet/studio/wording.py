@@ -10,26 +10,31 @@ import numpy as np
 
 from mashnet.mashups.proposals import LibraryClip
 from mashnet.music.keys import Key
+from mashnet.music.tempo_levels import level_name
 from mashnet.studio.vocal_moves import Curve
 
 _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
 _AS_GOOD = 0.05  # likewise: differences that nobody should build on
 
 
-def shift_words(semitones: int) -> str:
-    """Return "as it is", "1 semitone up", "3 semitones down"."""
-    if not semitones:
-        return "as it is"
+def shift_words(semitones: int, cents: float = 0.0) -> str:
+    """Return "as it is", "1 semitone up", "3 semitones down, 20 cents up"."""
     unit = "semitone" if abs(semitones) == 1 else "semitones"
-    return f"{abs(semitones)} {unit} {'up' if semitones > 0 else 'down'}"
+    said = [f"{abs(semitones)} {unit} {_way(semitones)}"] if semitones else []
+    if round(cents):
+        said.append(f"{abs(round(cents))} cents {_way(cents)}")
+    return ", ".join(said) or "as it is"
 
 
-def tempo_words(ratio: float) -> str:
-    """Return "as it is", "4 % faster", "12 % slower"."""
+def _way(shift: float) -> str:
+    return "up" if shift > 0 else "down"
+
+
+def tempo_words(ratio: float, level: float = 1.0) -> str:
+    """Return "as it is", "4 % faster", "12 % slower, half time"."""
     percent = round(100 * (ratio - 1))
-    if not percent:
-        return "as it is"
-    return f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}"
+    moved = f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}" if percent else "as it is"
+    return ", ".join(filter(None, [moved, level_name(level)]))
 
 
 def clip_words(clip: LibraryClip) -> str:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -247,3 +248,33 @@ def test_one_real_song_with_its_exact_tempo(make, corpus, tmp_path):
     estimated = build(settings).clips.row(0, named=True)
     assert estimated["tempo_bpm"] != 125.0 or estimated["beats"] != clip["beats"]
     assert estimated["tempo_bpm"] == pytest.approx(125.0, rel=0.04)
+
+
+def test_clips_have_the_tuning_of_their_pitched_stems(make, tmp_path, quick_tracker):
+    time_s = np.arange(10 * 44100) / 44100
+    sharp = 0.2 * np.sin(2 * np.pi * 220 * 2 ** (30 / 1200) * time_s)
+    off = 0.2 * np.sin(2 * np.pi * 220 * 2 ** (-40 / 1200) * time_s)
+    for name, stems in (
+        ("song", {"bass": sharp, "drums": off}),
+        ("beat", {"drums": off, "percussion": 0.5 * off}),
+    ):
+        (tmp_path / "music" / name).mkdir(parents=True)
+        for stem, wave in stems.items():
+            soundfile.write(tmp_path / "music" / name / f"{stem}.wav", wave, 44100)
+    settings = make.pipeline(tmp_path / "music", tmp_path / "db")
+    build(settings)
+    clips = {row["title"]: row for row in MashupDB.open(tmp_path / "db").clips.to_dicts()}
+    assert clips["song"]["tuning_cents"] == pytest.approx(30, abs=1)
+    assert clips["song"]["tuning_confidence"] > 0.9
+    assert clips["beat"]["tuning_cents"] is clips["beat"]["tuning_confidence"] is None
+    before = contents(tmp_path / "db")
+
+    # Songs that were made before there was a tuning get it, and nothing else is made again.
+    for record in (tmp_path / "db" / "cache" / "songs").glob("*.json"):
+        rows = json.loads(record.read_text("utf-8"))
+        for clip in rows["clips"]:
+            del clip["tuning_cents"], clip["tuning_confidence"]
+        record.write_text(json.dumps(rows), "utf-8")
+    build(settings)
+    assert contents(tmp_path / "db") == before
+    assert len(quick_tracker) == 2

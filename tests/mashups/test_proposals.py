@@ -18,13 +18,14 @@ from mashnet.mashups.proposals import (
     original,
     vocals_on_music,
 )
+from mashnet.music.tempo_levels import ONE_LEVEL
 from tests.metronome import RATE, MetronomeDB, pitch_class
 
 SONGS = (  # tempo, tonic, roles
     (120.0, 0, ROLES),
     (110.0, 2, ROLES),
     (126.0, 11, ROLES),
-    (75.0, 0, ROLES),  # too slow for all others
+    (75.0, 0, ROLES),  # meets the others at half of their tempo only, and not all
     (121.0, 6, ROLES),  # six semitones from the first
     (118.0, 1, ("vocal",)),
     (119.0, 1, ("harmonic", "percussion")),
@@ -59,10 +60,11 @@ def naive_pairs(limits: Limits) -> set[tuple[str, str]]:
             up = (base_tonic - tonic) % 12
             near = min(up, 12 - up) <= limits.max_semitones
             slowest, fastest = limits.tempo_range
+            levels = [level for level in limits.levels if level in (0.5, 1, 2)]  # bars of four
             if (
                 base != guest
                 and near
-                and slowest <= base_bpm / bpm <= fastest
+                and any(slowest <= base_bpm / bpm / level <= fastest for level in levels)
                 and "vocal" in roles
                 and {"harmonic", "percussion"} <= set(base_roles)
             ):
@@ -70,7 +72,9 @@ def naive_pairs(limits: Limits) -> set[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("limits", [Limits(), Limits(6), Limits(0, (0.5, 2.0))])
+@pytest.mark.parametrize(
+    "limits", [Limits(), Limits(6), Limits(0, (0.5, 2.0)), Limits(levels=ONE_LEVEL)]
+)
 def test_all_ordered_pairs_within_the_limits_and_no_others(
     library: MashupDB, limits: Limits
 ) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mashnet.music.tempo_levels import OCTAVES
 from mashnet.rendering.grid import at_tempo_of, grid_of
 
 
@@ -70,3 +71,34 @@ def test_metrical_levels_meet(guest_bpm: float, counted_bpm: float) -> None:
     marks = counted.times_s[counted.downbeats]
     phase = ((marks - 0.4) / (4 * 60 / guest_bpm)) % 1
     assert np.minimum(phase, 1 - phase).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("guest_bpm", "guest_bar", "base_bpm", "base_bar", "level"),
+    [(150, 3, 100, 4, 2 / 3), (150, 6, 100, 4, 2 / 3), (100, 4, 150, 3, 3 / 2)],
+)
+def test_bars_of_three_and_of_four_can_be_equally_long(
+    guest_bpm: float, guest_bar: int, base_bpm: float, base_bar: int, level: float
+) -> None:
+    base_beats, guest_beats = beats(base_bpm, 0.1, 40), beats(guest_bpm, 0.7, 40)
+    base = grid_of(base_beats, base_beats[::base_bar], base_bar, 40.0)
+    guest = grid_of(guest_beats, guest_beats[::guest_bar], guest_bar, 40.0)
+    assert base is not None and guest is not None
+    counted = at_tempo_of(guest, base, 1.0, [level * octave for octave in OCTAVES])
+    assert counted.period_s == pytest.approx(base.period_s)
+    assert counted.times_s[0] <= 0 and counted.times_s[-1] >= 40
+    assert np.diff(counted.times_s) == pytest.approx(base.period_s)
+    marks = counted.times_s[counted.downbeats]
+    inside = marks[(marks > 0) & (marks < 38)]
+    assert inside == pytest.approx(guest_beats[::guest_bar][: len(inside)])
+    # Its opposite: by octaves alone no beats meet.
+    assert at_tempo_of(guest, base).period_s != pytest.approx(base.period_s)
+
+
+def test_the_ratio_that_was_asked_for_decides_about_the_level() -> None:
+    base_beats, guest_beats = beats(70, 0.1, 40), beats(140, 0.4, 40)
+    base = grid_of(base_beats, base_beats[::4], 4, 40.0)
+    guest = grid_of(guest_beats, guest_beats[::4], 4, 40.0)
+    assert base is not None and guest is not None
+    assert at_tempo_of(guest, base).period_s == pytest.approx(base.period_s)
+    assert at_tempo_of(guest, base, 2.0).period_s == pytest.approx(2 * base.period_s)

@@ -26,6 +26,8 @@ def test_shifts(semitones, said):
 )
 def test_tempi(ratio, said):
     assert tempo_words(ratio) == said
+    assert tempo_words(ratio, 2.0) == f"{said}, half time"
+    assert tempo_words(ratio, 1.0) == said
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.rendering import RenderedPart
 from mashnet.data.parts import Group
 from mashnet.music.keys import Key, shift_to_fit
+from mashnet.music.tempo_levels import LEVELS, TEMPO_RANGE, folded
+from mashnet.music.tunings import Shift, Tuning, cents_to_fit, shift_with, tuning_of
 
 UNPITCHED_ROLE = "percussion"
 
@@ -21,11 +23,17 @@ class Limits:
 
     Attributes:
         max_semitones: largest shift of pitched roles, up or down.
-        tempo_range: smallest and largest ratio of the query's tempo to the candidate's.
+        tempo_range: smallest and largest ratio of the query's tempo to the candidate's, once it is
+            folded.
+        levels: metrical levels by which ratios are folded (`mashnet.music.tempo_levels`);
+            `ONE_LEVEL` takes tempi as they are written down, as the mashability paper does.
+        tuned: whether pitched roles are brought to the query's tuning, too; the paper does not.
     """
 
     max_semitones: int = 3
-    tempo_range: tuple[float, float] = (0.8, 1.2)
+    tempo_range: tuple[float, float] = TEMPO_RANGE
+    levels: tuple[float, ...] = LEVELS
+    tuned: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class Target:
     first_downbeat_s: float
     key: Key
     duration_s: float
+    beats_per_bar: int | None = None
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class Candidate:
     semitones: int
     tempo_ratio: float  # above 1: the clip is made faster
     group: Group
+    tempo_level: float = 1.0  # beats of the query that one of the clip lasts
+    cents: float = 0.0  # on top of the semitones
 
 
 def candidates_for(
@@ -69,7 +81,6 @@ def candidates_for(
         engine: of `mashnet.audio.stretch`.
         force: pass the engine even where nothing changes, so that its traces tell nothing.
     """
-    slowest, fastest = limits.tempo_range
     pitched = any(role != UNPITCHED_ROLE for role in roles)
     found = []
     for clip in library.clips.sort("clip_id").iter_rows(named=True):
@@ -80,17 +91,26 @@ def candidates_for(
             continue
         if not clip["tempo_bpm"] or (pitched and clip["key_tonic"] is None):
             continue
-        semitones = 0
+        shift = Shift(0, 0.0)
         if pitched:
-            semitones = shift_to_fit(Key(clip["key_tonic"], clip["key_mode"]), target.key)
-        ratio = target.tempo_bpm / clip["tempo_bpm"]
-        if abs(semitones) > limits.max_semitones or not slowest <= ratio <= fastest:
+            cents = cents_to_fit(tuning_of(clip), target.tuning) if limits.tuned else 0.0
+            shift = shift_with(
+                shift_to_fit(Key(clip["key_tonic"], clip["key_mode"]), target.key), cents
+            )
+        tempo = folded(
+            target.tempo_bpm / clip["tempo_bpm"],
+            (target.beats_per_bar, clip["beats_per_bar"]),
+            limits.tempo_range,
+            limits.levels,
+        )
+        if abs(shift.semitones) > limits.max_semitones or tempo is None:
             continue
+        ratio = tempo.ratio
         group = {
             role: RenderedPart(
                 stem_ids=tuple(stem["stem_id"] for stem in stems[role]),
                 paths=tuple(library.audio_path(stem["stem_id"]) for stem in stems[role]),
-                semitones=0 if role == UNPITCHED_ROLE else semitones,
+                semitones=0 if role == UNPITCHED_ROLE else shift.in_semitones,
                 tempo_ratio=ratio,
                 place_s=target.first_downbeat_s - clip["downbeats"][0] / ratio,
                 keyframes_s=(),
@@ -100,5 +120,5 @@ def candidates_for(
             )
             for role in roles
         }
-        found.append(Candidate(clip=clip, semitones=semitones, tempo_ratio=ratio, group=group))
+        found.append(Candidate(clip, shift.semitones, ratio, group, tempo.level, shift.cents))
     return found

@@ -30,6 +30,7 @@ from mashnet.mashups.damaged_stems import damage_notes
 from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
+from mashnet.music.tempo_levels import LEVELS, ONE_LEVEL
 from mashnet.progress import Progress
 from mashnet.rendering.plan import TECHNIQUES
 
@@ -47,6 +48,8 @@ def run(
     num_candidates: int = 180,
     max_semitones: int = 3,
     tempo_range: Sequence[float] = (0.8, 1.2),
+    tempo_levels: bool = False,
+    tuning: bool = False,
     seed: int = 0,
     technique: str = "structure+key",
     rendered: bool = True,
@@ -61,6 +64,9 @@ def run(
         num_candidates: for each seed, at most.
         max_semitones: by which an accompaniment may be shifted.
         tempo_range: smallest and largest ratio by which it may be made faster.
+        tempo_levels: whether half and double tempo meet (`mashnet.music.tempo_levels`); the
+            paper takes tempi as they are written down.
+        tuning: whether accompaniments are brought to the vocal's tuning; the paper does not.
         seed: of the draw of candidates.
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
         rendered: whether to render each Scorer's first choice, and the originals.
@@ -74,7 +80,11 @@ def run(
         raise ConfigError(f"protocol.num_candidates={num_candidates} must be at least 1")
     require_one_of("protocol.technique", technique, TECHNIQUES)
     slowest, fastest = tempo_range
-    seeds = source.seeds(Limits(max_semitones, (slowest, fastest)), num_candidates, seed)
+    seeds = source.seeds(
+        Limits(max_semitones, (slowest, fastest), LEVELS if tempo_levels else ONE_LEVEL, tuning),
+        num_candidates,
+        seed,
+    )
     failed = source.prepare([proposal for question in seeds for proposal in _asked(question)])
     seeds = [
         heard for question in seeds if (heard := _without_damaged(question, failed)).candidates

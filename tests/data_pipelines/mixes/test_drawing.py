@@ -208,3 +208,8 @@ def test_of_very_many_partners_the_first_by_hash_are_kept(monkeypatch) -> None:
     for first, second in ((1, 900), (900, 1), (7, 900), (900, 900)):
         pairs = mix_drawing._pairs(range(first), range(second))
         assert max(max(pair) for pair, _ in zip(pairs, range(tried), strict=False)) < tried
+
+
+def test_the_papers_rule_for_tempo_and_key_stays_to_the_byte():
+    # Neither metrical levels nor cents: what was drawn before there were any.
+    assert content_id([str(r.row()) for r in draw(library(60))]) == "934c376658e2923c"

@@ -42,6 +42,7 @@ from mashnet.mashups.damaged_stems import damage_notes
 from mashnet.mashups.proposals import Proposal
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
+from mashnet.music.tempo_levels import LEVELS, ONE_LEVEL
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 NAME = "renderer"
@@ -68,6 +69,7 @@ def run(
     clips: str = "one",
     max_semitones: int = 3,
     tempo_range: Sequence[float] = (0.8, 1.2),
+    tempo_levels: bool = True,
     technique: str = DEFAULT_TECHNIQUE,
     engine: str = RENDERING_ENGINE,
 ) -> Outcome:
@@ -86,6 +88,7 @@ def run(
         clips: one of each song, or all.
         max_semitones: by which a vocal may be moved.
         tempo_range: smallest and largest ratio by which it may be made faster.
+        tempo_levels: whether half and double tempo meet (`mashnet.music.tempo_levels`).
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
         engine: that follows beats.
 
@@ -109,7 +112,7 @@ def run(
     if judge is not None:
         require_one_of("judge", judge, [scorer.name for scorer in scorers])
     slowest, fastest = tempo_range
-    limits = Limits(max_semitones, (slowest, fastest))
+    limits = Limits(max_semitones, (slowest, fastest), LEVELS if tempo_levels else ONE_LEVEL)
     proposed = sorted(source.proposals(limits, clips), key=lambda p: p.distance)
     if not proposed:
         raise DatabaseError(
