@@ -86,6 +86,7 @@ def _song(
         license=printable(meta.get("license") or meta.get("licence") or ""),
         group=printable(group or folder.name),
         stems=tuple(stems),
+        mixes=tuple(path for path in files if kind_of(path.stem, kinds) == "ignored"),
         known=known,
     )
 
