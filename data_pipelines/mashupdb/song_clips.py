@@ -15,10 +15,12 @@ from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation,
 from data_pipelines.mashupdb.clip_tuning import lack_tuning, tuning_columns, with_tuning
 from data_pipelines.mashupdb.clips import cut_points, roles_of
 from data_pipelines.mashupdb.hints import with_hints
-from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
+from data_pipelines.mashupdb.lengths import UnusableError
+from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, mono_mix, read_stems
 from data_pipelines.rejects import reject_row
 from data_pipelines.sources.song import RawSong, RawStem, printable
 from mashnet.audio.annotate import Annotation
+from mashnet.audio.encoder_delay import LATE_SUFFIXES
 from mashnet.audio.io import write_flac
 from mashnet.audio.levels import active_ratio, rms_db
 from mashnet.data.schemas import ANNOTATED
@@ -31,6 +33,8 @@ from mashnet.storage.regular_files import read_json
 
 # Part of the cache's keys: another number makes all songs be cut and written again.
 CLIPS_VERSION = 1
+# Kept in the record: one of an earlier version is done anew only if `_would_differ`.
+RECORD_VERSION = 2
 ANALYSES = Path("cache") / "analysis"  # in the database's folder
 
 
@@ -58,6 +62,9 @@ class Task:
             stem["path"] = printable(stem["path"].name)
             stem.pop("stream")  # is in the digest
         song.pop("origin")
+        song["mixes"] = [printable(path.name) for path in self.song.mixes]
+        if not song["mixes"]:
+            song.pop("mixes")
         song.pop("splits")  # the one that was chosen is a setting
         if song["min_stems"] == 1:
             song.pop("min_stems")  # as it was before there was such a thing
@@ -87,6 +94,7 @@ def make_clips(task: Task) -> dict[str, Any]:
     if done is not None:
         return {**done, "done": True}
     rows: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "rejects": [], "sound": ""}
+    rows["version"] = RECORD_VERSION
     try:
         _fill(task, rows)
     except UnusableError as error:
@@ -107,8 +115,10 @@ def process_died(task: Task) -> dict[str, Any]:
 def _finished(task: Task) -> dict[str, Any] | None:
     try:
         rows: dict[str, Any] = read_json(task.record)
-        whole = _are_of(task, rows) and all(
-            inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"]
+        whole = (
+            not _would_differ(task, rows)
+            and _are_of(task, rows)
+            and all(inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"])
         )
     except DatabaseError:
         return None  # the record is a stranger's
@@ -124,6 +134,18 @@ def _finished(task: Task) -> dict[str, Any] | None:
         write_json(task.record, rows)
     # Songs that were done before there were sections have none of them.
     return {"sections": [], **rows}
+
+
+def _would_differ(task: Task, rows: dict[str, Any]) -> bool:
+    """Return whether a song would now be made otherwise than by the version that made it."""
+    if rows.get("version", 1) >= RECORD_VERSION:
+        return False
+    # 1 left out stems that end early, and began MP3 files late.
+    lengths = (" differ in length: ", " where the other stems last ")
+    reasons = [row["reason"] for row in rows["rejects"] if row["stage"] == "stems"]
+    return any(part in reason for part in lengths for reason in reasons) or any(
+        stem.path.suffix.lower() in LATE_SUFFIXES for stem in task.song.stems
+    )
 
 
 def _are_of(task: Task, rows: dict[str, Any]) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data_pipelines.mashupdb.clocks import say_what_is_unsure
+from data_pipelines.mashupdb.lengths import UnusableError, begun_together
 from data_pipelines.rejects import reject_row
 from data_pipelines.sources.song import MAX_SONG_S, RawSong, RawStem
 from mashnet.audio.channels import mono_or_stereo
@@ -14,12 +16,7 @@ from mashnet.audio.levels import ACTIVE_ABOVE_DB, active_ratio
 from mashnet.errors import AudioError
 
 SAMPLE_RATE_HZ = 44100
-LENGTH_TOLERANCE_S = 1.0  # stems of one song may differ by this much; they are padded or cut
 _PEAK = 0.99  # what too loud a song is brought down to
-
-
-class UnusableError(Exception):
-    """The song as a whole cannot be used: (stage, reason)."""
 
 
 def read_stems(
@@ -27,16 +24,19 @@ def read_stems(
 ) -> tuple[list[tuple[RawStem, str]], list[np.ndarray]]:
     """Read a song's usable stems, brought to one rate and length and, if too loud, down.
 
+    All begin together; one that ends early is silent from there on.
+
     Args:
         song: the song.
         digests: one per stem, handed through.
-        rejects: rows for the stems that cannot be used are added here.
+        rejects: rows for what cannot be used, or not as it is, are added here.
 
     Returns:
         The stems with their digests, and their audio, each (1 or 2, samples) at 44.1 kHz.
 
     Raises:
-        UnusableError: if too few stems are usable, or most of them differ in length.
+        UnusableError: if too few stems are usable, or their lengths do not tell which belong
+            together.
     """
     found: list[tuple[RawStem, str, np.ndarray]] = []
     for stem, digest in zip(song.stems, digests, strict=True):
@@ -57,18 +57,14 @@ def read_stems(
             found.append((stem, digest, mono_or_stereo(audio) * np.float32(song.gain)))
     if not found:
         raise UnusableError("stems", "has no usable stem")
-    samples = _common_length([audio.shape[1] for _, _, audio in found])
+    lengths = [audio.shape[1] / SAMPLE_RATE_HZ for _, _, audio in found]
+    kept = begun_together(song, [stem for stem, _, _ in found], lengths, rejects)
+    samples = max(found[index][2].shape[1] for index in kept)
     stems, parts = [], []
-    for stem, digest, audio in found:
-        apart_s = abs(audio.shape[1] - samples) / SAMPLE_RATE_HZ
-        if apart_s > LENGTH_TOLERANCE_S:
-            lasts = f"lasts {audio.shape[1] / SAMPLE_RATE_HZ:.1f} s"
-            reason = f"{lasts} where the other stems last {samples / SAMPLE_RATE_HZ:.1f} s"
-            rejects.append(reject_row(stem.origin, "stems", reason))
-            continue
+    for stem, digest, audio in (found[index] for index in kept):
         stems.append((stem, digest))
-        missing = max(0, samples - audio.shape[1])
-        parts.append(np.pad(audio[:, :samples], ((0, 0), (0, missing))))
+        parts.append(np.pad(audio, ((0, 0), (0, samples - audio.shape[1]))))
+    say_what_is_unsure(song, [stem for stem, _ in stems], rejects)
     if len(stems) < song.min_stems:
         labels = ", ".join(stem.label for stem, _ in stems)
         raise UnusableError(
@@ -86,17 +82,6 @@ def mono_mix(stems: list[np.ndarray]) -> np.ndarray:
     for stem in stems:
         mix += stem.mean(axis=0, keepdims=True)
     return mix
-
-
-def _common_length(lengths: list[int]) -> int:
-    """Return the length that more than half of the stems have, within the tolerance."""
-    tolerance = LENGTH_TOLERANCE_S * SAMPLE_RATE_HZ
-    agreeing = {n: [m for m in lengths if abs(m - n) <= tolerance] for n in lengths}
-    best = max(agreeing, key=lambda n: (len(agreeing[n]), n))
-    if 2 * len(agreeing[best]) <= len(lengths):
-        spread = ", ".join(f"{n / SAMPLE_RATE_HZ:.1f}" for n in sorted(lengths))
-        raise UnusableError("stems", f"its stems differ in length: {spread} s")
-    return best
 
 
 def _sum(parts: list[np.ndarray]) -> np.ndarray:

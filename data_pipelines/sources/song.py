@@ -71,6 +71,7 @@ class RawSong:
     splits: tuple[str, ...] = SPLITS  # what the group's hash chooses from; one: the source decides
     min_stems: int = 1  # with fewer usable ones the song is rejected
     stems: tuple[RawStem, ...] = ()
+    mixes: tuple[Path, ...] = ()  # files that hold all of it: they tell how long it is
     recording: Recording | None = None  # in place of stems
     gain: float = 1.0  # what the stems' files must be multiplied by
     known: Known = field(default_factory=Known)

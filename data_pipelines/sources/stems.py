@@ -163,6 +163,7 @@ def _song(
         license=printable(fields.get("license") or fields.get("licence") or ""),
         group=printable(named or group),
         stems=tuple(stems),
+        mixes=tuple(path for path in files if kind_of(path.stem, kinds) == "ignored"),
         known=known,
     )
 

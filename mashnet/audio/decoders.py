@@ -15,6 +15,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import soundfile
@@ -28,7 +29,9 @@ from mashnet.audio.decoder_process import (
     cut_short,
     started,
 )
+from mashnet.audio.encoder_delay import Delay, delay_of
 from mashnet.audio.headers import announced_per_byte
+from mashnet.audio.mpeg_frames import num_samples
 from mashnet.errors import AudioError
 from mashnet.storage.paths import decodable, downloaded
 
@@ -114,21 +117,33 @@ def _soundfile(path: Path, start_s: float, duration_s: float | None) -> Iterator
         try:
             source = stack.enter_context(decodable(path, whole=whole))
             promised = announced_per_byte(source)
+            delay = delay_of(source)
             file = stack.enter_context(soundfile.SoundFile(source))
-            first = min(round(start_s * file.samplerate), file.frames)
+            there = _length(file, delay, source)
+            first = min(delay.soundfile + round(start_s * file.samplerate), there)
             if first:
                 file.seek(first)
         except soundfile.LibsndfileError as error:
             raise NotUnderstood(_in_words(error.error_string)) from error
         except (OSError, RuntimeError) as error:
             raise NotUnderstood(" ".join(str(error).split())) from error
-        rate, there = file.samplerate, file.frames
+        rate = file.samplerate
         if promised is not None and MIN_DECODED * promised > 1:
             raise cut_short(path, there / rate, promised * there / rate)
         wanted = there - first
         if duration_s is not None:
             wanted = min(wanted, round(duration_s * rate))
         yield Sound(rate, file.channels, wanted, _read(path, file, wanted))
+
+
+def _length(file: soundfile.SoundFile, delay: Delay, source: bytes | IO[bytes]) -> int:
+    """Return how many samples a file has; raise NotUnderstood where libsndfile would lose some."""
+    counted = num_samples(source) if delay.length_unknown else None
+    if counted is None:
+        return file.frames
+    if counted > file.frames:
+        raise NotUnderstood("does not say how long it is")
+    return counted
 
 
 def _in_words(said: str) -> str:
@@ -158,7 +173,8 @@ def _pedalboard(path: Path, start_s: float, duration_s: float | None) -> Iterato
     lasts_s = float("inf") if duration_s is None else duration_s
     with downloaded(path) as local:
         program = [sys.executable, "-I", str(_WITH_PEDALBOARD), os.fsdecode(local.absolute())]
-        command = [*program, repr(start_s), repr(lasts_s)]
+        late = delay_of(os.fsencode(local)).pedalboard
+        command = [*program, repr(start_s), repr(lasts_s), str(late)]
         with started("pedalboard", command, path, start_s, duration_s) as sound:
             yield sound
 
@@ -176,9 +192,11 @@ def _ffmpeg(
         command += ["-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS]
         command += ["-i", f"file:{local.absolute()}"]
         # Decoded and discarded by counting samples: seeking, and the time stamps, are not exact.
-        trim = f"atrim=start={start_s!r}"
+        late = delay_of(os.fsencode(local)).ffmpeg
+        trim = f"asetpts=N/SR/TB,atrim=start_sample={late}," if late else ""
+        trim += f"asetpts=N/SR/TB,atrim=start={start_s!r}"
         trim += "" if duration_s is None else f":duration={duration_s!r}"
-        command += ["-filter_threads", "1", "-af", f"asetpts=N/SR/TB,{trim}"]
+        command += ["-filter_threads", "1", "-af", trim]
         # AU tells rate and channels in a stream.
         command += ["-map", f"0:a:{stream}", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
         with started("ffmpeg", command, path, start_s, duration_s) as sound:
