@@ -1,4 +1,7 @@
-"""The best mashups of a library: python -m mashnet.mashup library=DB scorer=BUNDLE out=mashups/.
+"""The best mashups of a folder of songs: python -m mashnet.mashup songs=FOLDER out=mashups/.
+
+Of a library that there is: library=DB in place of songs. A folder of songs becomes one first
+(separation, analysis, sections), which takes in new songs when the program is run again.
 
 Which songs go together is a Scorer's opinion: it hears every vocal on every accompaniment that
 can be reached by a small move, and the best pairs are rendered. Scores are kept in the library's
@@ -13,14 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from mashnet.commands.small_program import read_arguments, run_program, whole_number
+from mashnet.commands.stages import library_of_songs
+from mashnet.errors import ConfigError
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
 
 USAGE = (
-    "python -m mashnet.mashup library=data/real scorer=checkpoints/alignnet out=mashups/ [top=10] "
+    "python -m mashnet.mashup songs=FOLDER|library=data/real out=mashups/ "
+    "[scorer=checkpoints/alignnet] [source=stems|songs] [top=10] "
     f"[technique={'|'.join(TECHNIQUES)}] [engine=pylibrb_r2|pylibrb] [per_song=2] [judged=400] "
     "[max_semitones=3]"
 )
-_NEEDED = ("library", "scorer", "out")
+_NEEDED = ("out",)
+_OPTIONAL = ("songs", "library", "scorer", "source")
 _NUMBERS = {"top": 10, "per_song": 2, "judged": 400, "max_semitones": 3}
 _CHOICES = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE}
 
@@ -28,14 +35,17 @@ _CHOICES = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE}
 def main(arguments: list[str]) -> None:
     """Choose, render, write the page, and say where it lies."""
     settings, numbers = _understood(arguments)
+    library = settings.get("library") or str(Path(settings["out"]) / "library")
+    if "songs" in settings:
+        library_of_songs(Path(settings["songs"]), Path(library), settings.get("source"))
     # Imported here: what is mistyped is refused at once.
     from mashnet.data.mixes.candidates import Limits
     from mashnet.mashups.best import make_mashups
     from mashnet.pages import write_page
 
     chosen = make_mashups(
-        settings["library"],
-        settings["scorer"],
+        library,
+        settings.get("scorer"),
         settings["out"],
         top=numbers["top"],
         per_song=numbers["per_song"],
@@ -74,8 +84,10 @@ def _described(row: Mapping[str, Any]) -> str:
 
 
 def _understood(arguments: list[str]) -> tuple[dict[str, str], dict[str, int]]:
-    allowed = (*_NEEDED, *_CHOICES, *_NUMBERS)
+    allowed = (*_NEEDED, *_OPTIONAL, *_CHOICES, *_NUMBERS)
     given = read_arguments(arguments, usage=USAGE, allowed=allowed, needed=_NEEDED)
+    if not {"songs", "library"} & set(given):
+        raise ConfigError(f"songs=FOLDER or library=DB must be given; usage: {USAGE}")
     numbers = {
         key: whole_number(key, given[key], least=0 if key == "max_semitones" else 1)
         if key in given

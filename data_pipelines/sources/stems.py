@@ -154,6 +154,7 @@ def _song(
         known, problems = with_hints(known, song.files, fields.get("bpm"))
         for problem in problems:
             yield Reject(input=origin, stage="meta", reason=printable(problem))
+    taken = {stem.path for stem in stems}
     named = "/".join(str(fields[name]) for name in source.group_by if fields.get(name))
     yield RawSong(
         origin=origin,
@@ -163,7 +164,11 @@ def _song(
         license=printable(fields.get("license") or fields.get("licence") or ""),
         group=printable(named or group),
         stems=tuple(stems),
-        mixes=tuple(path for path in files if kind_of(path.stem, kinds) == "ignored"),
+        mixes=tuple(
+            path
+            for path in song.files
+            if path not in taken and kind_of(path.stem, kinds) == "ignored"
+        ),
         known=known,
     )
 

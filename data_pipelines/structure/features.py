@@ -16,7 +16,7 @@ import numpy as np
 from mashnet.audio.io import read_blocks
 from mashnet.audio.levels import FLOOR_DB
 from mashnet.audio.numba_imports import compiling_alone
-from mashnet.data.mashupdb import ROLES
+from mashnet.data.roles import ACCOMPANIMENT, HARMONIC, ROLES
 
 with compiling_alone():
     import librosa.core.spectrum
@@ -156,10 +156,11 @@ def _frames(stems: Sequence[tuple[str, Path]]) -> Iterator[np.ndarray]:
     streams = [read_blocks(path, sample_rate=RATE_HZ, block_s=_BLOCK_S) for _, path in stems]
     for blocks in itertools.zip_longest(*streams):
         samples = max(block.shape[1] for block in blocks if block is not None)
-        parts = {role: np.zeros(samples, np.float32) for role in (*ROLES, "")}
+        parts = {role: np.zeros(samples, np.float32) for role in (*ROLES, "", ACCOMPANIMENT)}
         for (role, _), block in zip(stems, blocks, strict=True):
             if block is not None:
-                parts[role][: block.shape[1]] += block.mean(axis=0)
+                heard = parts[role if role in parts else ""]
+                heard[: block.shape[1]] += block.mean(axis=0)
         yield _block_frames(parts)
 
 
@@ -178,7 +179,9 @@ def _block_frames(parts: Mapping[str, np.ndarray]) -> np.ndarray:
     power = spectrum(mix) ** 2
     mels = librosa.feature.melspectrogram(S=power, sr=RATE_HZ, n_mels=_MELS)
     timbre = librosa.feature.mfcc(S=librosa.power_to_db(mels, top_db=None), n_mfcc=_MFCCS + 1)[1:]
-    waves = np.stack([*(parts[role] for role in ROLES), mix])
+    # Music in one stem is what harmony is read from.
+    levelled = {**parts, HARMONIC: parts[HARMONIC] + parts[ACCOMPANIMENT]}
+    waves = np.stack([*(levelled[role] for role in ROLES), mix])
     padded = np.pad(waves, ((0, 0), (0, count * HOP_SAMPLES - len(mix))))
     levels = np.square(padded).reshape(len(waves), count, HOP_SAMPLES).mean(axis=2)
     return np.concatenate([chroma, timbre, levels]).T.astype(np.float64)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-from mashnet.commands.hydra_program import CONFIGS, compose, entry_point, job_overrides
-from mashnet.programs import PROGRAMS
+from mashnet.commands.hydra_program import entry_point, job_overrides
+from mashnet.commands.stages import run_stage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -27,18 +26,12 @@ def make_demo(settings: dict[str, Any]) -> None:
     if data["name"] != "demo":
         return
     view = settings["model"]["view"]
-    _make("demo", f"out={data['root']}")
+    run_stage("demo", f"out={data['root']}")
     if view == "loops":
-        _make("loops", f"db={data['root']}", *data["loops"])
-        _make("negatives", f"db={data['root']}")
+        run_stage("loops", f"db={data['root']}", *data["loops"])
+        run_stage("negatives", f"db={data['root']}")
     elif view == "mixes":
-        _make("mixes", f"db={data['root']}", *data["mixes"])
-
-
-def _make(name: str, *overrides: str) -> None:
-    # By its name: the pipelines may not be installed, and stand above all of mashnet.
-    stage: Any = importlib.import_module(f"{PROGRAMS[name].module}.stage")
-    stage.make(compose(name, list(overrides), CONFIGS / "pipeline"))
+        run_stage("mixes", f"db={data['root']}", *data["mixes"])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ ROLE_COLOURS = {
     "vocal": "#b3392f",
     "harmonic": "#2f6690",
     "percussion": "#c9892b",
+    "accompaniment": "#2f6690",
     "all": "#777777",
 }
 

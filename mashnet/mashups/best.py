@@ -47,7 +47,7 @@ class Chosen:
 
 def make_mashups(
     library: str | Path,
-    scorer: str,
+    scorer: str | None,
     out: str | Path,
     *,
     top: int = 10,
@@ -57,11 +57,12 @@ def make_mashups(
     technique: str = DEFAULT_TECHNIQUE,
     engine: str = RENDERING_ENGINE,
 ) -> Chosen:
-    """ScorerChoice pairs of songs, render the best, and write a page to hear them.
+    """Judge pairs of songs, render the best, and write a page to hear them.
 
     Args:
         library: folder of a MashupDB.
-        scorer: a run, a bundle, the name of a bundle in checkpoints/, or of a rule.
+        scorer: a run, a bundle, the name of a bundle in checkpoints/, or of a rule; None: the
+            best that is there, which is said.
         out: folder of the collection.
         top: how many mashups.
         per_song: a song is chosen at most so often as base, and again as guest.
@@ -82,6 +83,8 @@ def make_mashups(
     require_installed(engine)
     require_beatwise(engine)
     choice = scorer_choices(scorer)[0]
+    if scorer is None:
+        print(f"scorer={choice.name} judges (scorer=… takes another)", flush=True)
     database, kept = open_library(library)
     proposals = sorted(vocals_on_music(database, limits=limits), key=lambda p: p.distance)
     if not proposals:

@@ -19,7 +19,11 @@ from mashnet.studio.vocal_moves import HEARD_S, Curve, curves_of
 from mashnet.studio.wording import plain, verdict
 
 _KEPT = 64  # explanations
-_WITH = {"harmonic": "With the harmony", "percussion": "With the drums"}
+_WITH = {
+    "harmonic": "With the harmony",
+    "percussion": "With the drums",
+    "accompaniment": "With the music",
+}
 _TITLES = {"pitch": "In pitch", "tempo": "In tempo", "beats": "In time"}
 
 
