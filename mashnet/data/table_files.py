@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
 from mashnet.data.limits import require_bounded_table, require_short_texts, shown_as_text
-from mashnet.data.schemas import SCHEMAS
+from mashnet.data.schemas import ADDED, SCHEMAS
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import written_atomically
@@ -33,7 +33,7 @@ def read_table(root: Path, name: str) -> pl.DataFrame:
     if not path.is_file():
         return pl.DataFrame(schema=schema)
     try:
-        frame = _read_columns(path, schema).select(
+        frame = _with_added(_read_columns(path, schema, ADDED.get(name, {})), name).select(
             pl.col(column).cast(dtype) for column, dtype in schema.items()
         )
         require_short_texts(frame, path)
@@ -58,9 +58,11 @@ def write_table(root: Path, name: str, rows: pl.DataFrame | list[dict[str, Any]]
     """
     schema = SCHEMAS[name]
     frame = (
-        rows.select(pl.col(column).cast(dtype) for column, dtype in schema.items())
+        _with_added(rows, name).select(
+            pl.col(column).cast(dtype) for column, dtype in schema.items()
+        )
         if isinstance(rows, pl.DataFrame)
-        else pl.DataFrame(rows, schema=schema)
+        else _with_added(pl.DataFrame(rows, schema=schema), name)
     )
     path = root / f"{name}.parquet"
     frame = checked(frame, name, path)
@@ -73,7 +75,18 @@ def write_table(root: Path, name: str, rows: pl.DataFrame | list[dict[str, Any]]
     return frame
 
 
-def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
+def _with_added(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Fill columns that the table of an earlier version does not have, or not in all rows."""
+    added = ADDED.get(name, {})
+    lacking = [pl.lit(value).alias(key) for key, value in added.items() if key not in frame.columns]
+    return frame.with_columns(lacking).with_columns(
+        pl.col(key).fill_null(value) for key, value in added.items()
+    )
+
+
+def _read_columns(
+    path: Path, columns: Iterable[str], if_there: Collection[str] = ()
+) -> pl.DataFrame:
     """Read the wanted columns of a table; of one in a store by range, after the footer."""
     wanted = list(columns)
     if is_local(path):
@@ -81,6 +94,7 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
         # pages are not where the old footer says.
         with opened(path) as file:
             require_bounded_table(path, file, wanted)
+            wanted = _there(file, wanted, if_there)
             try:
                 return pl.read_parquet(file, columns=wanted)
             except pl.exceptions.PanicException as error:  # what polars did not foresee
@@ -91,9 +105,21 @@ def _read_columns(path: Path, columns: Iterable[str]) -> pl.DataFrame:
     try:
         with path.open("rb") as file:
             require_bounded_table(path, file, wanted)
+            wanted = _there(file, wanted, if_there)
             table = pq.read_table(file, columns=wanted, use_threads=False)
     except pa.ArrowException as error:
         raise OSError(" ".join(str(error).split())) from error
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def _there(file: IO[bytes], wanted: list[str], if_there: Collection[str]) -> list[str]:
+    """Return the wanted columns without those that may be absent and are."""
+    if not if_there:
+        return wanted
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(file).names
+    file.seek(0)
+    return [name for name in wanted if name in names or name not in if_there]
