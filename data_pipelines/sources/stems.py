@@ -68,7 +68,9 @@ def _song(
                 "but in no mix",
             )
         label = printable(entry.get("label") or role or path.stem)
-        stems.append(RawStem(path=path, kind="" if kind == "composite" else kind, label=label))
+        unnamed = kind_of(path.stem, kinds) is None and kind_of(role, kinds) is None
+        role_kind = "" if kind == "composite" else kind
+        stems.append(RawStem(path=path, kind=role_kind, label=label, unnamed=unnamed))
     if not stems:
         yield Reject(input=origin, stage="source", reason="holds full mixes only, no stems")
         return
