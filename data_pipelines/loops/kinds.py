@@ -7,11 +7,11 @@ import re
 import numpy as np
 
 from mashnet.audio.numba_imports import compiling_alone
+from mashnet.audio.timbre import low_share, percussive_share
 from mashnet.data.loops.loops import SAMPLE_RATE
 
 with compiling_alone():
     import librosa.core.spectrum
-    import librosa.decompose
     import librosa.util.utils
 
 
@@ -19,7 +19,6 @@ with compiling_alone():
 # cuts that a decision tree of these two shares chose first. Tests measure on the other songs.
 _DRUMS_FROM = 0.48  # share of the magnitude that is percussive
 _BASS_FROM = 0.44  # share of the magnitude that lies below 250 Hz
-_LOW_HZ = 250.0
 _N_FFT = 2048
 
 
@@ -52,11 +51,6 @@ def kind_by_sound(samples: np.ndarray) -> str:
         samples: mono at 44.1 kHz, shape (samples,), of any level.
     """
     magnitude = np.abs(librosa.stft(samples, n_fft=_N_FFT))
-    total = float(magnitude.sum())
-    if total == 0:
-        return "harmonic"
-    _, percussive = librosa.decompose.hpss(magnitude)
-    if percussive.sum() / total > _DRUMS_FROM:
+    if percussive_share(magnitude) > _DRUMS_FROM:
         return "drum"
-    low = librosa.fft_frequencies(sr=SAMPLE_RATE, n_fft=_N_FFT) < _LOW_HZ
-    return "bass" if magnitude[low].sum() / total > _BASS_FROM else "harmonic"
+    return "bass" if low_share(magnitude, SAMPLE_RATE) > _BASS_FROM else "harmonic"

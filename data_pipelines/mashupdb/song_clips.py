@@ -3,81 +3,34 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
-from data_pipelines.mashupdb.clip_tuning import lack_tuning, tuning_columns, with_tuning
+from data_pipelines.mashupdb.analyse import cached_annotation, with_known
+from data_pipelines.mashupdb.clip_tuning import tuning_columns
 from data_pipelines.mashupdb.clips import cut_points, roles_of
+from data_pipelines.mashupdb.guessed_roles import guessed_kinds
 from data_pipelines.mashupdb.hints import with_hints
 from data_pipelines.mashupdb.lengths import UnusableError
+from data_pipelines.mashupdb.song_records import RECORD_VERSION, finished
+from data_pipelines.mashupdb.song_records import Task as Task
 from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, mono_mix, read_stems
 from data_pipelines.rejects import reject_row
-from data_pipelines.sources.song import RawSong, RawStem, printable
+from data_pipelines.sources.song import RawStem
 from mashnet.audio.annotate import Annotation
-from mashnet.audio.encoder_delay import LATE_SUFFIXES
 from mashnet.audio.io import write_flac
 from mashnet.audio.levels import active_ratio, rms_db
 from mashnet.data.schemas import ANNOTATED
-from mashnet.errors import AudioError, DatabaseError
 from mashnet.execution.executor import DIED
 from mashnet.files import content_id, plain_name, write_json
 from mashnet.music.sections import Section, sections_within
-from mashnet.storage.contained_paths import inside, is_plain_name, place
-from mashnet.storage.regular_files import read_json
+from mashnet.storage.contained_paths import place
 
-# Part of the cache's keys: another number makes all songs be cut and written again.
-CLIPS_VERSION = 1
-# Kept in the record: one of an earlier version is done anew only if `_would_differ`.
-RECORD_VERSION = 2
 ANALYSES = Path("cache") / "analysis"  # in the database's folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A song, what it is made of, and where its clips go."""
-
-    song: RawSong
-    digests: tuple[str, ...]  # of the stems (file and stream), in their order
-    out: Path
-    min_s: float
-    max_s: float
-    split: str
-
-    @property
-    def song_id(self) -> str:
-        """The same stems give the same id, whatever files and folders are called."""
-        return content_id("song", sorted(self.digests))
-
-    @property
-    def record(self) -> Path:
-        """Where the finished song's rows are kept; another setting is another file."""
-        song = asdict(self.song)
-        for stem in song["stems"]:
-            stem["path"] = printable(stem["path"].name)
-            stem.pop("stream")  # is in the digest
-        song.pop("origin")
-        song["mixes"] = [printable(path.name) for path in self.song.mixes]
-        if not song["mixes"]:
-            song.pop("mixes")
-        song.pop("splits")  # the one that was chosen is a setting
-        if song["min_stems"] == 1:
-            song.pop("min_stems")  # as it was before there was such a thing
-        if not song["parts"]:
-            song.pop("parts")
-        if not song["known"]["sections"]:
-            song["known"].pop("sections")
-        for hint in ("tempo_hint_bpm", "key_hint"):
-            if song["known"][hint] is None:
-                song["known"].pop(hint)
-        settings = [self.min_s, self.max_s, self.split]
-        key = content_id(self.digests, json.dumps(song), settings, CLIPS_VERSION, ANALYSIS_VERSION)
-        return place(self.out, "cache", "songs", f"{key}.json")
 
 
 def make_clips(task: Task) -> dict[str, Any]:
@@ -90,7 +43,7 @@ def make_clips(task: Task) -> dict[str, Any]:
     Raises:
         OSError: if the database cannot be written to (never for a bad input).
     """
-    done = _finished(task)
+    done = finished(task)
     if done is not None:
         return {**done, "done": True}
     rows: dict[str, Any] = {"clips": [], "stems": [], "sections": [], "rejects": [], "sound": ""}
@@ -112,52 +65,6 @@ def process_died(task: Task) -> dict[str, Any]:
     return {**empty, "rejects": [row]}
 
 
-def _finished(task: Task) -> dict[str, Any] | None:
-    try:
-        rows: dict[str, Any] = read_json(task.record)
-        whole = (
-            not _would_differ(task, rows)
-            and _are_of(task, rows)
-            and all(inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"])
-        )
-    except DatabaseError:
-        return None  # the record is a stranger's
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not whole:
-        return None
-    if lack_tuning(rows):
-        try:
-            rows = with_tuning(task.out, rows)
-        except AudioError:
-            return None
-        write_json(task.record, rows)
-    # Songs that were done before there were sections have none of them.
-    return {"sections": [], **rows}
-
-
-def _would_differ(task: Task, rows: dict[str, Any]) -> bool:
-    """Return whether a song would now be made otherwise than by the version that made it."""
-    if rows.get("version", 1) >= RECORD_VERSION:
-        return False
-    # 1 left out stems that end early, and began MP3 files late.
-    lengths = (" differ in length: ", " where the other stems last ")
-    reasons = [row["reason"] for row in rows["rejects"] if row["stage"] == "stems"]
-    return any(part in reason for part in lengths for reason in reasons) or any(
-        stem.path.suffix.lower() in LATE_SUFFIXES for stem in task.song.stems
-    )
-
-
-def _are_of(task: Task, rows: dict[str, Any]) -> bool:
-    """Return whether the clips and stems of a record have names that this module gives."""
-    clips = {row["clip_id"] for row in rows["clips"]}
-    return (
-        all(row["song_id"] == task.song_id for row in rows["clips"])
-        and all(row["clip_id"] in clips for row in [*rows["stems"], *rows.get("sections", [])])
-        and all(is_plain_name(name) for name in [*clips, *(r["stem_id"] for r in rows["stems"])])
-    )
-
-
 def _fill(task: Task, rows: dict[str, Any]) -> None:
     song = task.song
     stems, audio = read_stems(song, task.digests, rows["rejects"])
@@ -166,10 +73,17 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
         raise UnusableError(
             "clips", f"lasts {duration_s:.1f} s, less than clip.min_s={task.min_s:g}"
         )
+    if task.guesses:
+        kinds, said = guessed_kinds([stem for stem, _ in stems], audio, SAMPLE_RATE_HZ)
+        rows["rejects"] += said
+        stems = [
+            (replace(stem, kind=kind), digest)
+            for (stem, digest), kind in zip(stems, kinds, strict=True)
+        ]
     mix = mono_mix(audio)
     estimated = cached_annotation(place(task.out, ANALYSES), mix, SAMPLE_RATE_HZ)
-    estimated, said = with_hints(estimated, song.known, duration_s)
-    rows["rejects"] += [reject_row(song.origin, "meta", reason) for reason in said]
+    estimated, unused = with_hints(estimated, song.known, duration_s)
+    rows["rejects"] += [reject_row(song.origin, "meta", reason) for reason in unused]
     annotation = with_known(estimated, song.known, duration_s)
     rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
     for part in song.parts or (Section(0.0, duration_s, ""),):
@@ -234,6 +148,7 @@ def _write_clip(
                 "path": path.relative_to(task.out).as_posix(),
                 "rms_db": round(rms_db(part), 2),
                 "active_ratio": round(active, 4),
+                "role_guessed": stem.unnamed and role != "",
             }
         )
     rows["clips"].append(

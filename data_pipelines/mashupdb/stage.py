@@ -100,6 +100,7 @@ def _tasks(songs: list[RawSong], config: DictConfig, rejects: list[Row]) -> list
             min_s=float(config.clip.min_s),
             max_s=float(config.clip.max_s),
             split=_split(song, config.split),
+            guess_roles=bool(config.source.get("guess_roles", False)),
         )
         first = tasks.setdefault(task.song_id, task)
         if first is not task:
@@ -132,6 +133,9 @@ def _write(
     stems: list[Row] = []
     sections: list[Row] = []
     sounds: dict[str, str] = {}
+    # What its name does not say, its sound may have: that is then the word on it.
+    heard = {r["input"] for result in results for r in result["rejects"] if r["stage"] == "roles"}
+    rejects = [r for r in rejects if r["stage"] != "roles" or r["input"] not in heard]
     for task, result in zip(tasks, results, strict=True):
         rejects += result["rejects"]
         if not result["clips"]:
@@ -213,6 +217,13 @@ def _summary(database: MashupDB, already: int, seconds: float) -> None:
         f"({counts['duration_s'] / 60:.1f} min of music) in {database.root} after "
         f"{seconds / 60:.1f} min; {already} songs were done before"
     )
+    guessed = database.stems.filter("role_guessed")["role"].value_counts(sort=True)
+    if not guessed.is_empty():
+        detail = ", ".join(f"{role} {count}" for role, count in guessed.iter_rows())
+        print(
+            f"{guessed['count'].sum()} stems have names that say nothing and a role by their sound "
+            f"({detail}): role_guessed in stems.parquet; source.guess_roles=false leaves them out"
+        )
     stages = database.rejects["stage"].value_counts(sort=True)
     detail = ", ".join(f"{stage} {count}" for stage, count in stages.iter_rows())
     where = f" ({detail}): {database.root / 'rejects.parquet'}" if counts["rejects"] else ""

@@ -26,6 +26,7 @@ class RawStem:
     kind: str
     label: str  # free text; may be a path from coarse to fine
     stream: int = 0  # which of the file's sound streams
+    unnamed: bool = False  # no word of its name says what it is: it may be told by its sound
 
     @property
     def origin(self) -> str:

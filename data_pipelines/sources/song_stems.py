@@ -63,6 +63,7 @@ def stems_of_song(
             path=path,
             kind="" if kind in (None, COMPOSITE) else kind,
             label=printable(entry.get("label") or role or called),
+            unnamed=kind is None,
         )
 
 

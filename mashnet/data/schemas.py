@@ -45,6 +45,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "path": pl.String,
         "rms_db": pl.Float64,
         "active_ratio": pl.Float64,
+        "role_guessed": pl.Boolean,  # by ear, since the name says nothing
     },
     # Rows of a clip are in order of time; data_pipelines.structure writes what no source knew.
     "sections": {
@@ -99,5 +100,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "rejects": {"input": pl.String, "stage": pl.String, "reason": pl.String},
 }
-# Columns that came later: a table without them is read as one in which they are not known (null).
-LATER_COLUMNS = {"clips": ("tuning_cents", "tuning_confidence")}
+# Columns that earlier versions did not write, and what they hold in the tables of these.
+ADDED: dict[str, dict[str, Any]] = {
+    "clips": {"tuning_cents": None, "tuning_confidence": None},
+    "stems": {"role_guessed": False},
+}

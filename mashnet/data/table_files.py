@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 
 from mashnet.data.limits import require_bounded_table, require_short_texts, shown_as_text
-from mashnet.data.schemas import LATER_COLUMNS, SCHEMAS
+from mashnet.data.schemas import ADDED, SCHEMAS
 from mashnet.data.table_values import checked
 from mashnet.errors import DatabaseError, MashnetError
 from mashnet.files import written_atomically
@@ -33,8 +33,9 @@ def read_table(root: Path, name: str) -> pl.DataFrame:
     if not path.is_file():
         return pl.DataFrame(schema=schema)
     try:
-        later = LATER_COLUMNS.get(name, ())
-        frame = _typed(_read_columns(path, schema, later), name)
+        frame = _with_added(_read_columns(path, schema, ADDED.get(name, {})), name).select(
+            pl.col(column).cast(dtype) for column, dtype in schema.items()
+        )
         require_short_texts(frame, path)
         return shown_as_text(checked(frame, name, path))
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -57,7 +58,11 @@ def write_table(root: Path, name: str, rows: pl.DataFrame | list[dict[str, Any]]
     """
     schema = SCHEMAS[name]
     frame = (
-        _typed(rows, name) if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, schema=schema)
+        _with_added(rows, name).select(
+            pl.col(column).cast(dtype) for column, dtype in schema.items()
+        )
+        if isinstance(rows, pl.DataFrame)
+        else _with_added(pl.DataFrame(rows, schema=schema), name)
     )
     path = root / f"{name}.parquet"
     frame = checked(frame, name, path)
@@ -70,33 +75,27 @@ def write_table(root: Path, name: str, rows: pl.DataFrame | list[dict[str, Any]]
     return frame
 
 
-def _typed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Put a frame into a table's columns and types; those that came later may be missing."""
-    absent = [column for column in LATER_COLUMNS.get(name, ()) if column not in frame.columns]
-    return frame.with_columns(pl.lit(None).alias(column) for column in absent).select(
-        pl.col(column).cast(dtype) for column, dtype in SCHEMAS[name].items()
+def _with_added(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Fill columns that the table of an earlier version does not have, or not in all rows."""
+    added = ADDED.get(name, {})
+    lacking = [pl.lit(value).alias(key) for key, value in added.items() if key not in frame.columns]
+    return frame.with_columns(lacking).with_columns(
+        pl.col(key).fill_null(value) for key, value in added.items() if value is not None
     )
 
 
-def _read_columns(path: Path, columns: Iterable[str], later: Collection[str]) -> pl.DataFrame:
-    """Read the wanted columns of a table; of one in a store by range, after the footer.
-
-    Args:
-        path: of the file.
-        columns: that are wanted.
-        later: those of them that may be missing.
-    """
+def _read_columns(
+    path: Path, columns: Iterable[str], if_there: Collection[str] = ()
+) -> pl.DataFrame:
+    """Read the wanted columns of a table; of one in a store by range, after the footer."""
     wanted = list(columns)
     if is_local(path):
         # Opened once: a path that is opened again may be another stage's new table by then, whose
         # pages are not where the old footer says.
         with opened(path) as file:
             require_bounded_table(path, file, wanted)
+            wanted = _there(file, wanted, if_there)
             try:
-                if later:
-                    there = pl.read_parquet_schema(file)
-                    wanted = [column for column in wanted if column in there or column not in later]
-                    file.seek(0)
                 return pl.read_parquet(file, columns=wanted)
             except pl.exceptions.PanicException as error:  # what polars did not foresee
                 raise OSError(f"it is damaged: {error}") from error
@@ -106,13 +105,21 @@ def _read_columns(path: Path, columns: Iterable[str], later: Collection[str]) ->
     try:
         with path.open("rb") as file:
             require_bounded_table(path, file, wanted)
-            if later:
-                there = pq.read_schema(file).names
-                wanted = [column for column in wanted if column in there or column not in later]
-                file.seek(0)
+            wanted = _there(file, wanted, if_there)
             table = pq.read_table(file, columns=wanted, use_threads=False)
     except pa.ArrowException as error:
         raise OSError(" ".join(str(error).split())) from error
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def _there(file: IO[bytes], wanted: list[str], if_there: Collection[str]) -> list[str]:
+    """Return the wanted columns without those that may be absent and are."""
+    if not if_there:
+        return wanted
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(file).names
+    file.seek(0)
+    return [name for name in wanted if name in names or name not in if_there]
