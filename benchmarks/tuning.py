@@ -158,19 +158,28 @@ def main(arguments: list[str]) -> None:
     folders = sorted(path for path in Path(options.root).iterdir() if path.is_dir())
     spread = np.linspace(0, len(folders) - 1, options.songs).round().astype(int)
     songs: dict[str, np.ndarray] = {}
+    passed: list[str] = []
     for index in spread:
-        for folder in folders[index:]:  # the next one that has pitched stems
-            excerpt = None if folder.name in songs else pitched_sum(folder, options.seconds)
-            if excerpt is not None:
+        for folder in folders[index:]:
+            if folder.name in (*songs, *passed):
+                continue
+            excerpt = pitched_sum(folder, options.seconds)
+            found = None if excerpt is None else estimate_tuning(excerpt, RATE)
+            if excerpt is not None and found and found.confidence >= SURE:
                 songs[folder.name] = excerpt
                 break
+            passed.append(folder.name)  # the next one is taken: nobody moves an unsure song
     with tempfile.TemporaryDirectory() as kept:
         database = library_of(Path(kept) / "pairs", songs)
         report = pairs_report(database)
         rows = database.clip_rows
         name = max(rows, key=lambda clip_id: rows[clip_id]["tuning_confidence"] or 0)
         moved = moved_report(Path(kept) / "moved", songs[name])
-        print(json.dumps({**report, "moved_song": name, "moved": moved}, indent=1))
+        print(
+            json.dumps(
+                {**report, "passed_over": passed, "moved_song": name, "moved": moved}, indent=1
+            )
+        )
 
 
 if __name__ == "__main__":

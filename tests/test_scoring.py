@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -80,15 +81,15 @@ def test_candidates_start_on_the_querys_downbeat(tiny_database: MashupDB, vocal:
 
 
 def test_nothing_within_reach_gives_an_empty_table(tiny_database: MashupDB, vocal: Path) -> None:
-    table = Model(LikesLength()).rank(
-        query={"vocal": vocal},
-        library=tiny_database.root,
-        tempo_bpm=200.0,
-        key="C",
-        first_downbeat_s=0.0,
-    )
-    assert table.is_empty()
-    assert table.columns[:2] == ["score", "clip_id"]
+    def ranked(tempo_bpm: float, **settings: bool) -> pl.DataFrame:
+        query = {"query": {"vocal": vocal}, "library": tiny_database.root, "key": "C"}
+        where = {"tempo_bpm": tempo_bpm, "first_downbeat_s": 0.0}
+        return Model(LikesLength()).rank(**query, **where, **settings)
+
+    assert ranked(600.0).is_empty()
+    assert ranked(600.0).columns[:2] == ["score", "clip_id"]
+    assert set(ranked(200.0)["tempo_level"]) == {2.0}  # one beat of theirs on two of the query's
+    assert ranked(200.0, tempo_levels=False).is_empty()
 
 
 def test_what_cannot_be_ranked_is_refused(tiny_database: MashupDB, vocal: Path) -> None:

@@ -180,6 +180,8 @@ def make_song(root: Path, origin: dict[str, Any], index: int) -> dict[str, Any]:
             "key_confidence": 1.0,
             "section": "",  # the clip is the whole song
             "split": split_of(split_group(seed, index)),
+            "tuning_cents": 0.0,
+            "tuning_confidence": 1.0,
         },
         "stems": [
             {

@@ -13,6 +13,7 @@ import numpy as np
 from mashnet.data.mixes.candidates import UNPITCHED_ROLE
 from mashnet.files import plain_name
 from mashnet.mashups.proposals import LibraryClip, Proposal
+from mashnet.music.tunings import cents_to_fit, tuning_of
 from mashnet.rendering.mashup import Mashup, Part, render_mashup, render_original
 from mashnet.rendering.songs import SongOfLibrary, song_of_library
 
@@ -109,13 +110,16 @@ def command_of(proposal: Proposal, *, technique: str, engine: str) -> str:
     libraries = {_library(clip) for clip in clips}
     if len(libraries) > 1:
         return ""
-    known = any(clip.row["tuning_cents"] is not None for clip in clips)
+    could_be_tuned = any(
+        cents_to_fit(tuning_of(guest.clip.row), tuning_of(proposal.base.row))
+        for guest in proposal.guests.values()
+    )
     guests = [f"{role}={guest.clip.clip_id}" for role, guest in proposal.guests.items()]
     settings = [
         f"library={libraries.pop()}",
         f"technique={technique}",
         f"engine={engine}",
-        *([] if proposal.tuned or not known else ["tuning=off"]),
+        *(["tuning=off"] if could_be_tuned and not proposal.tuned else []),
         f"out={file_stem(proposal)}.wav",
     ]
     arguments = [f"base={proposal.base.clip_id}", *guests, *settings]

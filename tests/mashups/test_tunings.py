@@ -110,6 +110,7 @@ def test_recipes_keep_the_cents_and_replay_them(library: MashupDB, tmp_path: Pat
     assert [(g["semitones"], g["cents"]) for g in recipe["guests"]] == [(-2, 45.0)]
     assert "tuning=" not in command_of(proposal, **how)
     assert "tuning=off" in command_of(papers, **how)
+    assert "tuning=" not in command_of(proposed(library, PAPERS)["plain", "nearly"], **how)
     assert recipe_of(papers, render(papers, **how), **how)["guests"][0]["cents"] == 0.0
     collection = Collection(tmp_path, technique="tempo+key")
     names = {

@@ -24,6 +24,7 @@ def test_a_tuning_is_folded_to_half_a_semitone_on_either_side():
 def test_a_shift_is_the_difference_of_sure_tunings():
     assert cents_to_fit(Tuning(-20, 0.9), Tuning(25.5, 0.4)) == 45.5
     assert cents_to_fit(Tuning(48, 1), Tuning(-48, 1)) == -96  # their names are the same
+    assert abs(shift_with(0, cents_to_fit(Tuning(-49.97, 1), Tuning(50, 1))).cents) > 0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,12 @@ def curve(kind, scores):
     ("semitones", "said"), [(0, "as it is"), (1, "1 semitone up"), (-3, "3 semitones down")]
 )
 def test_shifts(semitones, said):
-    assert shift_words(semitones) == said
+    assert shift_words(semitones) == shift_words(semitones, 0.3) == said
+
+
+def test_cents_stand_beside_semitones():
+    assert shift_words(-2, 45.0) == "2 semitones down, 45 cents up"
+    assert shift_words(0, -12.4) == "12 cents down"
 
 
 @pytest.mark.parametrize(
