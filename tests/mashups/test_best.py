@@ -146,7 +146,8 @@ def test_a_library_of_nothing_leaves_an_earlier_choice_alone(library: Path, tmp_
 
 def test_one_line_for_input_that_is_not_as_it_should_be(library: Path, tmp_path: Path) -> None:
     cases: list[tuple[type[MashnetError], str, list[str]]] = [
-        (ConfigError, "scorer=….*usage", [f"library={library}", "out=x"]),
+        (ConfigError, "out=….*usage", [f"library={library}"]),
+        (ConfigError, "songs=FOLDER or library=DB.*usage", ["out=x"]),
         (ConfigError, "not key=value", ["library"]),
         (ConfigError, "tpo", [f"library={library}", "scorer=random", "out=x", "tpo=3"]),
         (ConfigError, "top=0", [f"library={library}", "scorer=random", "out=x", "top=0"]),
