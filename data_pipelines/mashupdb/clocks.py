@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from data_pipelines.rejects import reject_row
 from data_pipelines.sources.song import RawSong, RawStem
-from mashnet.audio.encoder_delay import doubt_of
+from mashnet.audio.encoders.delay import doubt_of
 
 
 def say_what_is_unsure(

@@ -11,7 +11,7 @@ from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION
 from data_pipelines.mashupdb.clip_tuning import lack_tuning, with_tuning
 from data_pipelines.mashupdb.guessed_roles import GUESS_VERSION, is_unnamed
 from data_pipelines.sources.song import RawSong, printable
-from mashnet.audio.encoder_delay import LATE_SUFFIXES
+from mashnet.audio.encoders.delay import LATE_SUFFIXES
 from mashnet.errors import AudioError, DatabaseError
 from mashnet.files import content_id, write_json
 from mashnet.storage.contained_paths import inside, is_plain_name, place

@@ -29,9 +29,9 @@ from mashnet.audio.decoder_process import (
     cut_short,
     started,
 )
-from mashnet.audio.encoder_delay import Delay, delay_of
+from mashnet.audio.encoders.delay import Delay, delay_of
+from mashnet.audio.encoders.mpeg_frames import num_samples
 from mashnet.audio.headers import announced_per_byte
-from mashnet.audio.mpeg_frames import num_samples
 from mashnet.errors import AudioError
 from mashnet.storage.paths import decodable, downloaded
 

@@ -10,7 +10,7 @@ import scipy.signal
 import soundfile
 
 from mashnet.audio import decoders
-from mashnet.audio.encoder_delay import delay_of, doubt_of
+from mashnet.audio.encoders.delay import delay_of, doubt_of
 from mashnet.audio.io import read_audio
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mashnet.audio.mpeg_frames import after_tags, are_alike, frame_bytes, layer_of
+from mashnet.audio.encoders.mpeg_frames import after_tags, are_alike, frame_bytes, layer_of
 from mashnet.storage.paths import decodable
 from mashnet.storage.regular_files import opened
 

@@ -1,0 +1,1 @@
+"""What audio encoders put before the music, and how their streams are laid out."""
