@@ -75,7 +75,7 @@ def test_songs_as_people_have_them_become_mashups_that_play(tmp_path, capsys) ->
             path.rename(music / path.name)
     command = [f"songs={music}", f"out={tmp_path / 'out'}", "scorer=alignment", "top=4"]
     mashup.main([*command, "max_semitones=6"])
-    made = [row["sound"] for row in read_collection(tmp_path / "out")]
+    made = [row["audio"] for row in read_collection(tmp_path / "out")]
     assert len(made) >= 2
     for name in made:
         sound, _ = soundfile.read(tmp_path / "out" / name)
