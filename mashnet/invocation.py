@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 # Set by the command `mashnet`, and seen by the processes that it starts.
 CALLED_BY = "MASHNET_CALLED_BY"
@@ -15,3 +16,12 @@ def program(name: str) -> str:
         name: train or evaluate.
     """
     return f"mashnet {name}" if os.environ.get(CALLED_BY) == "mashnet" else f"python {name}.py"
+
+
+def setting(name: str, value: object) -> str:
+    """Return key=value as it is pasted into a shell: quoted where the value needs it.
+
+    >>> setting("db", "data/AC DC (live)")
+    "'db=data/AC DC (live)'"
+    """
+    return shlex.quote(f"{name}={value}")

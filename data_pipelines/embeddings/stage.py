@@ -20,6 +20,7 @@ from mashnet.commands.hydra_program import CONFIGS
 from mashnet.errors import MashnetError
 from mashnet.execution.choice import executor_of
 from mashnet.files import remove_leftovers
+from mashnet.invocation import setting
 from mashnet.library.encoding import encoder
 from mashnet.library.search import stem_scorer
 from mashnet.library.stems import StemLibrary
@@ -60,7 +61,7 @@ def make(config: DictConfig) -> StemLibrary:
     print(
         f"{len(library)} of {len(database.stems)} stems as {scorer.name} hears them, after "
         f"{(time.monotonic() - began) / 60:.1f} min; search them with: python -m mashnet.retrieve "
-        f"{config.checkpoint} mix=FILE library={config.db}"
+        f"{config.checkpoint} mix=FILE {setting('library', config.db)}"
     )
     if rejects:
         print(f"{len(rejects)} rejects: {database.root / 'rejects.parquet'}")

@@ -21,6 +21,7 @@ from mashnet.data.mashupdb import MashupDB
 from mashnet.data.schemas import SCHEMAS, SPLITS
 from mashnet.errors import ConfigError, DatabaseError, MashnetError, require_one_of
 from mashnet.files import remove_leftovers
+from mashnet.invocation import setting
 from mashnet.progress import Progress
 
 CONFIG_DIR = CONFIGS / "pipeline"
@@ -45,7 +46,7 @@ def make(config: DictConfig) -> None:
     if not len(positives):
         raise DatabaseError(
             f"{database.root} has no pairs of loops. Make them with: "
-            f"python -m data_pipelines.loops db={database.root}"
+            f"python -m data_pipelines.loops {setting('db', database.root)}"
         )
     remove_leftovers(database.root, below=False)
     remove_leftovers(database.place("cache", "loop_mels"))  # of a training run that was killed

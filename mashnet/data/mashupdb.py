@@ -17,6 +17,7 @@ from mashnet.data.roles import STEM_ROLES
 from mashnet.data.schemas import SCHEMA_VERSION
 from mashnet.data.tables import Tables
 from mashnet.errors import DatabaseError
+from mashnet.invocation import setting
 from mashnet.music.sections import Section
 from mashnet.storage.contained_paths import inside
 from mashnet.storage.paths import file_sizes, is_local
@@ -40,7 +41,8 @@ class MashupDB(Tables):
         if not manifest.is_file():
             raise DatabaseError(
                 f"{root} is not a MashupDB (no manifest.json). Build one with: "
-                f"python -m data_pipelines.mashupdb source=stems source.root=FOLDER out={root}"
+                f"python -m data_pipelines.mashupdb source=stems source.root=FOLDER "
+                f"{setting('out', root)}"
             )
         found = database.manifest.get("schema_version")
         if found != SCHEMA_VERSION:
@@ -119,7 +121,7 @@ class MashupDB(Tables):
         if clip is None:
             raise DatabaseError(
                 f"{self.root}: there is no stem {stem_id}. If the database was rebuilt since its "
-                f"mixes were made, make them anew: python -m data_pipelines.mixes db={self.root}"
+                f"mixes were made, make them anew: python -m data_pipelines.mixes {setting('db', self.root)}"
             )
         return clip
 

@@ -13,6 +13,7 @@ from mashnet.data.loops.loops import file_part, part_of
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits, candidates_for
 from mashnet.errors import ConfigError, DatabaseError
+from mashnet.invocation import setting
 from mashnet.library.query import files_of, target_of
 from mashnet.models.scorer import Scorer
 from mashnet.music.key_names import parse_key
@@ -87,7 +88,7 @@ def rank_loops(
     if not len(loops):
         raise DatabaseError(
             f"{database.root} has no loops. Make them with: "
-            f"python -m data_pipelines.loops db={database.root}"
+            f"python -m data_pipelines.loops {setting('db', database.root)}"
         )
     groups = [{"loop_b": part_of(database, row)} for row in loops.iter_rows(named=True)]
     asked = {"loop_a": file_part(root_of(query["loop_a"]))}

@@ -8,6 +8,7 @@ from pathlib import Path
 from mashnet.commands.small_program import listed, number, read_arguments, run_program, whole_number
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.extras import advice
+from mashnet.invocation import setting
 from mashnet.listening.folder import KEY
 
 PROGRAM = "python -m mashnet.listening"
@@ -48,7 +49,7 @@ def _build(settings: Mapping[str, str]) -> None:
         folder,
     )
     print(counts_of(key))
-    print(f"{folder}: built; next: {PROGRAM} serve folder={folder}")
+    print(f"{folder}: built; next: {PROGRAM} serve {setting('folder', folder)}")
 
 
 def _serve(settings: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from mashnet.audio.io import write_sound
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, plain_name, remove_leftovers, write_json
+from mashnet.invocation import setting
 from mashnet.mashups.proposals import Guest, LibraryClip, Proposal
 from mashnet.mashups.recipe import recipe_of, render, song_of
 from mashnet.music.tempo_levels import OCTAVES
@@ -156,7 +157,7 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{folder} is no collection of mashups ({MANIFEST}: {error}). Make one with: "
-            f"python -m mashnet.mashup library=DB scorer=BUNDLE out={folder}"
+            f"python -m mashnet.mashup library=DB scorer=BUNDLE {setting('out', folder)}"
         ) from error
     return rows
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from mashnet.errors import CheckpointError, ConfigError, near_miss
 from mashnet.extras import lacking
-from mashnet.invocation import program
+from mashnet.invocation import program, setting
 from mashnet.models.limits import require_sane
 from mashnet.models.networks import scorer_class_of
 from mashnet.models.selfcheck import check_files, check_score
@@ -93,7 +93,7 @@ def checkpoint_of(run: Path) -> Path:
             return run / "checkpoints" / name
     raise CheckpointError(
         f"{run} has no checkpoint yet. Let training finish an epoch, or go on with: "
-        f"{program('train')} resume={run}"
+        f"{program('train')} {setting('resume', run)}"
     )
 
 

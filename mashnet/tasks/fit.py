@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import EarlyStopping, TQDMProgressBar
 
 from mashnet.errors import CheckpointError, ConfigError
 from mashnet.files import remove_leftovers, written_atomically
-from mashnet.invocation import program
+from mashnet.invocation import program, setting
 from mashnet.models.loading import read_config
 from mashnet.storage.contained_paths import place
 from mashnet.tasks.allocator import keep_freed_memory
@@ -134,7 +134,9 @@ def fit(run: Path, config: dict[str, Any], processes: Processes = ALONE) -> Path
         # different places, and begin their first epoch again.
         if processes.size == 1 and not resumed.is_file():
             trainer.save_checkpoint(resumed)
-        raise KeyboardInterrupt(f"go on with: {program('train')} resume={run}") from error
+        raise KeyboardInterrupt(
+            f"go on with: {program('train')} {setting('resume', run)}"
+        ) from error
     if processes.rank == 0:
         draw_curves(run, job.monitor)
     return checkpoints / "best.ckpt"

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from mashnet.data.loops.loops import STRATEGIES
 from mashnet.errors import ConfigError, require_one_of
 from mashnet.files import TEMPORARY_SUFFIX
-from mashnet.invocation import program
+from mashnet.invocation import program, setting
 from mashnet.models.text_encoder_path import chosen_by_user
 from mashnet.tasks.fit import new_run_folder, read_run
 
@@ -101,7 +101,7 @@ def begin(config: DictConfig, trainer: dict[str, Any]) -> tuple[Path, dict[str, 
         return new_run_folder(Path(config.runs), settings["name"]), settings
     run = Path(config.runs) / config.run
     if run.exists() and not is_beginning(run):
-        again = f"{program('train')} resume={run}"
+        again = f"{program('train')} {setting('resume', run)}"
         raise ConfigError(f"{run} exists already; go on with it by: {again}")
     return run, settings
 

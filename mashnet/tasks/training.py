@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mashnet.invocation import program
+from mashnet.invocation import program, setting
 from mashnet.tasks.fit import fit, new_run_folder
 from mashnet.tasks.launching import launch
 from mashnet.tasks.meeting import joined, processes_to_start
@@ -45,7 +45,7 @@ def train(
     with joined(trainer) as processes:
         say = print if processes.rank == 0 else lambda _: None
         run, settings = processes.decide(lambda: begin(config, trainer))
-        advice = f"{program('train')} resume={run}"
+        advice = f"{program('train')} {setting('resume', run)}"
         if not config.resume:
             # One process of each machine: the stages take all cores themselves.
             processes.in_turn(lambda: prepare(settings) if processes.local_rank == 0 else None)
@@ -54,9 +54,11 @@ def train(
             best = fit(run, settings, processes)
         say(f"best checkpoint: {best}")
         protocol = PROTOCOLS[settings["model"]["view"]]
-        say(f"evaluate: {program('evaluate')} checkpoint={run} protocol={protocol}")
+        say(f"evaluate: {program('evaluate')} {setting('checkpoint', run)} protocol={protocol}")
         out = f"checkpoints/{settings['name']}"
-        say(f"export:   python -m mashnet.export checkpoint={run} out={out}")
+        say(
+            f"export:   python -m mashnet.export {setting('checkpoint', run)} {setting('out', out)}"
+        )
 
 
 def _train_together(
@@ -68,5 +70,5 @@ def _train_together(
         runs = Path(config.runs)
         run = runs / config.run if config.run else new_run_folder(runs, settings_of(config)["name"])
         overrides = [*(o for o in overrides if not o.startswith("run=")), f"run={run.name}"]
-    advice = f"go on with: {program('train')} resume={run}"
+    advice = f"go on with: {program('train')} {setting('resume', run)}"
     launch(module, overrides, processes=processes, advice=advice)

@@ -1,5 +1,6 @@
 """Whatever a shell passes as a path or a title is taken as it is, and told as it was typed."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from mashnet.commands import free_text
 from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.config_folder import CONFIGS as FOLDER
+from mashnet.data.mashupdb import MashupDB
+from mashnet.errors import DatabaseError
+from mashnet.invocation import setting
 
 ROOT = Path(__file__).resolve().parents[2]
 # No shell passes a NUL; half characters stand for bytes of a name that are not UTF-8.
@@ -108,3 +112,14 @@ def test_a_program_finds_a_folder_with_an_odd_name(tmp_path: Path) -> None:
     assert ended.returncode == 2 and str(music) in ended.stderr, ended.stderr
     assert "grammar" not in ended.stderr and "mismatched" not in ended.stderr
     assert shlex.split(shlex.join(command)) == command
+
+
+def test_advice_can_be_pasted(tmp_path: Path) -> None:
+    root = tmp_path / "AC DC, T.N.T. (live) = best & 音楽"
+    assert shlex.split(setting("db", root)) == [f"db={root}"]
+    with pytest.raises(DatabaseError) as told:
+        MashupDB.open(root)
+    (advised,) = re.findall(r"Build one with: (.*)", str(told.value))
+    *_, last = shlex.split(advised)
+    assert last == f"out={root}"
+    assert setting("db", "data/demo") == "db=data/demo"  # nothing to quote

@@ -23,6 +23,7 @@ from mashnet.data.loops.loops import POSITIVE, STRATEGIES, LoopPart, part_of
 from mashnet.data.loops.packed_mels import PackedMels, ShardedRows
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import DatabaseError, require_one_of
+from mashnet.invocation import setting
 
 Batch = dict[str, torch.Tensor]
 LEAST_SONGS = 2  # with pairs; a single song has no other to be told from
@@ -167,7 +168,7 @@ class LoopData:
         if not (pairs["label"] == 1).any():
             raise DatabaseError(
                 f"{root} has no pairs of loops in the split '{split}'. Make them with: "
-                f"python -m data_pipelines.loops db={root}"
+                f"python -m data_pipelines.loops {setting('db', root)}"
             )
         songs = {self._loops[loop]["song_id"] for loop in pairs["loop_a"]}
         others_needed = split == "train" or self.negatives in ("random", "selected")
@@ -180,6 +181,7 @@ class LoopData:
         if not (pairs["label"] == 0).any():
             raise DatabaseError(
                 f"{root} has no negatives of the strategy {self.negatives} in the split "
-                f"'{split}'. Make them with: python -m data_pipelines.negatives db={root} "
+                f"'{split}'. Make them with: python -m data_pipelines.negatives "
+                f"{setting('db', root)} "
                 f"strategies=[{self.negatives}]"
             )

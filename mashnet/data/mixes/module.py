@@ -26,6 +26,7 @@ from mashnet.data.mixes.view import (
 )
 from mashnet.data.parts import Part
 from mashnet.errors import DatabaseError
+from mashnet.invocation import setting
 
 VALIDATION_BATCH = 32  # windows
 
@@ -100,7 +101,7 @@ class MixData(lightning.LightningDataModule):
             raise DatabaseError(
                 f"{self.database.root} has no mixes in the split '{split}' with artefact_control="
                 f"{str(self.artefact_control).lower()}. Make them with: python -m "
-                f"data_pipelines.mixes db={self.database.root} "
+                f"data_pipelines.mixes {setting('db', self.database.root)} "
                 f"artefact_control={str(self.artefact_control).lower()}"
             )
         return recipes

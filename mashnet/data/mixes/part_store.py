@@ -20,6 +20,7 @@ from mashnet.errors import AudioError, DatabaseError, MashnetError, StorageError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
+from mashnet.invocation import setting
 from mashnet.storage.contained_paths import inside, place
 from mashnet.storage.paths import missing
 
@@ -180,7 +181,7 @@ def _settings(database: MashupDB) -> tuple[int, str]:
         problem = f"asks for mixes at sample_rate={rate!r} by engine={engine!r}"[:200]
     raise DatabaseError(
         f"{database.root / 'manifest.json'} {problem}. Make them anew: "
-        f"python -m data_pipelines.mixes db={database.root}"
+        f"python -m data_pipelines.mixes {setting('db', database.root)}"
     )
 
 

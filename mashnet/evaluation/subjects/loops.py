@@ -12,6 +12,7 @@ from mashnet.data.loops.loops import POSITIVE, STRATEGIES, part_of
 from mashnet.data.parts import Group
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.subjects.split import DatabaseSplit
+from mashnet.invocation import setting
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class DatabaseLoops(DatabaseSplit):
         if not len(self.database.pairs):
             raise DatabaseError(
                 f"{root} has no pairs of loops. Make them with: "
-                f"python -m data_pipelines.loops db={root}"
+                f"python -m data_pipelines.loops {setting('db', root)}"
             )
         self._loops = {row["loop_id"]: row for row in self.database.loops.iter_rows(named=True)}
 

@@ -9,6 +9,7 @@ from mashnet.data.mixes.recipes import Recipe
 from mashnet.data.parts import Group
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.subjects.moves import Move
+from mashnet.invocation import setting
 
 
 class MixSource(Protocol):
@@ -57,6 +58,6 @@ def recipes_of(
         raise DatabaseError(
             f"{source.name}: the split {split or source.split} has no mixes of the condition "
             f"{', '.join(absent)} with artefact_control={str(source.artefact_control).lower()}. "
-            f"Make some with: python -m data_pipelines.mixes db={source.name}"
+            f"Make some with: python -m data_pipelines.mixes {setting('db', source.name)}"
         )
     return found

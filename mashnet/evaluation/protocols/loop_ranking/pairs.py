@@ -11,6 +11,7 @@ from mashnet.data.loops.loops import POSITIVE, STRATEGIES
 from mashnet.data.parts import Group
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.subjects.loops import LoopPair, LoopSource
+from mashnet.invocation import setting
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def balanced(pairs: Sequence[LoopPair], source: LoopSource, *, seed: int) -> lis
     if absent := [strategy for strategy in STRATEGIES if not of[strategy]]:
         raise DatabaseError(
             f"{source.name}: no negatives of {', '.join(absent)} in the split {source.split}. Make "
-            f"them with: python -m data_pipelines.negatives db={source.name}"
+            f"them with: python -m data_pipelines.negatives {setting('db', source.name)}"
         )
     each = min(len(of[POSITIVE]) // len(STRATEGIES), *(len(of[s]) for s in STRATEGIES))
     if not each:

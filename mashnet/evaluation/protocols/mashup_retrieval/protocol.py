@@ -25,6 +25,7 @@ from mashnet.evaluation.rank_figures import compare, estimates, meanings
 from mashnet.evaluation.results import Outcome, Plot, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.mix_source import MixSource, recipes_of
+from mashnet.invocation import setting
 from mashnet.models.score_matrix import score_groups
 from mashnet.models.scorer import Scorer
 
@@ -52,7 +53,7 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
     if not paired.any():
         raise DatabaseError(
             f"{source.name}: no vocal of the split {source.split} has both an original and a "
-            f"matched mix. Make more with: python -m data_pipelines.mixes db={source.name}"
+            f"matched mix. Make more with: python -m data_pipelines.mixes {setting('db', source.name)}"
         )
 
     results, tables, overall, per_vocal, scores = [], [], {}, {}, {}
