@@ -11,8 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.mashupdb.analyse import ANALYSIS_VERSION, cached_annotation, with_known
-from data_pipelines.mashupdb.clip_tuning import lack_tuning, tuning_columns, with_tuning
+from data_pipelines.mashupdb.analyse import (
+    ANALYSIS_VERSION,
+    cached_annotation,
+    with_key_in_tune,
+    with_known,
+)
+from data_pipelines.mashupdb.clip_tuning import (
+    lack_tuning,
+    tuning_columns,
+    tuning_of_roles,
+    with_tuning,
+)
 from data_pipelines.mashupdb.clips import cut_points, roles_of
 from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ, UnusableError, mono_mix, read_stems
 from data_pipelines.rejects import reject_row
@@ -106,20 +116,15 @@ def _finished(task: Task) -> dict[str, Any] | None:
         whole = _are_of(task, rows) and all(
             inside(task.out, stem["path"], "a stem").is_file() for stem in rows["stems"]
         )
-    except DatabaseError:
-        return None  # the record is a stranger's
+        if whole and lack_tuning(rows):
+            rows = with_tuning(task.out, rows)
+            write_json(task.record, rows)
+    except (DatabaseError, AudioError):
+        return None  # the record is a stranger's, or a stem cannot be read
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not whole:
-        return None
-    if lack_tuning(rows):
-        try:
-            rows = with_tuning(task.out, rows)
-        except AudioError:
-            return None
-        write_json(task.record, rows)
     # Songs that were done before there were sections have none of them.
-    return {"sections": [], **rows}
+    return {"sections": [], **rows} if whole else None
 
 
 def _are_of(task: Task, rows: dict[str, Any]) -> bool:
@@ -142,6 +147,9 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
         )
     mix = mono_mix(audio)
     estimated = cached_annotation(place(task.out, ANALYSES), mix, SAMPLE_RATE_HZ)
+    if song.known.key is None:
+        tuning = tuning_of_roles(roles_of([stem.kind for stem, _ in stems]), audio)
+        estimated = with_key_in_tune(estimated, mix, SAMPLE_RATE_HZ, tuning)
     annotation = with_known(estimated, song.known, duration_s)
     rows["sound"] = content_id("sound", np.round(mix * 32767).astype("<i4").tobytes())
     for part in song.parts or (Section(0.0, duration_s, ""),):
