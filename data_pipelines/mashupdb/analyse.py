@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.sources.song import Known
-from mashnet.audio.annotate import Annotation, annotate
+from mashnet.audio.annotate import Annotation, annotate, key_in_tune
 from mashnet.files import content_id, write_json
 from mashnet.music.beats import bar_offset, grid_phase, regular_beats, tempo_of
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key
+from mashnet.music.tunings import Tuning
 from mashnet.storage.contained_paths import place
 from mashnet.storage.regular_files import read_json
 
@@ -45,6 +46,17 @@ def cached_annotation(cache: Path, mix: np.ndarray, sample_rate: int) -> Annotat
     found = annotate(mix, sample_rate)
     write_json(path, _to_json(found))
     return found
+
+
+def with_key_in_tune(
+    estimated: Annotation, mix: np.ndarray, sample_rate: int, tuning: Tuning | None
+) -> Annotation:
+    """Return estimates with the key of a mix far off A440 read relative to its tuning."""
+    found = key_in_tune(mix, sample_rate, tuning)
+    if found is None:
+        return estimated
+    key, confidence = found
+    return dataclasses.replace(estimated, key=key, key_confidence=confidence)
 
 
 def with_known(estimated: Annotation, known: Known, duration_s: float) -> Annotation:

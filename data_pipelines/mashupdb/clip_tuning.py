@@ -11,20 +11,26 @@ import numpy as np
 from data_pipelines.mashupdb.song_stems import SAMPLE_RATE_HZ
 from mashnet.audio.io import read_audio
 from mashnet.audio.tuning import tuning_of_stems
+from mashnet.music.tunings import Tuning
 from mashnet.storage.contained_paths import inside
 
 _COLUMN = "tuning_cents"
 
 
-def tuning_columns(roles: Sequence[str], stems: Sequence[np.ndarray]) -> dict[str, float | None]:
-    """Return a clip's columns of clips.parquet; null where nothing is pitched.
+def tuning_of_roles(roles: Sequence[str], stems: Sequence[np.ndarray]) -> Tuning | None:
+    """Return the tuning of the stems that are no drums; None where there are none.
 
     Args:
         roles: of the stems.
         stems: each of shape (channels, samples), at 44.1 kHz.
     """
     pitched = [stem for role, stem in zip(roles, stems, strict=True) if role != "percussion"]
-    found = tuning_of_stems(pitched, SAMPLE_RATE_HZ)
+    return tuning_of_stems(pitched, SAMPLE_RATE_HZ)
+
+
+def tuning_columns(roles: Sequence[str], stems: Sequence[np.ndarray]) -> dict[str, float | None]:
+    """Return a clip's columns of clips.parquet; null where nothing is pitched."""
+    found = tuning_of_roles(roles, stems)
     if found is None:
         return {_COLUMN: None, "tuning_confidence": None}
     return {_COLUMN: round(found.cents, 2), "tuning_confidence": round(found.confidence, 4)}

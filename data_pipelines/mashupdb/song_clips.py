@@ -14,7 +14,6 @@ from data_pipelines.mashupdb.analyse import cached_annotation, with_known
 from data_pipelines.mashupdb.clip_tuning import tuning_columns
 from data_pipelines.mashupdb.clips import cut_points, roles_of
 from data_pipelines.mashupdb.guessed_roles import guessed_kinds
-from data_pipelines.mashupdb.hints import with_hints
 from data_pipelines.mashupdb.lengths import UnusableError
 from data_pipelines.mashupdb.song_records import RECORD_VERSION, finished
 from data_pipelines.mashupdb.song_records import Task as Task
@@ -82,6 +81,9 @@ def _fill(task: Task, rows: dict[str, Any]) -> None:
         ]
     mix = mono_mix(audio)
     estimated = cached_annotation(place(task.out, ANALYSES), mix, SAMPLE_RATE_HZ)
+    if song.known.key is None:
+        tuning = tuning_of_roles(roles_of([stem.kind for stem, _ in stems]), audio)
+        estimated = with_key_in_tune(estimated, mix, SAMPLE_RATE_HZ, tuning)
     estimated, unused = with_hints(estimated, song.known, duration_s)
     rows["rejects"] += [reject_row(song.origin, "meta", reason) for reason in unused]
     annotation = with_known(estimated, song.known, duration_s)

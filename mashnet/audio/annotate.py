@@ -22,11 +22,13 @@ import soxr
 from mashnet.music.beats import tempo_of
 from mashnet.music.key_names import parse_key
 from mashnet.music.keys import Key
+from mashnet.music.tunings import SURE, Tuning
 
 _RATE_HZ = 44100  # what madmom's networks were trained on
 _FRAMES_PER_S = 100
 _BEATS_PER_BAR = (3, 4)
 _MIN_KEY_SAMPLES = 3 * _RATE_HZ  # the key network pools over time: nothing is left of two seconds
+_FAR_CENTS = 30.0  # off A440; nearer to it the key is as well told without
 _SILENCE_PEAK = 1e-4  # -80 dBFS
 # The bar tracker keeps 6 MB of back-pointers per second of sound; longer music is tracked in
 # stretches, which overlap by this much on either side.
@@ -86,6 +88,29 @@ def annotate(audio: np.ndarray, sample_rate: int) -> Annotation:
         key=key,
         key_confidence=confidence,
     )
+
+
+def key_in_tune(
+    audio: np.ndarray, sample_rate: int, tuning: Tuning | None
+) -> tuple[Key, float] | None:
+    """Recognise the key of music far off A440 relative to its tuning.
+
+    Between two pitches the network cannot tell the name (docs/data.md has the figures); what is
+    played so much slower or faster that it lies on one has the same key.
+
+    Args:
+        audio: samples of shape (channels, samples).
+        sample_rate: in Hz.
+        tuning: of its pitched part.
+
+    Returns:
+        The key and its probability; None where the tuning is not known, not sure or not far off.
+    """
+    if tuning is None or tuning.confidence < SURE or abs(tuning.cents) <= _FAR_CENTS:
+        return None
+    mono = np.asarray(audio, dtype=np.float32).mean(axis=0)
+    straight_hz = sample_rate / 2 ** (tuning.cents / 1200)
+    return recognise_key(soxr.resample(mono, straight_hz, _RATE_HZ).astype(np.float32))
 
 
 def decode_beats(activations: np.ndarray, frames_per_s: int) -> tuple[float, ...]:

@@ -121,7 +121,8 @@ class MashupDB(Tables):
         if clip is None:
             raise DatabaseError(
                 f"{self.root}: there is no stem {stem_id}. If the database was rebuilt since its "
-                f"mixes were made, make them anew: python -m data_pipelines.mixes {setting('db', self.root)}"
+                f"mixes were made, make them anew: "
+                f"python -m data_pipelines.mixes {setting('db', self.root)}"
             )
         return clip
 

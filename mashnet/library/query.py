@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mashnet.audio.annotate import annotate
+from mashnet.audio.annotate import annotate, key_in_tune
 from mashnet.audio.io import read_audio
 from mashnet.audio.tuning import tuning_of_stems
 from mashnet.data.mashupdb import ROLES
@@ -45,6 +45,7 @@ def target_of(
         mix[: wave.shape[1]] += wave[0]
     pitched = [wave for role, wave in read.items() if role != UNPITCHED_ROLE]
     duration_s = len(mix) / 44100
+    tuning = tuning_of_stems(pitched, 44100)
     beats_per_bar = None
     if tempo_bpm is None or key is None or first_downbeat_s is None:
         try:
@@ -55,14 +56,14 @@ def target_of(
                 f"or get it: {advice('render')}"
             ) from error
         tempo_bpm = found.tempo_bpm if tempo_bpm is None else tempo_bpm
-        key = key or found.key
+        in_tune = None if key else key_in_tune(mix[None], 44100, tuning)
+        key = key or (in_tune[0] if in_tune else found.key)
         beats_per_bar = found.beats_per_bar or None
         if first_downbeat_s is None and found.downbeats:
             first_downbeat_s = found.downbeats[0]
     if not tempo_bpm > 0 or first_downbeat_s is None:
         names = ", ".join(str(path) for path in stems.values())
         raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
-    tuning = tuning_of_stems(pitched, 44100)
     return Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar, tuning)
 
 

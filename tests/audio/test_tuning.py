@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import soxr
 
+from mashnet.audio.annotate import key_in_tune
 from mashnet.audio.tuning import estimate_tuning, tuning_of_stems
-from mashnet.music.tunings import SURE, fold_cents
+from mashnet.music.tunings import SURE, Tuning, fold_cents
 
 RATE = 22050
 
@@ -70,3 +71,13 @@ def test_what_is_silent_or_too_short_has_none(samples):
     assert estimate_tuning(np.zeros((2, samples), np.float32), RATE) is None
     assert estimate_tuning(np.zeros((2, 5 * RATE), np.float32), RATE) is None
     assert tuning_of_stems([], RATE) is None
+
+
+def test_a_key_is_named_relative_to_a_tuning_that_is_sure_and_far_off():
+    for cents in (-45, 45):
+        song = chords(cents, rate=44100)
+        key, confidence = key_in_tune(song, 44100, estimate_tuning(song, 44100))
+        assert str(key) == "C major" and confidence > 0.3
+    song = chords(0, rate=44100)
+    for tuning in (None, Tuning(10, 1.0), Tuning(45, SURE - 0.01)):
+        assert key_in_tune(song, 44100, tuning) is None

@@ -252,7 +252,7 @@ def test_one_real_song_with_its_exact_tempo(make, corpus, tmp_path):
 
 def test_clips_have_the_tuning_of_their_pitched_stems(make, tmp_path, quick_tracker):
     time_s = np.arange(10 * 44100) / 44100
-    sharp = 0.2 * np.sin(2 * np.pi * 220 * 2 ** (30 / 1200) * time_s)
+    sharp = 0.2 * np.sin(2 * np.pi * 220 * 2 ** (25 / 1200) * time_s)
     off = 0.2 * np.sin(2 * np.pi * 220 * 2 ** (-40 / 1200) * time_s)
     for name, stems in (
         ("song", {"bass": sharp, "drums": off}),
@@ -264,7 +264,7 @@ def test_clips_have_the_tuning_of_their_pitched_stems(make, tmp_path, quick_trac
     settings = make.pipeline(tmp_path / "music", tmp_path / "db")
     build(settings)
     clips = {row["title"]: row for row in MashupDB.open(tmp_path / "db").clips.to_dicts()}
-    assert clips["song"]["tuning_cents"] == pytest.approx(30, abs=1)
+    assert clips["song"]["tuning_cents"] == pytest.approx(25, abs=1)
     assert clips["song"]["tuning_confidence"] > 0.9
     assert clips["beat"]["tuning_cents"] is clips["beat"]["tuning_confidence"] is None
     before = contents(tmp_path / "db")

@@ -53,7 +53,8 @@ def run(scorers: Sequence[Scorer], source: MixSource, *, bootstrap: Bootstrap) -
     if not paired.any():
         raise DatabaseError(
             f"{source.name}: no vocal of the split {source.split} has both an original and a "
-            f"matched mix. Make more with: python -m data_pipelines.mixes {setting('db', source.name)}"
+            f"matched mix. Make more with: "
+            f"python -m data_pipelines.mixes {setting('db', source.name)}"
         )
 
     results, tables, overall, per_vocal, scores = [], [], {}, {}, {}

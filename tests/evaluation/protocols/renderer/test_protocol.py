@@ -37,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for index, (tempo, tonic) in enumerate([(120, 0), (116, 1), (124, 2), (110, 11)]):
         collected.add(tempo_bpm=tempo, tonic=tonic, duration_s=6, first_s=0.2 + 0.1 * index)
     collected.add(tempo_bpm=118, duration_s=6, roles=("harmonic", "percussion"))
-    collected.add(tempo_bpm=60, duration_s=6)  # too slow for all
+    collected.add(tempo_bpm=86, duration_s=6)  # too slow for all, and too fast for half of them
     return collected.write().root
 
 
