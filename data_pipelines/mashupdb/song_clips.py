@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.mashupdb.analyse import cached_annotation, with_known
-from data_pipelines.mashupdb.clip_tuning import tuning_columns
+from data_pipelines.mashupdb.analyse import cached_annotation, with_key_in_tune, with_known
+from data_pipelines.mashupdb.clip_tuning import tuning_columns, tuning_of_roles
 from data_pipelines.mashupdb.clips import cut_points, roles_of
 from data_pipelines.mashupdb.guessed_roles import guessed_kinds
+from data_pipelines.mashupdb.hints import with_hints
 from data_pipelines.mashupdb.lengths import UnusableError
 from data_pipelines.mashupdb.song_records import RECORD_VERSION, finished
 from data_pipelines.mashupdb.song_records import Task as Task
