@@ -87,7 +87,7 @@ def chosen(tracks: list[Row], keys: Mapping[int, str], source: DictConfig) -> li
     if near is not None and source.key_file is None:
         raise ConfigError(
             "source.select.near_key needs source.key_file, a CSV file with the columns "
-            "track_id and key_and_mode (docs/data.md)"
+            "track_id and key_and_mode (docs/data_sets.md)"
         )
     shortest_s, longest_s = select.duration_s
     subsets = _SUBSETS.get(Path(str(source.audio)).name)

@@ -1,4 +1,4 @@
-"""source=moisesdb: MoisesDB as it unpacks (docs/data.md).
+"""source=moisesdb: MoisesDB as it unpacks (docs/data_sets.md).
 
 Layout:
     moisesdb_v0.1/<song>/data.json                song, artist, genre; stems → tracks

@@ -1,4 +1,4 @@
-"""source=musdb18: MUSDB18 (*.stem.mp4) and MUSDB18-HQ (WAV), as they unpack (docs/data.md).
+"""source=musdb18: MUSDB18 (*.stem.mp4) and MUSDB18-HQ (WAV), as they unpack (docs/data_sets.md).
 
 Layout:
     train/Artist - Title.stem.mp4    five sound streams, see STREAMS

@@ -1,4 +1,4 @@
-"""source=slakh2100: Slakh2100 (redux, orig, split2) and BabySlakh as they unpack (docs/data.md).
+"""source=slakh2100: Slakh2100 (all kinds) and BabySlakh as they unpack: docs/data_sets.md.
 
 Layout:
     train|validation|test|omitted/TrackNNNNN/metadata.yaml    UUID of the MIDI file; stems

@@ -1,4 +1,4 @@
-"""The Harmonix Set in the layout of its repository, and recordings beside it (docs/data.md)."""
+"""The Harmonix Set in the layout of its repository, and recordings beside it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""MoisesDB in the layout of its archive: data.json and a folder per stem (docs/data.md)."""
+"""MoisesDB in the layout of its archive: data.json and a folder per stem."""
 
 import json
 import uuid

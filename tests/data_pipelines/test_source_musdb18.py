@@ -1,4 +1,4 @@
-"""MUSDB18 and MUSDB18-HQ in the layout of their archives (docs/data.md)."""
+"""MUSDB18 and MUSDB18-HQ in the layout of their archives."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Slakh2100 in the layout of its archive: subsets, tracks, metadata.yaml, stems (docs/data.md)."""
+"""Slakh2100 in the layout of its archive: subsets, tracks, metadata.yaml, stems."""
 
 from pathlib import Path
 

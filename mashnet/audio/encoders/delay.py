@@ -2,7 +2,7 @@
 
 Encoders put samples before the music, and some formats say how many: then decoders cut them, and
 nothing is left to do (Ogg Vorbis, Opus, FLAC, M4A with an edit list). Of the others, with ffmpeg
-5.1, libsndfile 1.2.2 (libmpg123) and pedalboard, by cross-correlation (docs/data.md has the table):
+5.1, libsndfile 1.2.2 (libmpg123) and pedalboard, by cross-correlation (table: docs/formats.md):
 
 - MP3. Every decoder adds 529 samples, every encoder some of its own, LAME 576. A tag in the first
   frame may say it. libmpg123 cuts 529 and what the tag says, be it nothing; ffmpeg does so for tags
