@@ -172,6 +172,7 @@ def plan() -> str:
     return "\n".join(lines)
 
 
+@cache
 def sources() -> list[Path]:
     folders = [ROOT / name for name in ("mashnet", "data_pipelines", "benchmarks")]
     found = [p for f in folders for p in sorted(f.rglob("*.py"))]
@@ -196,10 +197,17 @@ def imports(path: Path) -> set[str]:
 
 
 @cache
+def modules() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of all modules of ours, and of those that are packages."""
+    paths = sources()
+    packages = (module_name(p) for p in paths if p.name == "__init__.py")
+    return frozenset(map(module_name, paths)), frozenset(packages)
+
+
+@cache
 def our_imports(path: Path) -> set[str]:
     """Return the modules of ours that a file imports; of a package only what is named of it."""
-    known = {module_name(p) for p in sources()}
-    packages = {module_name(p) for p in sources() if p.name == "__init__.py"}
+    known, packages = modules()
     found = {name for name in imports(path) if name in known}
     named_of = {name for name in imports(path) if name not in known}
     return {

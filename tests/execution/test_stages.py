@@ -53,6 +53,7 @@ def one_worker(folder) -> dict[str, str]:
     return run(folder, "one", "workers=1")
 
 
+@pytest.mark.long  # each stage has tests of its own
 def test_every_stage_left_its_files(one_worker):
     folders = {"/".join(path.split("/")[1:3]) for path in one_worker}
     assert folders >= {

@@ -70,7 +70,13 @@ def check_what_was_said(said: str, advice: str, root: Path) -> None:
     assert str(root) in line and advice in line and "partial" not in line, line
 
 
-@pytest.mark.parametrize("trouble", list(SAID), ids=errno.errorcode.get)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(t, marks=() if t == errno.ENOSPC else pytest.mark.long, id=errno.errorcode[t])
+        for t in SAID
+    ],
+)
 @pytest.mark.parametrize("name", list(STAGES))
 def test_a_disk_that_takes_no_more(stages: Nursery, inputs: Path, name: str, trouble: int) -> None:
     """Every change of a file fails from a random one on."""

@@ -209,6 +209,7 @@ def test_knowing_originals_only_is_found_out() -> None:
     assert mean[WITHOUT_ORIGINALS].value.low < 0 < mean[WITHOUT_ORIGINALS].value.high
 
 
+@pytest.mark.long  # the tests themselves are checked by hand-made ratings above
 def test_a_real_effect_is_found() -> None:
     study = simulated(
         {

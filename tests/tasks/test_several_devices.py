@@ -46,7 +46,7 @@ AS_ONE = ("contrastive", "jepa", "stem_jepa")  # stem networks that draw nothing
 SINGLE = "single precision"
 # In every run of the tests one that is normalised over batches and one that compares all of a
 # batch, all others in the long one.
-FEW = ("premixnet_lsro", "contrastive")
+FEW = ("premixnet_lsro",)
 OTHERS = tuple(sorted({*PLAIN, *models_of("stems"), SINGLE} - {*FEW}))
 # Seconds where the tests are all that runs; enough for a machine with much else to do.
 pytestmark = pytest.mark.timeout(1800)

@@ -126,7 +126,11 @@ def test_every_model_config_is_of_a_view_that_is_tested():
 
 
 @pytest.mark.parametrize(
-    ("model", "chunk_s", "compiled"), [("contrastive", "[1.0, 1.0]", 1), ("jepa", "[0.5, 1.0]", 3)]
+    ("model", "chunk_s", "compiled"),
+    [
+        ("contrastive", "[1.0, 1.0]", 1),
+        pytest.param("jepa", "[0.5, 1.0]", 3, marks=pytest.mark.long),
+    ],
 )
 def test_a_compiled_run_is_one_like_any_other(
     root, tmp_path, monkeypatch, model, chunk_s, compiled
@@ -173,7 +177,7 @@ def test_what_is_compiled(monkeypatch):
     ("model", "share"),
     [
         ("contrastive", 0.15),
-        ("jepa", 0.35),
+        pytest.param("jepa", 0.35, marks=pytest.mark.long),
         pytest.param("stem_jepa", 0.35, marks=pytest.mark.long),  # of the same task as jepa
     ],
 )
@@ -213,6 +217,7 @@ def losses(run: Path) -> dict[int, list[float]]:
     return {epoch: [values[name] for name in names] for epoch, values in log.items()}
 
 
+@pytest.mark.long  # test_fit.py kills a run of loops, tests/kill one of mixes
 def test_a_run_that_is_killed_continues_as_if_nothing_had_happened(root, tmp_path):
     """Order, chunks, learning rate and the moving encoder go on where they were."""
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"

@@ -110,6 +110,7 @@ def test_a_song_that_was_done_by_an_earlier_version_is_not_done_again(
     assert database.stems["role_guessed"].to_list() == [False] * 3
 
 
+@pytest.mark.long  # 32 songs of it are measured by benchmarks/guessed_roles.py
 def test_the_demo_band_is_not_mistaken():
     """Of four songs no drum is called pitched, no bass and no chord a drum; some are told."""
     told = 0
