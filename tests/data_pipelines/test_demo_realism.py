@@ -57,7 +57,7 @@ def test_madmom_agrees_with_the_truth(capsys: pytest.CaptureFixture[str]) -> Non
         results = [future.result() for future in waiting]
     figures = summary([(tempo, key) for tempo, key, _ in results])
     with capsys.disabled():
-        print(f"\ndemo corpus, {len(indices)} of its songs, madmom: {json.dumps(figures)}")
+        print(f"\ndemo corpus, {len(INDICES)} of its songs, madmom: {json.dumps(figures)}")
     assert styles == set(STYLES)
     lines = "\n".join(line for *_, line in results)
     assert figures["tempo_agreement"] >= 0.9, lines
