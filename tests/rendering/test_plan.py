@@ -324,7 +324,7 @@ def test_pieces_are_in_order_and_beats_lie_on_beats(
         ratios = np.diff(guest_times) / np.diff(base_times)
         if len(base.beats_s) > 1 and len(guest.beats_s) > 1:
             assert (ratios > 0.65).all() and (ratios < 1.55).all()
-            # On beats, halves or quarters; on thirds of these where bars of three meet bars of four.
+            # On beats, halves or quarters; on thirds of these where bars of three meet four.
             steps = 12 if plan.tempo_level in (2 / 3, 3 / 2) else 4
             phase = (guest_times - first_s[1]) / (60 / guest_bpm) * steps % 1
             assert np.minimum(phase, 1 - phase).max() < 1e-3
