@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mashnet.audio.io import read_audio, write_flac
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
 from mashnet.data.roles import MUSIC, have, music_roles
@@ -16,7 +15,7 @@ from mashnet.mashups.recipe import render, song_of
 from mashnet.models.loading import load_scorer
 from mashnet.models.scorers import SCORERS
 from mashnet.rendering.mashup import plan_parts
-from tests.conftest import make_tiny_database
+from tests.accompaniments import database_with_accompaniments
 
 BUNDLES = Path(__file__).resolve().parents[2] / "checkpoints"
 WIDE = Limits(6, (0.5, 2.0))
@@ -25,22 +24,7 @@ APART, WHOLE = 0, 1  # songs: stems as they are, and with the music in one
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> MashupDB:
-    """Return four songs; of every second one harmonic and percussion are one stem."""
-    database = make_tiny_database(tmp_path_factory.mktemp("accompaniment"), songs=4)
-    rows = []
-    for number, clip in enumerate(database.clips.iter_rows(named=True)):
-        stems = {s["role"]: s for s in database.stems.iter_rows(named=True)}
-        own = [s for s in database.stems.iter_rows(named=True) if s["clip_id"] == clip["clip_id"]]
-        stems = {stem["role"]: stem for stem in own}
-        if number % 2 == WHOLE:
-            waves = [read_audio(database.root / stems[role]["path"]) for role in MUSIC]
-            music = {**stems["harmonic"], "role": "accompaniment", "label": "instrumental"}
-            music["stem_id"], music["path"] = f"{music['stem_id'][:-1]}f", f"audio/{number}.flac"
-            write_flac(database.root / music["path"], waves[0][0] + waves[1][0], waves[0][1])
-            own = [stems["vocal"], music]
-        rows += own
-    database.write_table("stems", rows)
-    return MashupDB.open(database.root)
+    return database_with_accompaniments(tmp_path_factory.mktemp("accompaniment"))
 
 
 def bases(library: MashupDB) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 import mashnet.studio
+from tests.accompaniments import database_with_accompaniments
 from tests.conftest import make_tiny_database
 
 APP = Path(mashnet.studio.__file__).with_name("app.py")
@@ -154,3 +155,16 @@ def test_what_a_mashup_lacks_is_said_beside_its_players(page, small_library):
     # The first is still there.
     chosen(app, "Technique").set_value("structure+key").run()
     assert len(app.get("audio")) == 3
+
+
+def test_a_song_with_its_music_in_one_stem_can_be_sung_over(page, tmp_path):
+    database = database_with_accompaniments(tmp_path / "library", songs=2)
+    app = page(f"library={database.root}", "scorer=alignment")
+    chosen(app, "Music of").select(clip_of(database, "Song 1")).run()
+    assert not app.exception and not app.error
+    assert app.header[1].value == "Song 0 sings over Song 1"
+    for label in ("Render", "Explain the score"):
+        (button,) = (button for button in app.button if button.label == label)
+        button.click().run()
+        assert not app.exception and not app.error
+    assert any("With the music" in markdown.value for markdown in app.markdown)
