@@ -20,7 +20,6 @@ from data_pipelines.sources.song import (
     printable,
 )
 from mashnet.audio.io import read_blocks
-from mashnet.data.roles import ROLES
 from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED, Executor
 from mashnet.storage.contained_paths import place
@@ -143,12 +142,7 @@ def _complete(song: RawSong, outcome: Outcome, kinds: dict[str, list[str]]) -> R
     if outcome.reason:
         return Reject(input=song.origin, stage=outcome.stage, reason=printable(outcome.reason))
     stems = tuple(
-        RawStem(path=path, kind=kind_of(name, kinds) or _own_role(name), label=name)
+        RawStem(path=path, kind=kind_of(name, kinds) or "", label=name)
         for name, path in outcome.stems
     )
     return replace(song, recording=None, stems=stems, gain=GAIN)
-
-
-def _own_role(name: str) -> str:
-    """Return the role of a stem that no pattern knows, if it is one that is a role by itself."""
-    return name if name == "accompaniment" and name in ROLES else ""

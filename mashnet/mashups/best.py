@@ -137,9 +137,10 @@ def _nothing_fits(database: MashupDB, limits: Limits) -> str:
     slowest, fastest = limits.tempo_range
     lacking = left_out(database)
     without = f"; {lacking}" if lacking else ""
+    larger = "; max_semitones=6 allows larger shifts" if limits.max_semitones < 6 else ""
     return (
         f"{database.root}: no vocal of one song fits the music of another within "
         f"{limits.max_semitones} semitones and a tempo ratio of {slowest} to {fastest} "
         f"({database.clips.height} clips{without}). Two songs are needed, "
-        f"with a tempo, downbeats and a key; max_semitones=6 allows larger shifts"
+        f"with a tempo, downbeats and a key{larger}"
     )

@@ -104,6 +104,7 @@ def test_what_was_taken_stands_in_the_manifest(
     database = build(config)
     assert "separate.model=auto: spleeter_2stems (two stems by" in capsys.readouterr().out
     assert sorted(database.stems["label"]) == ["accompaniment", "vocals"]
+    assert sorted(database.stems["role"]) == ["accompaniment", "vocal"]
     entry = database.entry("mashupdb")
     assert entry and entry["config"]["separate"]["model"] == "spleeter_2stems"
 

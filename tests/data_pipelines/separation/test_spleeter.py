@@ -8,11 +8,10 @@ import pytest
 import soundfile
 import torch
 
-from data_pipelines.separation import recordings, separate, spleeter
+from data_pipelines.separation import separate, spleeter
 from data_pipelines.separation.separate import STORED_GAIN, Separator
 from data_pipelines.separation.spleeter import FILES, NAME, TwoStems, weights_files
 from data_pipelines.separation.spleeter_network import HOP, UNet, names_in_file, shares
-from data_pipelines.sources.song import RawSong, RawStem
 from mashnet.audio.io import read_audio
 from mashnet.errors import MashnetError
 from mashnet.models.numpy_arrays import numpy_weights
@@ -212,19 +211,3 @@ def test_weights_of_another_network_are_named(two_stems, tmp_path) -> None:
         with pytest.raises(MashnetError, match=reason) as caught:
             TwoStems(tmp_path)
         assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("roles", [("vocal",), ("vocal", "accompaniment")])
-def test_the_accompaniment_has_the_role_of_that_name_where_there_is_one(
-    tmp_path, monkeypatch, roles
-) -> None:
-    monkeypatch.setattr(recordings, "ROLES", roles)
-    song = RawSong(origin="a", title="", artist="", source="", license="", group="")
-    stems = tuple((name, tmp_path) for name in ("vocals", "accompaniment", "vocal"))
-    done = recordings._complete(song, recordings.Outcome(stems=stems), {"vocal": ["vocals"]})
-    assert isinstance(done, RawSong)
-    kinds = ("vocal", "accompaniment" if "accompaniment" in roles else "", "")
-    assert done.stems == tuple(
-        RawStem(path=tmp_path, kind=kind, label=name)
-        for kind, (name, _) in zip(kinds, stems, strict=True)
-    )
