@@ -43,6 +43,13 @@ class _Meta:
         return Reject(input=printable(self.path), stage="meta", reason=printable(reason))
 
 
+def _meta_of(folder: Path) -> tuple[_Meta, list[Reject]]:
+    """Return a folder's meta.json, and what is wrong with it."""
+    fields, problems = read_meta(folder / "meta.json")
+    meta = _Meta(folder / "meta.json", fields)
+    return meta, [meta.reject(problem) for problem in problems]
+
+
 def find(config: DictConfig) -> Iterator[RawSong | Reject]:
     """Yield the songs under `source.root`.
 
@@ -93,17 +100,15 @@ def _one_song(
     folder: Path, files: list[Path], kinds: Kinds, source: DictConfig
 ) -> Iterator[RawSong | Reject]:
     """Yield the song that a folder is."""
-    fields, problems = read_meta(folder / "meta.json")
-    meta = _Meta(folder / "meta.json", fields)
-    for problem in problems:
-        yield meta.reject(problem)
+    meta, problems = _meta_of(folder)
+    yield from problems
     known = Known()
     if source.use_annotations:
-        known, problem = known_of(fields)
+        known, problem = known_of(meta.fields)
         if problem:
             yield meta.reject(problem)
     song = SongFiles(folder.name, (), files)
-    title = printable(fields.get("title") or folder.name)
+    title = printable(meta.fields.get("title") or folder.name)
     yield from _song(song, printable(folder), title, folder.name, meta, known, kinds, source)
 
 
@@ -111,10 +116,8 @@ def _songs(
     folder: Path, songs: Sequence[SongFiles], kinds: Kinds, source: DictConfig
 ) -> Iterator[RawSong | Reject]:
     """Yield the songs of a folder that holds several; its meta.json is about all of them."""
-    fields, problems = read_meta(folder / "meta.json")
-    meta = _Meta(folder / "meta.json", fields)
-    for problem in problems:
-        yield meta.reject(problem)
+    meta, problems = _meta_of(folder)
+    yield from problems
     if len(songs) > 1:
         own = [f for f in ("title", "key", "bpm", "bpm_exact", "beats") if meta.fields.pop(f, None)]
         if own:

@@ -6,13 +6,11 @@ that they are not.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import struct
-from pathlib import Path
 from typing import IO, Any
 
-from mashnet.storage.regular_files import opened
+from mashnet.storage.regular_files import looked_into
 
 _MOST_CHUNKS = 1000
 # What programs write that do not know the length yet, for instance into a pipe.
@@ -32,16 +30,7 @@ def announced_per_byte(source: bytes | IO[bytes]) -> float | None:
     Args:
         source: name of a file, or a file object, whose position is left where it was.
     """
-    with contextlib.suppress(OSError):
-        if isinstance(source, bytes):
-            with opened(Path(os.fsdecode(source))) as file:
-                return _ratio(file)
-        position = source.tell()
-        try:
-            return _ratio(source)
-        finally:
-            source.seek(position)
-    return None
+    return looked_into(source, _ratio)
 
 
 def _ratio(file: Any) -> float | None:

@@ -8,15 +8,18 @@ itself takes `opened` or what is built on it; whoever hands a name to a library 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from mashnet.storage.store_path import StorePath
 
+Found = TypeVar("Found")
 MOST_JSON_BYTES = 10_000_000  # of a file with settings, a cache's record or a table's description
 # A pipe is opened without waiting (and then refused), a terminal does not become this program's.
 _FLAGS = os.O_RDONLY | sum(
@@ -41,6 +44,25 @@ def opened(path: Path) -> BinaryIO:
     except BaseException:
         os.close(handle)
         raise
+
+
+def looked_into(source: bytes | IO[bytes], look: Callable[[Any], Found]) -> Found | None:
+    """Return what a function finds in a file; None where that cannot be read.
+
+    Args:
+        source: name of a file, or a file object, whose position is left where it was.
+        look: takes the file, open for reading bytes.
+    """
+    with contextlib.suppress(OSError):
+        if isinstance(source, bytes):
+            with opened(Path(os.fsdecode(source))) as file:
+                return look(file)
+        position = source.tell()
+        try:
+            return look(source)
+        finally:
+            source.seek(position)
+    return None
 
 
 def require_regular(path: Path) -> None:

@@ -147,13 +147,33 @@ def test_a_library_of_nothing_leaves_an_earlier_choice_alone(library: Path, tmp_
 def test_one_line_for_input_that_is_not_as_it_should_be(library: Path, tmp_path: Path) -> None:
     cases: list[tuple[type[MashnetError], str, list[str]]] = [
         (ConfigError, "out=….*usage", [f"library={library}"]),
-        (ConfigError, "songs=FOLDER or library=DB.*usage", ["out=x"]),
+        (ConfigError, "songs=FOLDER or library=DB.*usage", [f"out={tmp_path / 'x'}"]),
         (ConfigError, "not key=value", ["library"]),
-        (ConfigError, "tpo", [f"library={library}", "scorer=random", "out=x", "tpo=3"]),
-        (ConfigError, "top=0", [f"library={library}", "scorer=random", "out=x", "top=0"]),
-        (ConfigError, "technique", [f"library={library}", "scorer=random", "out=x", "technique=y"]),
-        (ConfigError, "there is no such", [f"library={library}", "scorer=nobody", "out=x"]),
-        (DatabaseError, "not a MashupDB", [f"library={tmp_path}", "scorer=random", "out=x"]),
+        (
+            ConfigError,
+            "tpo",
+            [f"library={library}", "scorer=random", f"out={tmp_path / 'x'}", "tpo=3"],
+        ),
+        (
+            ConfigError,
+            "top=0",
+            [f"library={library}", "scorer=random", f"out={tmp_path / 'x'}", "top=0"],
+        ),
+        (
+            ConfigError,
+            "technique",
+            [f"library={library}", "scorer=random", f"out={tmp_path / 'x'}", "technique=y"],
+        ),
+        (
+            ConfigError,
+            "there is no such",
+            [f"library={library}", "scorer=nobody", f"out={tmp_path / 'x'}"],
+        ),
+        (
+            DatabaseError,
+            "not a MashupDB",
+            [f"library={tmp_path}", "scorer=random", f"out={tmp_path / 'x'}"],
+        ),
         (
             DatabaseError,
             "no vocal of one song.*2 of 2 songs take no part: 2 without beats",
@@ -173,7 +193,14 @@ def test_one_line_for_input_that_is_not_as_it_should_be(library: Path, tmp_path:
 
 def test_the_program_ends_with_one_line(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "mashnet.mashup", f"library={tmp_path}", "scorer=random", "out=x"],
+        [
+            sys.executable,
+            "-m",
+            "mashnet.mashup",
+            f"library={tmp_path}",
+            "scorer=random",
+            f"out={tmp_path / 'x'}",
+        ],
         capture_output=True,
         text=True,
         check=False,

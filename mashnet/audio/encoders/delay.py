@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from mashnet.audio.encoders.mpeg_frames import after_tags, are_alike, frame_bytes, layer_of
 from mashnet.storage.paths import decodable
-from mashnet.storage.regular_files import opened
+from mashnet.storage.regular_files import looked_into
 
 DECODER_SAMPLES = 529  # of an MP3 decoder: 528 and one
 LAME_SAMPLES = 576  # of the encoder, where nothing says it
@@ -66,16 +66,7 @@ def delay_of(source: bytes | IO[bytes]) -> Delay:
     Args:
         source: name of a file, or a file object, whose position is left where it was.
     """
-    with contextlib.suppress(OSError):
-        if isinstance(source, bytes):
-            with opened(Path(os.fsdecode(source))) as file:
-                return _delay(file)
-        position = source.tell()
-        try:
-            return _delay(source)
-        finally:
-            source.seek(position)
-    return _NONE
+    return looked_into(source, _delay) or _NONE
 
 
 def doubt_of(path: Path) -> str:

@@ -7,12 +7,10 @@ that all of it, tags and pictures too, has the first frame's bit rate: it reads 
 
 from __future__ import annotations
 
-import contextlib
 import os
-from pathlib import Path
 from typing import IO, Any
 
-from mashnet.storage.regular_files import opened
+from mashnet.storage.regular_files import looked_into
 
 _MOST_TAGS = 8
 _MOST_FRAMES = 1_000_000  # seven hours
@@ -35,16 +33,7 @@ def num_samples(source: bytes | IO[bytes]) -> int | None:
     Returns:
         None if it is no such file, or damaged, so that frames may have been passed over.
     """
-    with contextlib.suppress(OSError):
-        if isinstance(source, bytes):
-            with opened(Path(os.fsdecode(source))) as file:
-                return _num_samples(file)
-        position = source.tell()
-        try:
-            return _num_samples(source)
-        finally:
-            source.seek(position)
-    return None
+    return looked_into(source, _num_samples)
 
 
 def _num_samples(file: Any) -> int | None:
