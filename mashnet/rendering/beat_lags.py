@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mashnet.music.song_facts import SongFacts
 from mashnet.rendering.plan import GuestPlan
-from mashnet.rendering.song_facts import SongFacts
 
 _ENVELOPE_HZ = 1000
 _REACH_S = 0.08  # how far from a beat its sound is looked for

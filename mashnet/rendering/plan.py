@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 from mashnet.errors import require_one_of
 from mashnet.music.keys import shift_to_fit
+from mashnet.music.song_facts import SongFacts
 from mashnet.music.tempo_levels import ANY_RATIO, OCTAVES, THREE_HALVES, TWO_THIRDS, Folded, folded
 from mashnet.music.tunings import Shift, cents_to_fit, shift_with
 from mashnet.rendering.grid import Grid, at_tempo_of, grid_of
 from mashnet.rendering.keyframes import Piece, cut_up
 from mashnet.rendering.runs import Run, as_a_whole, bars_fit, by_section, joined
-from mashnet.rendering.song_facts import SongFacts
 
 TECHNIQUES = ("tempo", "tempo+key", "structure", "structure+key")
 DEFAULT_TECHNIQUE = "structure+key"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mashnet.music.sections import Section
+from mashnet.music.song_facts import SongFacts
 from mashnet.rendering.grid import Grid
-from mashnet.rendering.song_facts import SongFacts
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,7 @@ from mashnet.audio.io import length_s
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.roles import ACCOMPANIMENT, MUSIC, ROLES
 from mashnet.errors import DatabaseError, near_miss
-from mashnet.music.keys import MODES, Key
-from mashnet.music.tunings import tuning_of
-from mashnet.rendering.song_facts import SongFacts
+from mashnet.music.song_facts import SongFacts, facts_of
 
 # What people call a stem → the role it has in a MashupDB, where no stem is labelled so.
 _ROLE_OF_NAME = {
@@ -147,7 +145,6 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
     stems = [stem for stem in database.stem_rows.values() if stem["clip_id"] == row["clip_id"]]
     if not stems:
         raise DatabaseError(f"{database.root}: {title} ({row['clip_id']}) has no stems")
-    has_key = row["key_tonic"] is not None and row["key_mode"] in MODES
     levels = [stem["rms_db"] for stem in stems if stem["rms_db"] is not None]
     power = sum(10 ** (level / 10) for level in levels)
     files = tuple(
@@ -159,17 +156,8 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
         )
         for stem in stems
     )
-    facts = SongFacts(
-        name=title,
-        duration_s=_duration_s(row["duration_s"], files),
-        beats_s=row["beats"] or (),
-        downbeats_s=row["downbeats"] or (),
-        beats_per_bar=row["beats_per_bar"],
-        key=Key(row["key_tonic"], row["key_mode"]) if has_key else None,
-        sections=database.sections_of(row["clip_id"]),
-        tempo_bpm=row["tempo_bpm"] or None,
-        tuning=tuning_of(row),
-    )
+    facts = facts_of(row, database.sections_of(row["clip_id"]))
+    facts = replace(facts, duration_s=_duration_s(facts.duration_s, files))
     level_db = 10 * float(np.log10(max(power, 1e-12)))
     song = SongOfLibrary(
         row["clip_id"], title, row["artist"] or "", facts, files, row["sample_rate"], level_db

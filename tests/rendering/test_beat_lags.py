@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from mashnet.music.song_facts import SongFacts
 from mashnet.rendering.beat_lags import beat_lags_s, planned_lags_s
 from mashnet.rendering.keyframes import Piece
 from mashnet.rendering.plan import GuestPlan
-from mashnet.rendering.song_facts import SongFacts
 
 RATE = 16_000
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from mashnet.errors import ConfigError
 from mashnet.music.keys import Key
 from mashnet.music.sections import Section
+from mashnet.music.song_facts import SongFacts
 from mashnet.rendering.keyframes import straightened
 from mashnet.rendering.plan import TECHNIQUES, GuestPlan, plan_guest
-from mashnet.rendering.song_facts import SongFacts
 
 
 def song(
