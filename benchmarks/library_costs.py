@@ -174,7 +174,7 @@ def rank(name: str) -> Callable[[Path, int], Work]:
 
 def read_embeddings(root: Path, songs: int) -> Work:
     """Open the embeddings of all stems (`EmbeddingStore`)."""
-    from mashnet.data.stems.embedding_store import EmbeddingStore
+    from mashnet.data.embedding_store import EmbeddingStore
 
     keys = [f"{stem_id}-1" for stem_id in MashupDB.open(root).stems["stem_id"]]
     vectors = np.random.default_rng(0).random((len(keys), 1, 1 + DIMENSIONS), dtype=np.float32)

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from mashnet.data.embedding_store import Block, EmbeddingStore
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import ArrayPart, Group
-from mashnet.data.stems.embedding_store import Block, EmbeddingStore
 from mashnet.errors import DatabaseError
 from mashnet.files import content_id, write_json
 from mashnet.library.encoding import Encode, embedding_of

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from mashnet.audio.io import write_flac
+from mashnet.data.embedding_store import EmbeddingStore
 from mashnet.data.loops.frontend import LoopFrontend
 from mashnet.data.loops.packed_mels import PackedMels
 from mashnet.data.mixes.features import FeatureStore
 from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.data.mixes.part_store import StoredPart
 from mashnet.data.parts import ArrayPart
-from mashnet.data.stems.embedding_store import EmbeddingStore
 from mashnet.data.stems.wave_store import WaveStore
 from mashnet.errors import DatabaseError
 from tests.conftest import make_tiny_database

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mashnet.data.stems.embedding_store import EmbeddingStore
+from mashnet.data.embedding_store import EmbeddingStore
 from mashnet.files import write_json
 from mashnet.library.index import VectorIndex
 from mashnet.storage.paths import file_sizes, root_of

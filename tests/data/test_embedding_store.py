@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mashnet.data.stems import embedding_store
-from mashnet.data.stems.embedding_store import Block, EmbeddingStore
+from mashnet.data import embedding_store
+from mashnet.data.embedding_store import Block, EmbeddingStore
 
 
 class Encoder:

@@ -53,7 +53,9 @@ class EmbeddingStore:
         encode: Encode,
         *,
         label: str = "library",
+        unit: str = "stem",
         width: Callable[[], int] | None = None,
+        keep_others: bool = False,
     ) -> list[Block]:
         """Encode what is not there yet, drop what is not wanted any more, return all blocks.
 
@@ -62,14 +64,16 @@ class EmbeddingStore:
             encode: asked for the embeddings of the keys that are not stored. Where it answers
                 None the key is left out, and asked for again next time.
             label: what the progress bar says.
+            unit: what a key stands for.
             width: how many numbers the model says of a window, asked for if there are blocks;
                 others are encoded anew. None: as the first block has it.
+            keep_others: whether keys that are not wanted stay, for who wants them next.
 
         Returns:
             Blocks in the order of their names; each wanted key is in one of them, once.
         """
         remove_leftovers(self.folder)
-        blocks = self._read_all(keys, width)
+        blocks = self._read_all(keys, width, keep_others)
         stored = {key for block in blocks for key in block.keys}
         missing = [key for key in dict.fromkeys(keys) if key not in stored]
         rows: dict[str, np.ndarray] = {}
@@ -77,7 +81,7 @@ class EmbeddingStore:
             encode(missing) if missing else [],
             desc=label,
             total=len(missing),
-            unit="stem",
+            unit=unit,
             hidden=not missing,
         )
         for key, embedding in zip(missing, embeddings, strict=True):
@@ -90,9 +94,11 @@ class EmbeddingStore:
             blocks.append(self._write(rows))
         return sorted(blocks, key=lambda block: block.path.name)
 
-    def _read_all(self, keys: Sequence[str], width: Callable[[], int] | None) -> list[Block]:
+    def _read_all(
+        self, keys: Sequence[str], width: Callable[[], int] | None, keep_others: bool
+    ) -> list[Block]:
         """Return the blocks on disk, without rows that nobody wants or that stand there twice."""
-        unseen = set(keys)
+        unseen, known = set(keys), set[str]()
         blocks: list[Block] = []
         paths = sorted(self.folder.glob("*.npy"))
         expected = width() if paths and width is not None else None
@@ -103,7 +109,11 @@ class EmbeddingStore:
             if block is None:
                 continue
             expected = block.embeddings.shape[2]
-            kept = [row for row, key in enumerate(block.keys) if key in unseen]
+            kept = [
+                row
+                for row, key in enumerate(block.keys)
+                if (key not in known if keep_others else key in unseen)
+            ]
             if len(kept) == len(block.keys):
                 blocks.append(block)
             else:
@@ -113,6 +123,7 @@ class EmbeddingStore:
                     blocks.append(self._write(rows))
                 path.unlink(missing_ok=True)
             unseen -= set(block.keys)
+            known |= set(block.keys)
         return blocks
 
     def _write(self, rows: dict[str, np.ndarray]) -> Block:

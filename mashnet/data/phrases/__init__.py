@@ -1,0 +1,1 @@
+"""What PlaceNet is fed: phrases of bars, in beat time."""

@@ -1,0 +1,1 @@
+"""Networks that judge phrases of songs before they are moved."""
