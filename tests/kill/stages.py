@@ -26,7 +26,7 @@ from data_pipelines.synth import song
 from mashnet.audio.numba_imports import compiling_alone
 from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.commands.last_line import ending_in_one_line
-from mashnet.data.stems import embedding_store
+from mashnet.data import embedding_store
 from mashnet.library import encoding as stem_encoding
 from mashnet.library.stems import StemLibrary
 from tests.kill.bands import bands
