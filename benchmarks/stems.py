@@ -30,8 +30,9 @@ from torch.utils.data import DataLoader
 from mashnet.audio.io import read_audio, write_flac
 from mashnet.data.loaders import no_collation
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.song_batches import SongBatches
 from mashnet.data.stems.clips import stem_clips
-from mashnet.data.stems.view import Augmentation, ChunkBatches, StemChunks, blocks_of
+from mashnet.data.stems.view import Augmentation, StemChunks, blocks_of
 from mashnet.data.stems.wave_store import WaveStore
 from mashnet.tasks.allocator import keep_freed_memory
 
@@ -106,8 +107,12 @@ def measure(root: Path, options: Any) -> dict[str, Any]:
     build_s = time.perf_counter() - began_s
     clips, _ = stem_clips(database, waves, "train", blocks=blocks_of(CHUNK_S), silence_db=-60)
     per_clip = -(-2 * max(1, options.workers) * options.batch // len(clips))
-    batches = ChunkBatches(
-        clips, batch_size=options.batch, per_clip=per_clip, chunk_s=CHUNK_S, seed=0
+    batches = SongBatches(
+        [clip.song for clip in clips],
+        batch_size=options.batch,
+        per_item=per_clip,
+        lengths=blocks_of(CHUNK_S),
+        seed=0,
     )
     noisy = Augmentation(gain_db=6.0, noise_db=-20.0)
 

@@ -12,12 +12,11 @@ from torch.utils.data import DataLoader
 from mashnet.data.epoch_order import WHOLE, Share, SharedBatches
 from mashnet.data.loaders import no_collation
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.song_batches import Key, SongBatches
 from mashnet.data.stems.clips import BLOCK_S, StemClip, stem_clips
 from mashnet.data.stems.view import (
     TARGETS,
     Augmentation,
-    ChunkBatches,
-    Key,
     StemChunks,
     blocks_of,
 )
@@ -106,11 +105,11 @@ class StemData:
         dataset = StemChunks(
             clips, self.waves, target=self.target, seed=self.seed, augmentation=self.augmentation
         )
-        batches = ChunkBatches(
-            clips,
+        batches = SongBatches(
+            [clip.song for clip in clips],
             batch_size=self.share.batch_size_of(self.batch_size, len(clips) * self.per_clip),
-            per_clip=self.per_clip,
-            chunk_s=self.chunk_s,
+            per_item=self.per_clip,
+            lengths=blocks_of(self.chunk_s),
             seed=self.seed,
         )
         return self._loader(dataset, SharedBatches(batches, self.share))

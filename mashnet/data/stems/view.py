@@ -10,15 +10,15 @@ decided on the chunk, not on the song.
 from __future__ import annotations
 
 import functools
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
+from mashnet.data.song_batches import Key
 from mashnet.data.stems.clips import BLOCK_S, StemClip
 from mashnet.data.stems.wave_store import WaveStore
 
@@ -27,7 +27,6 @@ TARGETS = ("stem", "submix")
 _NOISE_SAMPLES = 1 << 21  # 131 s at 16 kHz
 
 Batch = dict[str, Any]
-Key = tuple[int, int, int]  # number of the draw, clip, blocks
 
 
 @dataclass(frozen=True)
@@ -155,95 +154,3 @@ def drawn_label(label: str, random: np.random.Generator) -> str:
     """Return one level of a label: "guitar/electric guitar" says guitar or electric guitar."""
     levels = [level.strip() for level in label.split("/") if level.strip()]
     return levels[int(random.integers(len(levels)))] if levels else UNKNOWN
-
-
-class ChunkBatches(Sampler[list[Key]]):
-    """Batches of keys: every clip `per_clip` times per epoch, songs spread over the batches.
-
-    Chunks of one song are no negatives of each other, so a batch holds as few of a song as there
-    can be: one, as long as it is no larger than the number of songs and these have equally many
-    clips.
-    """
-
-    def __init__(
-        self,
-        clips: Sequence[StemClip],
-        *,
-        batch_size: int,
-        per_clip: int,
-        chunk_s: tuple[float, float],
-        seed: int,
-    ) -> None:
-        """Name the clips and the batches.
-
-        Args:
-            clips: what is drawn from.
-            batch_size: chunks per batch; those that would fill no batch are left out of an epoch,
-                unless they are all there is.
-            per_clip: chunks of each clip per epoch.
-            chunk_s: shortest and longest chunk; the length is drawn per batch.
-            seed: decides order and lengths.
-        """
-        self.clips = clips
-        self.batch_size = min(batch_size, len(clips) * per_clip)
-        self.per_clip = per_clip
-        self.blocks = blocks_of(chunk_s)
-        self.seed = seed
-        self.epoch = 0
-
-    @property
-    def sampler(self) -> ChunkBatches:
-        """Return this: Lightning calls the `set_epoch` of a batch sampler's sampler only."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Tell which epoch comes next; Lightning calls this."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Return the number of batches."""
-        return len(self.clips) * self.per_clip // self.batch_size
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        """Yield the epoch's batches."""
-        random = np.random.default_rng([self.seed, self.epoch])
-        indices = random.permutation(np.repeat(np.arange(len(self.clips)), self.per_clip))
-        indices = indices[: len(self) * self.batch_size]
-        songs = np.array([clip.song for clip in self.clips])[indices]
-        left = {song: list(indices[songs == song]) for song in np.unique(songs)}
-        counts = np.array([len(indices) for indices in left.values()])
-        waiting = list(left.values())
-        drawn: Counter[int] = Counter()
-        for to_come in range(len(self), 0, -1):
-            blocks = int(random.choice(self.blocks))
-            keys = []
-            for song in _shares(counts, to_come, self.batch_size, random):
-                index = int(waiting[song].pop())
-                keys.append((self.epoch * self.per_clip + drawn[index], index, blocks))
-                drawn[index] += 1
-            yield keys
-
-
-def _shares(
-    counts: np.ndarray, batches: int, batch_size: int, random: np.random.Generator
-) -> list[int]:
-    """Choose the songs of a batch, so that those with many chunks are not left for the end.
-
-    Args:
-        counts: chunks that each song still has; taken ones are subtracted. They fill the batches.
-        batches: how many are to come, with this one.
-        batch_size: how many to choose.
-        random: decides among songs.
-
-    Returns:
-        Numbers of songs, in random order. Each stands there as often as its share of this batch
-        is, rounded down or up.
-    """
-    certain, rest = np.divmod(counts, batches)
-    # Without putting back, likelier the larger the rest (Efraimidis & Spirakis, 2006).
-    with np.errstate(divide="ignore"):
-        urgency = np.log(random.random(len(counts))) / rest
-    more = np.argsort(urgency)[::-1][: batch_size - certain.sum()]
-    chosen = np.concatenate([np.repeat(np.arange(len(counts)), certain), more])
-    np.subtract.at(counts, chosen, 1)
-    return random.permutation(chosen).tolist()

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 
 from mashnet.audio.io import read_audio
+from mashnet.data.song_batches import SongBatches
 from mashnet.data.stems.clips import StemClip
 from mashnet.data.stems.data import StemData
 from mashnet.data.stems.view import (
     Augmentation,
-    ChunkBatches,
     StemChunks,
     blocks_of,
     drawn_label,
@@ -307,16 +307,13 @@ def test_clips_shorter_than_the_chunk_and_stems_of_different_length(tmp_path):
     assert ends == pytest.approx([RATE / 2, RATE], abs=3)
 
 
-def clips_of(songs):
-    """Clips that are never heard: only their songs matter."""
-    return [
-        StemClip(f"{i}", song, (), (), np.zeros((0, 1)), 1600, 0) for i, song in enumerate(songs)
-    ]
-
-
 def batches_of(songs, *, batch_size, per_clip=4, chunk_s=(8.0, 8.0), epoch=0, seed=1):
-    batches = ChunkBatches(
-        clips_of(songs), batch_size=batch_size, per_clip=per_clip, chunk_s=chunk_s, seed=seed
+    batches = SongBatches(
+        songs,
+        batch_size=batch_size,
+        per_item=per_clip,
+        lengths=blocks_of(chunk_s),
+        seed=seed,
     )
     batches.set_epoch(epoch)
     found = list(batches)
