@@ -83,3 +83,10 @@ def allows(level: float, metres: Metres) -> bool:
 def level_name(level: float) -> str:
     """Return what a guest at a level does: "half time", "double time", "3 on 2"; empty for 1."""
     return _NAMES.get(level, f"level {level:.3g}")
+
+
+def tempo_words(ratio: float, level: float = 1.0) -> str:
+    """Return "as it is", "4 % faster", "12 % slower, half time"."""
+    percent = round(100 * (ratio - 1))
+    moved = f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}" if percent else "as it is"
+    return ", ".join(filter(None, [moved, level_name(level)]))
