@@ -25,3 +25,19 @@ def bar_starts_s(song: SongFacts) -> np.ndarray:
         return known
     beats: np.ndarray = np.unique(np.asarray(song.beats_s, np.float64))
     return beats[np.isfinite(beats)][:: song.beats_per_bar or USUAL_BEATS]
+
+
+def phrase_s(song: SongFacts, bar: int, bars: int) -> tuple[float, float]:
+    """Return when a phrase begins and ends, in seconds from the start of the clip.
+
+    Args:
+        song: that has these bars.
+        bar: its first bar, from 0.
+        bars: how many; the last one of a song is as long as most are, if the clip lasts.
+    """
+    starts_s = bar_starts_s(song)
+    end = bar + bars
+    if end < len(starts_s):
+        return float(starts_s[bar]), float(starts_s[end])
+    usual_s = float(np.median(np.diff(starts_s))) if len(starts_s) > 1 else song.duration_s
+    return float(starts_s[bar]), min(song.duration_s, float(starts_s[-1]) + usual_s)

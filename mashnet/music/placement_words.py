@@ -10,13 +10,16 @@ from mashnet.music.song_facts import SongFacts
 from mashnet.music.tempo_levels import tempo_words
 
 
-def placement_words(placement: Placement, base: SongFacts, guest: SongFacts) -> str:
+def placement_words(
+    placement: Placement, base: SongFacts, guest: SongFacts, *, pitched: bool = True
+) -> str:
     """Say where a phrase meets, how the guest is moved, and how sure that is.
 
     Args:
         placement: bars of the guest on bars of the base.
         base: the song whose time stays as it is.
         guest: the song that is moved.
+        pitched: whether anything of it is; drums keep their pitch, and no shift is said.
 
     Returns:
         As "bars 9–16 of GUEST on bars 17–24 of BASE (0:32), +2 semitones, −12 cents, 3 % faster,
@@ -31,8 +34,8 @@ def placement_words(placement: Placement, base: SongFacts, guest: SongFacts) -> 
     meeting = f"{of_guest} of {guest.name} on {_bars(placement.base_bar, placement.bars)}"
     tempo = tempo_words(placement.tempo_ratio, placement.tempo_level)
     moves = [
-        _signed(placement.semitones, "semitone"),
-        _signed(round(placement.cents), "cent"),
+        _signed(placement.semitones if pitched else 0, "semitone"),
+        _signed(round(placement.cents) if pitched else 0, "cent"),
         tempo.removeprefix("as it is").removeprefix(", "),
     ]
     words = ", ".join([f"{meeting} of {base.name}{when}", *filter(None, moves)])

@@ -12,7 +12,7 @@ from mashnet.errors import ConfigError
 from mashnet.music.bar_starts import bar_starts_s
 from mashnet.music.placement import Placement
 from mashnet.music.song_facts import SongFacts
-from mashnet.music.tempo_levels import OCTAVES, THREE_HALVES, TWO_THIRDS
+from mashnet.music.tempo_levels import RENDERED_LEVELS
 from mashnet.rendering.grid import Grid
 from mashnet.rendering.runs import Run, bars_fit, to_bar_line
 
@@ -32,7 +32,7 @@ def meeting_of(placement: Placement, base: SongFacts, guest: SongFacts) -> Meeti
     Raises:
         ConfigError: if a song has no such bar, or the guest cannot be moved like that.
     """
-    if placement.tempo_level not in (*OCTAVES, TWO_THIRDS, THREE_HALVES):
+    if placement.tempo_level not in RENDERED_LEVELS:
         raise ConfigError(
             f"tempo_level={placement.tempo_level:g}: beats meet at 1, at its halves and doubles, "
             "at 2/3 and at 3/2"

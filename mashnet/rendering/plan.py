@@ -22,7 +22,7 @@ from mashnet.errors import ConfigError, require_one_of
 from mashnet.music.keys import shift_to_fit
 from mashnet.music.placement import Placement
 from mashnet.music.song_facts import SongFacts
-from mashnet.music.tempo_levels import ANY_RATIO, OCTAVES, THREE_HALVES, TWO_THIRDS, Folded, folded
+from mashnet.music.tempo_levels import ANY_RATIO, OCTAVES, RENDERED_LEVELS, Folded, folded
 from mashnet.music.tunings import Shift, cents_to_fit, shift_with
 from mashnet.rendering.grid import Grid, at_level, at_tempo_of, grid_of
 from mashnet.rendering.keyframes import Piece, cut_up
@@ -150,7 +150,7 @@ def _tempo(base: SongFacts, guest: SongFacts, base_grid: Grid, guest_grid: Grid)
     if base.tempo_bpm and guest.tempo_bpm:  # so that Scorers were asked about the same level
         ratio = base.tempo_bpm / guest.tempo_bpm
     metres = (base.beats_per_bar, guest.beats_per_bar)
-    tempo = folded(ratio, metres, ANY_RATIO, (*OCTAVES, TWO_THIRDS, THREE_HALVES))
+    tempo = folded(ratio, metres, ANY_RATIO, RENDERED_LEVELS)
     assert tempo is not None
     return tempo
 
