@@ -77,10 +77,11 @@ def main(arguments: list[str]) -> None:
 
 
 def _described(row: Mapping[str, Any]) -> str:
-    guests = ", ".join(
-        f"{guest['title']} ({guest['role']}, {guest['semitones']:+d})" for guest in row["guests"]
-    )
-    return f"{row['base']['title']} with {guests}"
+    guests = []
+    for guest in row["guests"]:
+        moved = guest.get("placed") or f"{guest['semitones']:+d}"
+        guests.append(f"{guest['title']} ({guest['role']}, {moved})")
+    return f"{row['base']['title']} with {', '.join(guests)}"
 
 
 def _understood(arguments: list[str]) -> tuple[dict[str, str], dict[str, int]]:

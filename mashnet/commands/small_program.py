@@ -46,18 +46,19 @@ def read_arguments(
     return settings
 
 
-def number(name: str, text: str, *, least: float) -> float:
+def number(name: str, text: str, *, least: float, most: float | None = None) -> float:
     """Return a finite number as typed.
 
     Raises:
-        ConfigError: if it is none, or below `least`.
+        ConfigError: if it is none, or beyond the bounds.
     """
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not least <= value < float("inf"):
-        raise ConfigError(f"{name}={text}: expected a number, {least:g} or more")
+    if not least <= value < float("inf") or (most is not None and value > most):
+        bounds = f"{least:g} or more" if most is None else f"from {least:g} to {most:g}"
+        raise ConfigError(f"{name}={text}: expected a number, {bounds}")
     return value
 
 
@@ -67,7 +68,8 @@ def whole_number(name: str, text: str, *, least: int, most: int | None = None) -
     Raises:
         ConfigError: if it is none, or beyond the bounds.
     """
-    value = int(text) if text.isdecimal() and text.isascii() else least - 1
+    digits = text[1:] if least < 0 and text[:1] in ("+", "-") else text
+    value = int(text) if digits.isdecimal() and digits.isascii() else least - 1
     if value < least or (most is not None and value > most):
         bounds = f"{least} or more" if most is None else f"from {least} to {most}"
         raise ConfigError(f"{name}={text}: expected a whole number, {bounds}")

@@ -19,9 +19,9 @@ from mashnet.errors import ConfigError
 from mashnet.files import content_id, plain_name, remove_leftovers, write_json
 from mashnet.invocation import setting
 from mashnet.mashups.proposals import Guest, LibraryClip, Proposal
-from mashnet.mashups.recipe import recipe_of, render, song_of
+from mashnet.mashups.recipe import placed_of, recipe_of, render, song_of
 from mashnet.music.tempo_levels import OCTAVES
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, PLACED, RENDERING_ENGINE
 from mashnet.rendering.songs import SongOfLibrary
 from mashnet.storage.regular_files import read_json
 
@@ -46,6 +46,7 @@ class Collection:
         Args:
             folder: of the collection.
             technique: as in `mashnet.rendering.mashup.render_mashup`; engine and workers likewise.
+                Of proposals whose guests are not placed: those that are, are played as placed.
             engine: likewise.
             workers: likewise.
 
@@ -95,7 +96,7 @@ class Collection:
         path = self.folder / f"{name}.flac"
         recipe_path = path.with_suffix(".json")  # written last: where it is, all is
         if not (path.is_file() and recipe_path.is_file()):
-            how = {"technique": self.technique, "engine": self.engine}
+            how = {"technique": self.technique_of(proposal), "engine": self.engine}
             mashup = render(proposal, **how, workers=self.workers)
             write_sound(path, mashup.audio, mashup.sample_rate)
             write_json(recipe_path, recipe_of(proposal, mashup, **how))
@@ -109,9 +110,16 @@ class Collection:
             "audio": path.name,
             **_recipe(recipe_path),
         }
+        # Who chooses the same sound again may call another phrase of it sure.
+        placed = placed_of(proposal)
+        row["guests"] = [guest | placed.get(guest["role"], {}) for guest in row["guests"]]
         self.rows.append(row)
         self._write()
         return row
+
+    def technique_of(self, proposal: Proposal) -> str:
+        """Return the technique a proposal is rendered with."""
+        return PLACED if proposal.placements else self.technique
 
     def song(self, clip: LibraryClip) -> SongOfLibrary:
         """Return a clip as a song to render; each is looked up once."""
@@ -124,7 +132,7 @@ class Collection:
         clips = dict.fromkeys([proposal.base, *(g.clip for g in proposal.guests.values())])
         identity: list[Any] = [_VERSION]
         if proposal.guests:
-            identity += [self.technique, self.engine]
+            identity += [self.technique_of(proposal), self.engine]
         identity += [_facts(self.song(proposal.base))]
         identity += [
             [role, _facts(self.song(g.clip)), *_beyond_facts(g)]
@@ -164,6 +172,9 @@ def read_collection(folder: str | Path) -> list[dict[str, Any]]:
 
 def _beyond_facts(guest: Guest) -> list[Any]:
     """Return what decides how a guest is rendered and was not known of when names were given."""
+    if (placement := guest.placement) is not None:
+        bars = placement.guest_bar, placement.base_bar
+        return [*bars, placement.semitones, placement.cents, placement.tempo_level]
     third = [] if guest.tempo_level in OCTAVES else [guest.tempo_level]
     return [*third, *([f"{guest.cents} cents"] if guest.cents else [])]
 

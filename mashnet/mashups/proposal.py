@@ -12,7 +12,9 @@ from typing import Any
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import Group
+from mashnet.errors import ConfigError
 from mashnet.files import content_id
+from mashnet.music.placement import Placement
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Guest:
     tempo_ratio: float  # above 1: it is made faster
     tempo_level: float = 1.0  # beats of the base that one of its beats lasts
     cents: float = 0.0  # on top of the semitones
+    placement: Placement | None = None  # where a phrase of it is laid; None: first bar on first bar
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,21 @@ class Proposal:
     def tuned(self) -> bool:
         """Whether guests are brought to the base's tuning, and not to its key alone."""
         return any(guest.cents for guest in self.guests.values())
+
+    @property
+    def placements(self) -> dict[str, Placement]:
+        """Clip id → where it is laid, of the guests that have a placement.
+
+        Raises:
+            ConfigError: if one clip were to be laid in two places.
+        """
+        found: dict[str, Placement] = {}
+        for guest in self.guests.values():
+            if guest.placement is None:
+                continue
+            if found.setdefault(guest.clip.clip_id, guest.placement) != guest.placement:
+                raise ConfigError(f"{guest.clip.title} has two placements: it is laid in one place")
+        return found
 
     @property
     def distance(self) -> float:

@@ -23,18 +23,17 @@ import numpy as np
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Candidate, Limits, Target, candidates_for
 from mashnet.data.mixes.part_store import PartStore
-from mashnet.data.mixes.rendering import RenderedPart
-from mashnet.data.parts import Group, Part
-from mashnet.data.roles import ACCOMPANIMENT, MUSIC, VOCAL, music_roles
+from mashnet.data.parts import Group
+from mashnet.data.roles import ACCOMPANIMENT, MUSIC, VOCAL
 from mashnet.data.song_clips import clips_with
 from mashnet.files import content_id
+from mashnet.mashups.own_parts import engine_of, kept, music_of, own_parts
 from mashnet.mashups.proposal import Guest as Guest
 from mashnet.mashups.proposal import LibraryClip as LibraryClip
 from mashnet.mashups.proposal import Proposal as Proposal
 from mashnet.music.keys import Key
 from mashnet.music.tempo_levels import ONE_LEVEL
 from mashnet.music.tunings import tuning_of
-from mashnet.rendering.plan import RENDERING_ENGINE
 
 
 def vocals_on_music(
@@ -68,7 +67,7 @@ def vocals_on_music(
         target = _target(base)
         if target is None:
             continue
-        query = _own(base, _music_of(base), store)
+        query = own_parts(base, music_of(base), store)
         for candidate in _moved(target, base, database, (VOCAL,), limits, guests, store):
             found.append(_proposal(base, query, {VOCAL: candidate}, database, store))
     return found
@@ -116,7 +115,7 @@ def music_under_vocals(
         target = _target(base)
         if target is None:
             continue
-        query = _own(base, (VOCAL,), store)
+        query = own_parts(base, (VOCAL,), store)
         of_role = {
             role: [
                 candidate
@@ -157,13 +156,9 @@ def original(
         stays: what asks, the music or the vocal; the other answers.
         store: where rendered parts are kept; None: nowhere.
     """
-    music = _music_of(base)
+    music = music_of(base)
     asks, answers = ((VOCAL,), music) if VOCAL in stays else (music, (VOCAL,))
-    return Proposal(base, {}, _own(base, asks, store), _own(base, answers, store))
-
-
-def _music_of(base: LibraryClip) -> tuple[str, ...]:
-    return music_roles(base.database.sounding_stems[base.clip_id])
+    return Proposal(base, {}, own_parts(base, asks, store), own_parts(base, answers, store))
 
 
 def _target(base: LibraryClip) -> Target | None:
@@ -191,7 +186,7 @@ def _moved(
     store: PartStore | None,
 ) -> list[Candidate]:
     found = candidates_for(
-        target, library, roles, limits=limits, among=among, engine=_engine(store), force=True
+        target, library, roles, limits=limits, among=among, engine=engine_of(store), force=True
     )
     return [candidate for candidate in found if candidate.clip["song_id"] != base.song_id]
 
@@ -213,35 +208,5 @@ def _proposal(
         )
         for role, found in answers.items()
     }
-    parts = {role: _kept(found.group[role], store) for role, found in answers.items()}
+    parts = {role: kept(found.group[role], store) for role, found in answers.items()}
     return Proposal(base, guests, query, parts)
-
-
-def _own(base: LibraryClip, roles: Sequence[str], store: PartStore | None) -> Group:
-    """Return roles of a clip, where they are."""
-    stems = base.database.sounding_stems[base.clip_id]
-    return {
-        role: _kept(
-            RenderedPart(
-                stem_ids=tuple(stem["stem_id"] for stem in stems[role]),
-                paths=tuple(base.database.audio_path(stem["stem_id"]) for stem in stems[role]),
-                semitones=0,
-                tempo_ratio=1.0,
-                place_s=0.0,
-                keyframes_s=(),
-                duration_s=base.row["duration_s"],
-                force=True,
-                engine=_engine(store),
-            ),
-            store,
-        )
-        for role in roles
-    }
-
-
-def _engine(store: PartStore | None) -> str:
-    return store.engine if store else RENDERING_ENGINE
-
-
-def _kept(part: Part, store: PartStore | None) -> Part:
-    return store.kept(part) if store and isinstance(part, RenderedPart) else part

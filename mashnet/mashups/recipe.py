@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -13,11 +14,17 @@ import numpy as np
 from mashnet.data.mixes.candidates import UNPITCHED_ROLE
 from mashnet.files import plain_name
 from mashnet.mashups.proposals import LibraryClip, Proposal
+from mashnet.music.placement import Placement
+from mashnet.music.placement_words import placement_words
+from mashnet.music.song_facts import facts_of
+from mashnet.music.tempo_levels import level_fraction
 from mashnet.music.tunings import cents_to_fit, tuning_of
 from mashnet.rendering.mashup import Mashup, Part, render_mashup, render_original
+from mashnet.rendering.plan import PLACED
 from mashnet.rendering.songs import SongOfLibrary, song_of_library
 
 RECIPE_VERSION = 1
+_NOT_PLACED = {"placement": None, "placed": ""}
 _MAKERS = ("mashnet", "pylibrb", "numpy", "soxr", "soundfile")
 
 
@@ -27,11 +34,13 @@ def render(proposal: Proposal, *, technique: str, engine: str, workers: int | No
     Args:
         proposal: what to render.
         technique: as in `mashnet.rendering.mashup.render_mashup`; engine and workers likewise.
+            `PLACED` plays the proposal's placements, the others lay guests in their own way.
         engine: likewise.
         workers: likewise.
 
     Raises:
-        ConfigError: if technique or engine is unknown.
+        ConfigError: if technique or engine is unknown, or a guest is to be placed and does not say
+            where.
         AudioError: if a stem cannot be read.
         DatabaseError: if a clip has no stems.
     """
@@ -40,7 +49,13 @@ def render(proposal: Proposal, *, technique: str, engine: str, workers: int | No
         return render_original(base)
     guests = {role: song_of(guest.clip) for role, guest in proposal.guests.items()}
     return render_mashup(
-        base, guests, technique=technique, engine=engine, workers=workers, tuned=proposal.tuned
+        base,
+        guests,
+        technique=technique,
+        engine=engine,
+        workers=workers,
+        tuned=proposal.tuned,
+        placements=proposal.placements if technique == PLACED else None,
     )
 
 
@@ -65,6 +80,7 @@ def recipe_of(proposal: Proposal, mashup: Mashup, *, technique: str, engine: str
     """
     base, *others = mashup.parts
     parts = {part.song.clip_id: part for part in others}
+    placed = placed_of(proposal) if technique == PLACED else {}
     guests = []
     for role, guest in proposal.guests.items():
         part = parts.get(guest.clip.clip_id)
@@ -79,6 +95,7 @@ def recipe_of(proposal: Proposal, mashup: Mashup, *, technique: str, engine: str
                 "cents": 0.0 if role == UNPITCHED_ROLE else part.plan.cents,
                 "tempo_level": part.plan.tempo_level,
                 "gain_db": part.gain_db,
+                **placed.get(role, _NOT_PLACED),
             }
         )
     rendered = bool(proposal.guests)
@@ -101,16 +118,40 @@ def recipe_of(proposal: Proposal, mashup: Mashup, *, technique: str, engine: str
     }
 
 
+def placed_of(proposal: Proposal) -> dict[str, dict[str, Any]]:
+    """Say where phrases are laid.
+
+    Args:
+        proposal: whose guests.
+
+    Returns:
+        Role → its placement as plain values (bars from 0), and the same in words (bars from 1); of
+        guests that are placed.
+    """
+    base = facts_of(proposal.base.row)
+    return {
+        role: {
+            "placement": asdict(guest.placement),
+            "placed": placement_words(
+                guest.placement, base, facts_of(guest.clip.row), pitched=role != UNPITCHED_ROLE
+            ),
+        }
+        for role, guest in proposal.guests.items()
+        if guest.placement
+    }
+
+
 def command_of(proposal: Proposal, *, technique: str, engine: str) -> str:
     """Return the line for a shell that renders the same mashup again.
 
-    All clips must lie in one library; of a proposal over two it is empty.
+    All clips must lie in one library, and one guest at most is placed; else it is empty.
     """
     clips = [proposal.base, *(guest.clip for guest in proposal.guests.values())]
     libraries = {_library(clip) for clip in clips}
-    if len(libraries) > 1:
+    placements = list(proposal.placements.values()) if technique == PLACED else []
+    if len(libraries) > 1 or len(placements) > 1:
         return ""
-    could_be_tuned = any(
+    could_be_tuned = technique != PLACED and any(
         cents_to_fit(tuning_of(guest.clip.row), tuning_of(proposal.base.row))
         for guest in proposal.guests.values()
     )
@@ -118,12 +159,25 @@ def command_of(proposal: Proposal, *, technique: str, engine: str) -> str:
     settings = [
         f"library={libraries.pop()}",
         f"technique={technique}",
+        *(typed for placement in placements for typed in _typed(placement)),
         f"engine={engine}",
         *(["tuning=off"] if could_be_tuned and not proposal.tuned else []),
         f"out={file_stem(proposal)}.wav",
     ]
     arguments = [f"base={proposal.base.clip_id}", *guests, *settings]
     return shlex.join(["python", "-m", "mashnet.render", *arguments])
+
+
+def _typed(placement: Placement) -> list[str]:
+    """Return a placement as it is typed: bars from 1."""
+    return [
+        f"guest_bar={placement.guest_bar + 1}",
+        f"base_bar={placement.base_bar + 1}",
+        f"bars={placement.bars}",
+        f"semitones={placement.semitones}",
+        f"cents={placement.cents!r}",
+        f"tempo_level={level_fraction(placement.tempo_level)}",
+    ]
 
 
 def file_stem(proposal: Proposal) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 Metres = tuple[int | None, int | None]  # beats per bar of the base and of the guest
@@ -19,6 +20,7 @@ TWO_THIRDS, THREE_HALVES = 2 / 3, 3 / 2
 LEVELS = (1.0, 1 / 2, 2.0, TWO_THIRDS, THREE_HALVES)
 ONE_LEVEL = (1.0,)  # the rule of the mashability paper: tempi as they are written down
 OCTAVES = tuple(2.0**power for power in range(-4, 5))
+RENDERED_LEVELS = (*OCTAVES, TWO_THIRDS, THREE_HALVES)  # at which songs can be laid on each other
 TEMPO_RANGE = (0.8, 1.2)
 ANY_RATIO = (0.0, math.inf)
 _NAMES = {
@@ -83,3 +85,15 @@ def allows(level: float, metres: Metres) -> bool:
 def level_name(level: float) -> str:
     """Return what a guest at a level does: "half time", "double time", "3 on 2"; empty for 1."""
     return _NAMES.get(level, f"level {level:.3g}")
+
+
+def level_fraction(level: float) -> str:
+    """Return one of `RENDERED_LEVELS` as it is typed: "2", "1/2", "2/3"."""
+    return str(Fraction(level).limit_denominator(16))
+
+
+def tempo_words(ratio: float, level: float = 1.0) -> str:
+    """Return "as it is", "4 % faster", "12 % slower, half time"."""
+    percent = round(100 * (ratio - 1))
+    moved = f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}" if percent else "as it is"
+    return ", ".join(filter(None, [moved, level_name(level)]))

@@ -59,6 +59,10 @@ class Grid:
         positions = np.flatnonzero(self.downbeats)
         return int(positions[np.abs(self.times_s[positions] - time_s).argmin()])
 
+    def nearest_beat(self, time_s: float) -> int:
+        """Return the position of the beat nearest to a time."""
+        return int(np.abs(self.times_s - time_s).argmin())
+
     def position_before(self, time_s: float) -> int:
         """Return the position of the last beat at or before a time; at least 0."""
         return max(0, int(np.searchsorted(self.times_s, time_s + 1e-6, side="right")) - 1)
@@ -117,14 +121,27 @@ def at_tempo_of(
         ratio: by which the guest is to be made faster, about.
         levels: that come into question: octaves, or octaves of two thirds or three halves.
     """
-    level = nearest_level(guest.period_s / (base.period_s * ratio), levels)
+    return at_level(guest, nearest_level(guest.period_s / (base.period_s * ratio), levels))
+
+
+def at_level(guest: Grid, level: float, anchor_s: float | None = None) -> Grid:
+    """Return a guest's grid counted anew, so that one of its beats is one of the base's.
+
+    Args:
+        guest: is counted anew.
+        level: how many beats of the base one of the guest lasts: an octave, or one of two thirds
+            or three halves.
+        anchor_s: time of a beat that stays one; None: the first downbeat.
+    """
+    if anchor_s is None:
+        anchor_s = float(guest.times_s[guest.first_downbeat])
     for third in (TWO_THIRDS, THREE_HALVES):
         if math.log2(level / third).is_integer():
-            guest, level = _every(guest, 1 / third), level / third
+            guest, level = _every(guest, 1 / third, anchor_s), level / third
     octaves = round(math.log2(level))
     for _ in range(-octaves):
         if len(guest.times_s) >= 4:
-            guest = _every_second(guest)
+            guest = _every_second(guest, anchor_s)
     for _ in range(octaves):
         middles = (guest.times_s[:-1] + guest.times_s[1:]) / 2
         times = np.insert(guest.times_s, np.arange(1, len(guest.times_s)), middles)
@@ -137,10 +154,10 @@ def at_tempo_of(
     return guest
 
 
-def _every(grid: Grid, step: float) -> Grid:
-    """Return a grid that counts a beat every so many beats, from the first downbeat both ways."""
+def _every(grid: Grid, step: float, anchor_s: float) -> Grid:
+    """Return a grid that counts a beat every so many beats, from one beat both ways."""
     last = len(grid.times_s) - 1
-    anchor = grid.first_downbeat
+    anchor = grid.nearest_beat(anchor_s)
     positions = anchor + step * np.arange(-math.floor(anchor / step), (last - anchor) // step + 1)
     nearest = positions.round().astype(int)
     downbeats = grid.downbeats[nearest] & (np.abs(positions - nearest) < 1e-6)
@@ -148,9 +165,9 @@ def _every(grid: Grid, step: float) -> Grid:
     return _to_both_ends_of(counted, grid, step)
 
 
-def _every_second(grid: Grid) -> Grid:
-    """Return every second beat, the first downbeat among them, still from end to end."""
-    kept = slice(grid.first_downbeat % 2, None, 2)
+def _every_second(grid: Grid, anchor_s: float) -> Grid:
+    """Return every second beat, a certain one among them, still from end to end."""
+    kept = slice(grid.nearest_beat(anchor_s) % 2, None, 2)
     return _to_both_ends_of(Grid(grid.times_s[kept], grid.downbeats[kept]), grid, 2)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+_SAME_S = 1e-6  # times this near are one
 _TOLERANCE_S = 0.008  # how far a key frame may be from the line through its neighbours
 _LONGEST_S = 120.0  # a longer piece is cut on a bar line: pieces are stretched in memory
 
@@ -53,6 +56,30 @@ def cut_up(keyframes: tuple[tuple[float, float], ...]) -> tuple[Piece, ...]:
             pieces.append(Piece(straightened(keyframes[begin : end + 1])))
             begin = end
     return tuple(pieces)
+
+
+def without_jumps(pieces: Sequence[Piece], bar_s: float) -> tuple[tuple[float, float], ...]:
+    """Return the key frames of a guest that goes through several pieces and does not jump.
+
+    In the bar before a jump the guest hurries or lingers instead, so that bar lines stay together.
+
+    Args:
+        pieces: at least one; each begins where the one before ends.
+        bar_s: how long a bar of the base is.
+    """
+    frames = list(pieces[0].keyframes_s)
+    for piece in pieces[1:]:
+        guest_s, base_s = piece.keyframes_s[0]
+        if abs(frames[-1][0] - guest_s) > _SAME_S:
+            bar_line_s = base_s - bar_s
+            guest, base = np.array(frames).T
+            meeting = (float(np.interp(bar_line_s, base, guest)), bar_line_s)
+            first = frames[0]
+            frames = [frame for frame in frames if frame[1] < bar_line_s - _SAME_S]
+            frames.append(meeting if frames else first)
+        frames = [frame for frame in frames if frame[0] < guest_s and frame[1] < base_s]
+        frames += piece.keyframes_s
+    return tuple(frames)
 
 
 def straightened(

@@ -15,6 +15,7 @@ from mashnet.audio.limiter import TARGET_LUFS, Mastered, master
 from mashnet.audio.stretch import require_beatwise, require_installed
 from mashnet.data.roles import ACCOMPANIMENT, MUSIC
 from mashnet.errors import ConfigError
+from mashnet.music.placement import Placement
 from mashnet.rendering.pieces import Mix, Pending, add_moved, add_untouched
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, GuestPlan, plan_guest
 from mashnet.rendering.songs import SongOfLibrary, StemFile, without
@@ -70,6 +71,7 @@ def render_mashup(
     engine: str = RENDERING_ENGINE,
     workers: int | None = 1,
     tuned: bool = True,
+    placements: Mapping[str, Placement] | None = None,
 ) -> Mashup:
     """Put stems of guests in the place of the base's.
 
@@ -79,24 +81,26 @@ def render_mashup(
     Args:
         base: gives time, key and the stems nobody else gives.
         guests: name of a stem → the song it comes from; a song may give several.
-        technique: of `mashnet.rendering.plan.TECHNIQUES`.
+        technique: of `mashnet.rendering.plan.TECHNIQUES`, or `PLACED` there.
         engine: one that follows key frames: pylibrb_r2, or pylibrb (finer, three times the time).
         workers: how many stretch at once; None: as many as there are cores, where that is worth
             it. More than one are processes: see `mashnet.rendering.workers`.
         tuned: whether a guest that is brought to the base's key is brought to its tuning, too.
+        placements: for `PLACED`: clip id of each guest → where it is laid.
 
     Returns:
         The mashup. What a song lacks is in its warnings; what can be rendered is.
 
     Raises:
-        ConfigError: if the technique or the engine is unknown, or there is no guest.
+        ConfigError: if the technique or the engine is unknown, there is no guest, or a placement
+            does not fit (`mashnet.rendering.plan.plan_guest`).
         AudioError: if a stem cannot be read.
     """
     require_installed(engine)
     require_beatwise(engine)
     if not guests:
         raise ConfigError("a mashup needs a guest: vocals=SONG, or bass=, drums=, other= …")
-    parts, warnings = plan_parts(base, guests, technique, tuned=tuned)
+    parts, warnings = plan_parts(base, guests, technique, tuned=tuned, placements=placements)
     mix = _silence(base)
     _add(mix, parts, engine, workers)
     return _mastered(mix, parts, warnings)
@@ -153,20 +157,22 @@ def plan_parts(
     technique: str = DEFAULT_TECHNIQUE,
     *,
     tuned: bool = True,
+    placements: Mapping[str, Placement] | None = None,
 ) -> tuple[list[Part], list[str]]:
     """Say which stems come from which song, and plan every guest once.
 
     Args:
         base: and guests: as in `render_mashup`.
         guests: name of a stem → the song it comes from.
-        technique: of `mashnet.rendering.plan.TECHNIQUES`.
-        tuned: as in `render_mashup`.
+        technique: as in `render_mashup`; tuned and placements likewise.
+        tuned: likewise.
+        placements: likewise.
 
     Returns:
         The base's part first, then each guest's; and what was missing, one line each.
 
     Raises:
-        ConfigError: if the technique is unknown.
+        ConfigError: if the technique is unknown, or a placement does not fit.
     """
     warnings: list[str] = []
     own = base.stems
@@ -196,7 +202,8 @@ def plan_parts(
     for song, stems in given.values():
         if not stems:
             continue
-        plan = plan_guest(base.facts, song.facts, technique, tuned=tuned)
+        placement = (placements or {}).get(song.clip_id)
+        plan = plan_guest(base.facts, song.facts, technique, tuned=tuned, placement=placement)
         warnings += [line for line in plan.warnings if line not in warnings]
         gain_db = min(_MOST_GAIN_DB, max(-_MOST_GAIN_DB, base.level_db - song.level_db))
         parts.append(Part(song, tuple(stems), plan, gain_db))

@@ -144,14 +144,30 @@ def _repeated(
         position, at = position + beats, at + beats
         if at >= last:
             at = first
-        elif fits and position == bar_end and not _on_bar_line(guest, at, base.beats_per_bar):
-            near = [
-                g
-                for g in range(max(first, at - beats // 2), min(last, at + beats // 2 + 1))
-                if _on_bar_line(guest, g, base.beats_per_bar)
-            ]
-            at = min(near, key=lambda g: abs(g - at), default=at)
+        elif fits and position == bar_end:
+            at = to_bar_line(guest, at, base.beats_per_bar, range(first, last), beats // 2)
     return runs
+
+
+def to_bar_line(guest: Grid, at: int, beats_per_bar: int, among: range, reach: int) -> int:
+    """Return the position nearest to one at which a bar of the base may begin.
+
+    Args:
+        guest: whose position.
+        at: where the guest has come to.
+        beats_per_bar: of the base.
+        among: positions that come into question.
+        reach: how many beats it may move on or back.
+
+    Returns:
+        The position itself where there is none.
+    """
+    near = [
+        g
+        for g in range(max(among.start, at - reach), min(among.stop, at + reach + 1))
+        if _on_bar_line(guest, g, beats_per_bar)
+    ]
+    return min(near, key=lambda g: abs(g - at), default=at)
 
 
 def _on_bar_line(guest: Grid, position: int, beats_per_bar: int) -> bool:

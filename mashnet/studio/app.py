@@ -18,12 +18,13 @@ from mashnet.mashups.kept_scores import ScoreStore, open_library
 from mashnet.mashups.proposals import LibraryClip
 from mashnet.mashups.scorer_choice import ScorerChoice, scorer_choices
 from mashnet.models.scorer import Scorer
+from mashnet.music.tempo_levels import tempo_words
 from mashnet.studio.listen_panel import listen_panel
 from mashnet.studio.pairs import ALL_AT_ONCE, bases_of
 from mashnet.studio.pairs_panel import Pair, pairs_panel
 from mashnet.studio.settings import Settings, libraries_beside, understood
 from mashnet.studio.why_panel import why_panel
-from mashnet.studio.wording import clip_words, distinct_titles, plain, shift_words, tempo_words
+from mashnet.studio.wording import clip_words, distinct_titles, plain, shift_words
 
 # Named icons and emojis of a page are loaded from elsewhere; this one comes with it.
 _ICON = (

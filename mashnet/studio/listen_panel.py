@@ -11,7 +11,7 @@ from mashnet.data.song_clips import VOCAL
 from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.mashups.recipe import file_stem, song_of
 from mashnet.rendering.mashup import render_original
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
+from mashnet.rendering.plan import DEFAULT_TECHNIQUE, PLACED, RENDERING_ENGINE, TECHNIQUES
 from mashnet.studio.downloads import Finished, finished, judged, sound_file
 from mashnet.studio.pairs_panel import Pair
 from mashnet.studio.wording import plain
@@ -30,12 +30,13 @@ def listen_panel(pair: Pair, judge: str, temporary: Path) -> None:
     proposal = pair.proposal
     st.subheader("Listen")
     first, second, third = st.columns([2, 2, 1], vertical_alignment="bottom")
+    techniques = (PLACED, *TECHNIQUES) if proposal.placements else TECHNIQUES
     technique = first.selectbox(
         "Technique",
-        TECHNIQUES,
-        index=TECHNIQUES.index(DEFAULT_TECHNIQUE),
+        techniques,
+        index=0 if proposal.placements else techniques.index(DEFAULT_TECHNIQUE),
         help="tempo: beat by beat. structure: verse on verse, chorus on chorus, where sections "
-        "are known. +key: moved to the base's key.",
+        "are known. +key: moved to the base's key. placed: bar on bar, as it was judged.",
     )
     engine = second.selectbox("Engine", list(_ENGINES), format_func=_ENGINES.__getitem__)
     wanted = f"{proposal.proposal_id} {technique} {engine}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from mashnet.mashups.proposals import LibraryClip
 from mashnet.music.keys import Key
-from mashnet.music.tempo_levels import level_name
+from mashnet.music.tempo_levels import tempo_words
 from mashnet.studio.vocal_moves import Curve
 
 _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
@@ -28,13 +28,6 @@ def shift_words(semitones: int, cents: float = 0.0) -> str:
 
 def _way(shift: float) -> str:
     return "up" if shift > 0 else "down"
-
-
-def tempo_words(ratio: float, level: float = 1.0) -> str:
-    """Return "as it is", "4 % faster", "12 % slower, half time"."""
-    percent = round(100 * (ratio - 1))
-    moved = f"{abs(percent)} % {'faster' if percent > 0 else 'slower'}" if percent else "as it is"
-    return ", ".join(filter(None, [moved, level_name(level)]))
 
 
 def clip_words(clip: LibraryClip) -> str:

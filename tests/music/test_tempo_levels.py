@@ -14,6 +14,7 @@ from mashnet.music.tempo_levels import (
     folded,
     level_name,
     nearest_level,
+    tempo_words,
 )
 
 
@@ -90,3 +91,12 @@ def test_names():
     assert [level_name(level) for level in (1.0, 2.0, 0.5)] == ["", "half time", "double time"]
     assert nearest_level(4.1, OCTAVES) == 4
     assert set(LEVELS) > set(ONE_LEVEL)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"), [(1.004, "as it is"), (1.076, "8 % faster"), (0.8, "20 % slower")]
+)
+def test_tempi_in_words(ratio: float, said: str) -> None:
+    assert tempo_words(ratio) == said
+    assert tempo_words(ratio, 2.0) == f"{said}, half time"
+    assert tempo_words(ratio, 1.0) == said

@@ -4,7 +4,7 @@ import pytest
 from mashnet.evaluation.subjects.moves import KINDS
 from mashnet.studio.pairs import bases_of
 from mashnet.studio.vocal_moves import Curve
-from mashnet.studio.wording import clip_words, plain, shift_words, tempo_words, verdict
+from mashnet.studio.wording import clip_words, plain, shift_words, verdict
 
 PITCH, TEMPO, BEATS = KINDS
 
@@ -24,15 +24,6 @@ def test_shifts(semitones, said):
 def test_cents_stand_beside_semitones():
     assert shift_words(-2, 45.0) == "2 semitones down, 45 cents up"
     assert shift_words(0, -12.4) == "12 cents down"
-
-
-@pytest.mark.parametrize(
-    ("ratio", "said"), [(1.004, "as it is"), (1.076, "8 % faster"), (0.8, "20 % slower")]
-)
-def test_tempi(ratio, said):
-    assert tempo_words(ratio) == said
-    assert tempo_words(ratio, 2.0) == f"{said}, half time"
-    assert tempo_words(ratio, 1.0) == said
 
 
 @pytest.mark.parametrize(

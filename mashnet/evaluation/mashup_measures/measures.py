@@ -29,6 +29,7 @@ from mashnet.evaluation.mashup_measures.spectral_balance import (
     spectral_distance_db,
 )
 from mashnet.models.scorer import Scorer
+from mashnet.music.placement import Placement
 from mashnet.rendering.beat_lags import beat_lags_s, planned_lags_s
 from mashnet.rendering.mashup import Part, plan_parts, render_part
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE
@@ -96,6 +97,7 @@ def measure(
     *,
     stays: Sequence[str] = MUSIC,
     technique: str = DEFAULT_TECHNIQUE,
+    placements: Mapping[str, Placement] | None = None,
     engine: str = RENDERING_ENGINE,
     judge: Scorer | None = None,
     usual_spectrum_db: np.ndarray | None = None,
@@ -108,6 +110,7 @@ def measure(
         guests: role → the song it comes from, as it was rendered; empty for an original.
         stays: roles that are the base's: they ask the judge, the other roles answer.
         technique: that it was rendered with.
+        placements: likewise, as in `mashnet.rendering.mashup.render_mashup`.
         engine: that it was rendered with.
         judge: whom to ask about its layers; None: nobody.
         usual_spectrum_db: what its long-term spectrum is compared with, shape (bands,).
@@ -118,9 +121,9 @@ def measure(
     Raises:
         AudioError: if the sound or a stem cannot be read.
     """
-    parts = (
-        plan_parts(base, guests, technique)[0] if guests else [Part(base, base.stems, None, 0.0)]
-    )
+    parts = [Part(base, base.stems, None, 0.0)]
+    if guests:
+        parts, _ = plan_parts(base, guests, technique, placements=placements)
     silence = np.zeros(round(base.facts.duration_s * base.sample_rate), np.float32)
     of_parts = [_layers(part, base, engine) for part in parts]
     layers = {
