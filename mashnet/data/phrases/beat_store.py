@@ -28,6 +28,7 @@ from mashnet.audio.beat_features import (
 from mashnet.audio.io import read_audio
 from mashnet.data.embedding_store import EmbeddingStore
 from mashnet.data.mashupdb import MashupDB
+from mashnet.data.phrases.frontend import cents_of
 from mashnet.data.roles import PERCUSSION
 from mashnet.errors import AudioError
 from mashnet.execution.executor import DIED, Executor
@@ -35,7 +36,6 @@ from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id
 from mashnet.music.bars import Bars, bars_of
 from mashnet.music.song_facts import facts_of
-from mashnet.music.tunings import SURE
 
 _FOLDER = "beats"  # in the database's cache
 _SHAPES = ((MOMENTS, BANDS), (PITCH_MOMENTS, PITCHES), (), ())
@@ -143,8 +143,7 @@ class BeatStore:
         )
 
     def _cents(self, clip_id: str) -> float:
-        tuning = facts_of(self.database.clip_rows[clip_id]).tuning
-        return round(tuning.cents, 1) if tuning is not None and tuning.confidence >= SURE else 0.0
+        return cents_of(facts_of(self.database.clip_rows[clip_id]).tuning)
 
     def _encoded(
         self, sides: Sequence[Side], executor: Executor | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mashnet.audio.beat_features import OCTAVES, STEPS, BeatFeatures
@@ -22,51 +23,56 @@ class Phrases:
         onsets: strength of onsets, (n, beats, MOMENTS, BANDS).
         chroma: pitch classes, that of the relative major's tonic first, (n, 2 · beats, 12).
         level: as in BeatFeatures, (n, beats).
+        bars: how many each lasts.
     """
 
     onsets: torch.Tensor
     chroma: torch.Tensor
     level: torch.Tensor
+    bars: int
 
     def __len__(self) -> int:
         """Return the number of phrases."""
         return len(self.level)
 
-    def __getitem__(self, index: object) -> Phrases:
+    def __getitem__(self, index: torch.Tensor | slice) -> Phrases:
         """Choose phrases."""
-        return Phrases(self.onsets[index], self.chroma[index], self.level[index])
+        return Phrases(self.onsets[index], self.chroma[index], self.level[index], self.bars)
 
     def to(self, device: torch.device | str) -> Phrases:
         """Return them on a device."""
-        return Phrases(self.onsets.to(device), self.chroma.to(device), self.level.to(device))
+        return Phrases(
+            self.onsets.to(device), self.chroma.to(device), self.level.to(device), self.bars
+        )
 
     def shifted(self, semitones: int) -> Phrases:
         """Return them with their pitches moved up."""
-        return Phrases(self.onsets, self.chroma.roll(semitones, -1), self.level)
+        return Phrases(self.onsets, self.chroma.roll(semitones, -1), self.level, self.bars)
 
     def at_level(self, level: float) -> Phrases:
-        """Return them counted anew, each beat as `level` beats (2, 1 or 1/2).
+        """Return them counted anew, each beat as `level` beats (2, 1 or 1/2), bars likewise.
 
         Raises:
-            ValueError: at half of them, if beats are odd; or for another level.
+            ValueError: at half of them, if bars are odd; or for another level.
         """
         if level == 1.0:
             return self
-        beats = self.level.shape[1]
         if level == 2.0:
             halves = self.onsets.unflatten(2, (2, -1)).flatten(1, 2)
             return Phrases(
                 halves.repeat_interleave(2, 2),
                 self.chroma.repeat_interleave(2, 1),
                 self.level.repeat_interleave(2, 1),
+                2 * self.bars,
             )
-        if level != 0.5 or beats % 2:
-            raise ValueError(f"{beats} beats cannot be counted as {level:g} each")
+        if level != 0.5 or self.bars % 2:
+            raise ValueError(f"beats of {self.bars} bars cannot be counted as {level:g} each")
         moments = self.onsets.shape[2]
         return Phrases(
             self.onsets.unflatten(1, (-1, 2)).flatten(2, 3).unflatten(2, (moments, 2)).mean(3),
             self.chroma.unflatten(1, (-1, 2)).mean(2),
             self.level.unflatten(1, (-1, 2)).mean(2),
+            self.bars // 2,
         )
 
     def sounding(self) -> torch.Tensor:
@@ -80,6 +86,7 @@ def joined(phrases: Sequence[Phrases]) -> Phrases:
         torch.cat([p.onsets for p in phrases]),
         torch.cat([p.chroma for p in phrases]),
         torch.cat([p.level for p in phrases]),
+        phrases[0].bars,
     )
 
 
@@ -117,7 +124,7 @@ class SidePhrases:
         """How many beats each bar has."""
         return self.level.shape[1]
 
-    def cut(self, bars: Sequence[int], length: int, *, late: int = 0) -> Phrases:
+    def cut(self, bars: Sequence[int] | np.ndarray, length: int, *, late: int = 0) -> Phrases:
         """Return phrases that begin at some bars, or some beats after them.
 
         Args:
@@ -137,4 +144,5 @@ class SidePhrases:
             self.onsets.flatten(0, 1)[rows],
             self.chroma.flatten(0, 1)[rows].flatten(1, 2),
             self.level.flatten()[rows],
+            length,
         )

@@ -1,0 +1,88 @@
+"""Training of PlaceNet: a lead finds its own backing among others, and among itself moved.
+
+Vectors choose among all backings of the batch and the lead's own where it does not belong. The
+joint head then chooses among those that the vectors find hardest, and corrects them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from mashnet.data.phrases.phrase import Phrases, joined
+from mashnet.models.phrases.placenet import PlaceNet
+from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.tasks.processes import gathered
+from mashnet.tasks.stem import StemTask, retrieval_figures
+
+HARDEST = 9  # wrong backings that the joint head hears beside the right one
+
+
+class PhraseTask(StemTask):
+    """Trains and validates a PlaceNet."""
+
+    network: PlaceNet
+
+    def __init__(
+        self, scorer: PlaceNetScorer, *, learning_rate: float, weight_decay: float, seed: int
+    ) -> None:
+        """Take the network through its Scorer; the seed decides what is random in a step."""
+        super().__init__(scorer, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed)
+        self._phrases: list[tuple[Phrases, Phrases, torch.Tensor]] = []
+
+    def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
+        """Return the loss of both heads, as many steps of each."""
+        self.begin_step()
+        lead, backing = batch["lead"], batch["backing"]
+        songs = batch["song"]
+        vectors = self.network.lead(lead)
+        offered = joined([backing, batch["moved"]])
+        scores = vectors @ self.network.backing(offered).T
+        size = len(lead)
+        # A backing of the same song is no other, and moved ones are for their own lead only.
+        other = songs[:, None] != songs[None, :]
+        own = torch.eye(size, dtype=torch.bool, device=scores.device)
+        scores = scores.masked_fill(~torch.cat([other | own, own], 1), -torch.inf)
+        partners = torch.arange(size, device=scores.device)
+        loss = functional.cross_entropy(scores, partners)
+        how: dict[str, Any] = {"on_step": False, "on_epoch": True, "batch_size": size}
+        if self.network.joint is not None:
+            joint = self._of_hardest(lead, offered, scores.detach())
+            self.log("train/joint_loss", joint, **how)
+            self.log("train/vector_loss", loss, **how)
+            loss = loss + joint
+        self.log("train/loss", loss, prog_bar=True, **how)
+        return loss
+
+    def _of_hardest(self, lead: Phrases, offered: Phrases, scores: torch.Tensor) -> torch.Tensor:
+        """Return the joint head's loss: a lead's own among those most like it by vectors."""
+        size = len(lead)
+        own = torch.arange(size, device=scores.device)
+        count = min(HARDEST, int(scores.isfinite().sum(1).min()) - 1)
+        wrong = scores.clone()
+        wrong[own, own] = -torch.inf
+        chosen = torch.cat([own[:, None], wrong.topk(count, dim=1).indices], 1)
+        leads = own.repeat_interleave(count + 1)
+        corrections = self.network.correction(lead[leads], offered[chosen.flatten()])
+        logits = scores.gather(1, chosen) + corrections.view(size, -1)
+        return functional.cross_entropy(logits, torch.zeros_like(own))
+
+    def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
+        """Collect phrases."""
+        self._phrases.append((batch["lead"], batch["backing"], batch["song"]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log how well leads find their backings among all, by vectors and by both heads."""
+        leads, backings, songs = zip(*self._phrases, strict=True)
+        self._phrases.clear()
+        lead, backing = joined(leads), joined(backings)
+        vectors = gathered(self.network.lead(lead))
+        others = gathered(self.network.backing(backing))
+        numbers = gathered(torch.cat(songs))
+        if self.trainer.sanity_checking:
+            return
+        scores = (vectors @ others.T).cpu()
+        share, first = retrieval_figures(scores, numbers.cpu())
+        self.log_dict({"val/rank_share": share, "val/top_1": first}, prog_bar=True, sync_dist=True)
