@@ -232,6 +232,7 @@ def _own(base: LibraryClip, roles: Sequence[str], store: PartStore | None) -> Gr
                 duration_s=base.row["duration_s"],
                 force=True,
                 engine=_engine(store),
+                song=base.database.facts_of(base.clip_id),
             ),
             store,
         )
