@@ -23,6 +23,7 @@ BAND_EDGES_HZ = (220.0, 1760.0)
 LAGS_S = (0.2, 2.5)  # periods that can be a beat or its near relatives
 
 _CHROMA_FFT = 4096
+_AROUND = 41  # bins: 160 Hz
 
 
 def onset_strength(samples: np.ndarray) -> torch.Tensor:
@@ -71,6 +72,28 @@ def chromagram(samples: np.ndarray) -> torch.Tensor:
 
     A 4096-point STFT; each bin between 60 and 3000 Hz counts for the pitch class nearest to it.
     """
+    return _pitch_class_of_bins() @ _magnitudes(samples)
+
+
+def chromagram_of_peaks(samples: np.ndarray, tuning_cents: float = 0.0) -> torch.Tensor:
+    """Return by how much each pitch class stands out, shape (12, frames), 10 per second, C first.
+
+    As `chromagram`, of what of each bin's magnitude exceeds the mean over 160 Hz around it: breath,
+    cymbals and reverberation have no peaks, and count for nothing.
+
+    Args:
+        samples: shape (samples,).
+        tuning_cents: of the music, above A = 440 Hz: its pitch classes lie there.
+    """
+    magnitudes = _magnitudes(samples)
+    around = torch.nn.functional.avg_pool1d(
+        magnitudes.T[:, None], _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False
+    )
+    peaks = (magnitudes - around[:, 0].T).clamp_min(0)
+    return _pitch_class_of_bins(round(tuning_cents)) @ peaks
+
+
+def _magnitudes(samples: np.ndarray) -> torch.Tensor:
     spectrum = torch.stft(
         _signal(samples),
         _CHROMA_FFT,
@@ -79,7 +102,7 @@ def chromagram(samples: np.ndarray) -> torch.Tensor:
         pad_mode="constant",
         return_complex=True,
     )
-    return _pitch_class_of_bins() @ spectrum.abs()
+    return spectrum.abs()
 
 
 def _signal(samples: np.ndarray) -> torch.Tensor:
@@ -100,10 +123,11 @@ def _mel() -> torchaudio.transforms.MelSpectrogram:
 
 
 @functools.cache
-def _pitch_class_of_bins() -> torch.Tensor:
+def _pitch_class_of_bins(tuning_cents: int = 0) -> torch.Tensor:
     hertz = np.fft.rfftfreq(_CHROMA_FFT, 1 / SAMPLE_RATE)
     bins = np.flatnonzero((hertz >= 60) & (hertz <= 3000))
-    classes = np.round(12 * np.log2(hertz[bins] / 440) + 9).astype(int) % 12  # A is 9
+    pitches = 12 * np.log2(hertz[bins] / 440) + 9 - tuning_cents / 100  # A is 9
+    classes = np.round(pitches).astype(int) % 12
     matrix = torch.zeros(12, len(hertz))
     matrix[torch.from_numpy(classes), torch.from_numpy(bins)] = 1.0
     return matrix

@@ -19,8 +19,11 @@ from mashnet.data.tables import Tables
 from mashnet.errors import DatabaseError
 from mashnet.invocation import setting
 from mashnet.music.sections import Section
+from mashnet.music.song_facts import SongFacts, facts_of
 from mashnet.storage.contained_paths import inside
 from mashnet.storage.paths import file_sizes, is_local
+
+_OF_SECTIONS = ("_sections_by_clip", "_facts_by_clip")
 
 
 class MashupDB(Tables):
@@ -61,12 +64,13 @@ class MashupDB(Tables):
             OSError: if the disk is full or must not be written to.
         """
         frame = super().write_table(name, rows)
-        for derived in ("stem_rows", "clip_rows", "sounding_stems", "_sections_by_clip"):
+        for derived in ("stem_rows", "clip_rows", "sounding_stems", *_OF_SECTIONS):
             self.__dict__.pop(derived, None)
         return frame
 
     def _read_anew(self) -> None:
-        self.__dict__.pop("_sections_by_clip", None)
+        for derived in _OF_SECTIONS:
+            self.__dict__.pop(derived, None)
         super()._read_anew()
 
     @cached_property
@@ -109,6 +113,22 @@ class MashupDB(Tables):
         if clip_id not in self.clip_rows:
             raise DatabaseError(f"{self.root}: there is no clip {clip_id}")
         return list(self._sections_by_clip.get(clip_id, []))
+
+    @cached_property
+    def _facts_by_clip(self) -> dict[str, SongFacts]:
+        return {}
+
+    def facts_of(self, clip_id: str) -> SongFacts:
+        """Return what is known of a clip's music.
+
+        Raises:
+            DatabaseError: if there is no such clip.
+        """
+        known = self._facts_by_clip
+        if clip_id not in known:
+            sections = self.sections_of(clip_id)
+            known[clip_id] = facts_of(self.clip_rows[clip_id], sections)
+        return known[clip_id]
 
     def clip_of(self, stem_id: str) -> dict[str, Any]:
         """Return the row of the clip that a stem belongs to.

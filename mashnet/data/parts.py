@@ -2,12 +2,15 @@
 
 A Scorer is handed groups of parts (`{"vocal": part, "harmonic": part, ...}`). It asks a part for
 its waveform at the rate it needs, and uses `part_id` to encode the same part only once.
+
+Parts of a MashupDB know their music: its `facts` are those of the clip, moved as the part is.
+They say nothing about the sound, so that part ids and equality do not depend on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +19,10 @@ import numpy as np
 import soxr
 
 from mashnet.audio.io import read_audio
+from mashnet.data.roles import PERCUSSION
 from mashnet.errors import ConfigError
 from mashnet.files import content_id, file_digest
+from mashnet.music.song_facts import SongFacts
 from mashnet.storage.paths import root_of
 
 
@@ -27,6 +32,10 @@ class Part(Protocol):
     @property
     def part_id(self) -> str:
         """Equal for two parts only if they sound the same (a content hash)."""
+
+    @property
+    def facts(self) -> SongFacts | None:
+        """What is known of its music, in seconds from its own beginning; None: nothing."""
 
     def waveform(self, sample_rate: int) -> np.ndarray:
         """Return mono float32 samples, shape (samples,), at `sample_rate` Hz."""
@@ -52,6 +61,23 @@ def instrument_of(group: Group) -> str:
     return group.instrument if isinstance(group, Query) else ""
 
 
+def facts_of_group(group: Group) -> SongFacts | None:
+    """Return what is known of the music of a group.
+
+    Those of a pitched role are taken where one has any: they say the key. None where its roles do
+    not agree (`agreed`), or know nothing.
+    """
+    roles = sorted(group, key=lambda role: (role == PERCUSSION, role))
+    return agreed(group[role].facts for role in roles)
+
+
+def agreed(facts: Iterable[SongFacts | None]) -> SongFacts | None:
+    """Return the first facts that are any, if all that are any have the same beats and bars."""
+    known = [one for one in facts if one is not None]
+    times = {(tuple(one.beats_s), tuple(one.downbeats_s)) for one in known}
+    return known[0] if len(times) == 1 else None
+
+
 def named_instrument(text: str) -> str:
     """Return an instrument that a person was asked for.
 
@@ -71,6 +97,7 @@ class FilePart:
     """A sound file, of this machine or in a store, mixed down to mono."""
 
     path: Path
+    facts: SongFacts | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def part_id(self) -> str:
@@ -89,6 +116,7 @@ class ArrayPart:
 
     samples: np.ndarray
     sample_rate: int
+    facts: SongFacts | None = None
 
     @cached_property
     def part_id(self) -> str:
@@ -108,6 +136,11 @@ class SumPart:
     """Several parts that sound together; shorter ones end in silence."""
 
     parts: tuple[Part, ...]
+
+    @cached_property
+    def facts(self) -> SongFacts | None:
+        """Those of its first part that has any; None where its parts do not agree (`agreed`)."""
+        return agreed(part.facts for part in self.parts)
 
     @cached_property
     def part_id(self) -> str:
@@ -130,6 +163,12 @@ class SlicedPart:
     part: Part
     start_s: float
     duration_s: float
+
+    @cached_property
+    def facts(self) -> SongFacts | None:
+        """Those of the part, from the beginning of the stretch."""
+        known = self.part.facts
+        return known and known.moved(lambda t: t - self.start_s, duration_s=self.duration_s)
 
     @cached_property
     def part_id(self) -> str:

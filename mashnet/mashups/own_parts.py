@@ -40,6 +40,7 @@ def own_parts(
                 duration_s=end_s - start_s,
                 force=True,
                 engine=engine_of(store),
+                song=base.database.facts_of(base.clip_id),
             ),
             store,
         )

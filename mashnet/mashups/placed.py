@@ -76,6 +76,7 @@ def placed(
                 duration_s=end_s - start_s,
                 force=True,
                 engine=engine,
+                song=guest.database.facts_of(guest.clip_id),
             ),
             store,
         )

@@ -12,7 +12,11 @@ from mashnet.data.parts import Group
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Anything that judges fit. Deterministic, independent of what else is in the batch."""
+    """Anything that judges fit. Deterministic, independent of what else is in the batch.
+
+    One that has `judges_unmoved = True` may be asked about parts as they lie, in different keys and
+    tempi; all others are asked about parts that were moved to where they would sound.
+    """
 
     name: str
 

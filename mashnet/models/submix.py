@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 import numpy as np
 
 from mashnet.data.parts import Group
 from mashnet.data.roles import ACCOMPANIMENT, HARMONIC, VOCAL
+from mashnet.music.song_facts import SongFacts
 
 PITCHED_ROLES = (VOCAL, HARMONIC, ACCOMPANIMENT)
 
@@ -32,20 +33,39 @@ def sides(group: Group, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class EncodingCache(Generic[Encoding]):
-    """Keeps what groups were encoded to, by their roles and part ids; the oldest go first."""
+    """Keeps what groups were encoded to, by roles, part ids and facts; the oldest go first.
+
+    The same sound with other beats or another key is another question to whom is told of them.
+    """
 
     def __init__(self, encode: Callable[[Group], Encoding], max_entries: int = 20_000) -> None:
         """Remember how to encode a group that is not known yet."""
         self._encode = encode
         self._max_entries = max_entries
-        self._known: OrderedDict[tuple[tuple[str, str], ...], Encoding] = OrderedDict()
+        self._known: OrderedDict[tuple[Hashable, ...], Encoding] = OrderedDict()
 
     def __call__(self, group: Group) -> Encoding:
         """Return the encoding of a group."""
-        key = tuple(sorted((role, part.part_id) for role, part in group.items()))
+        key = tuple(
+            (role, group[role].part_id, _identity(group[role].facts)) for role in sorted(group)
+        )
         if key not in self._known:
             self._known[key] = self._encode(group)
             if len(self._known) > self._max_entries:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
+
+
+def _identity(facts: SongFacts | None) -> Hashable:
+    """Return what two facts share only if they say the same of the music; sequences as tuples."""
+    return facts and (
+        facts.duration_s,
+        tuple(facts.beats_s),
+        tuple(facts.downbeats_s),
+        facts.beats_per_bar,
+        facts.key,
+        tuple(facts.sections),
+        facts.tempo_bpm,
+        facts.tuning,
+    )

@@ -13,7 +13,7 @@ from mashnet.audio.io import length_s
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.roles import ACCOMPANIMENT, MUSIC, ROLES
 from mashnet.errors import DatabaseError, near_miss
-from mashnet.music.song_facts import SongFacts, facts_of
+from mashnet.music.song_facts import SongFacts
 
 # What people call a stem → the role it has in a MashupDB, where no stem is labelled so.
 _ROLE_OF_NAME = {
@@ -156,7 +156,7 @@ def song_of_library(database: MashupDB, name: str) -> tuple[SongOfLibrary, list[
         )
         for stem in stems
     )
-    facts = facts_of(row, database.sections_of(row["clip_id"]))
+    facts = database.facts_of(row["clip_id"])
     facts = replace(facts, duration_s=_duration_s(facts.duration_s, files))
     level_db = 10 * float(np.log10(max(power, 1e-12)))
     song = SongOfLibrary(

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import soxr
@@ -27,6 +27,7 @@ from mashnet.data import loop_changes
 from mashnet.data.loop_changes import change_of, require_change
 from mashnet.errors import AudioError, DatabaseError
 from mashnet.files import content_id, file_digest
+from mashnet.music.song_facts import SongFacts
 from mashnet.storage.contained_paths import inside, shown
 
 if TYPE_CHECKING:
@@ -148,8 +149,15 @@ class LoopPart:
     loop_id: str
     params: str = "{}"  # JSON
 
-    # Of a loop they are known; rules that need beats do not track them.
-    beats_s = tuple(LOOP_S / BEATS * beat for beat in range(BEATS + 1))
+    # A loop is a bar, whatever is in it, and its end is its downbeat again.
+    facts: ClassVar[SongFacts] = SongFacts(
+        "a loop",
+        LOOP_S,
+        beats_s=tuple(LOOP_S / BEATS * beat for beat in range(BEATS + 1)),
+        downbeats_s=(0.0, LOOP_S),
+        beats_per_bar=BEATS,
+        tempo_bpm=60 * BEATS / LOOP_S,
+    )
 
     @cached_property
     def part_id(self) -> str:

@@ -117,6 +117,7 @@ def candidates_for(
                 duration_s=target.duration_s,
                 force=force,
                 engine=engine,
+                song=library.facts_of(clip["clip_id"]),
             )
             for role in roles
         }

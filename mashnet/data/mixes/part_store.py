@@ -21,6 +21,7 @@ from mashnet.execution.executor import DIED, Executor
 from mashnet.execution.local import LocalExecutor
 from mashnet.files import content_id, remove_leftovers
 from mashnet.invocation import setting
+from mashnet.music.song_facts import SongFacts
 from mashnet.storage.contained_paths import inside, place
 from mashnet.storage.paths import missing
 
@@ -48,6 +49,11 @@ class StoredPart:
     def part_id(self) -> str:
         """Hash of what is rendered and of the rate it is kept at."""
         return content_id("stored", self.part.part_id, self.store_rate)
+
+    @property
+    def facts(self) -> SongFacts | None:
+        """What is known of the music of what is rendered."""
+        return self.part.facts
 
     def waveform(self, sample_rate: int) -> np.ndarray:
         """Return mono float32 samples at `sample_rate`, rendering them first if need be.

@@ -8,7 +8,7 @@ applies, stem time t sounds at mix time t / tempo_ratio + place_s.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from mashnet.data.mashupdb import ROLES, MashupDB
 from mashnet.data.mixes.recipes import IN_TIME, LEAD_IN_S, Recipe
 from mashnet.errors import AudioError, DatabaseError, require_one_of
 from mashnet.files import content_id
+from mashnet.music.song_facts import SongFacts
 
 # Part of every id: raise it when rendering changes, so that nothing stale is read.
 RENDER_VERSION = 3
@@ -62,6 +63,7 @@ class RenderedPart:
         force: pass the stretch engine even if nothing changes.
         engine: of `mashnet.audio.stretch`.
         pitched: whether the stems have a pitch to keep; False for percussion.
+        song: what is known of the stems' clip, before it is moved; None: nothing.
     """
 
     stem_ids: tuple[str, ...]
@@ -74,6 +76,15 @@ class RenderedPart:
     force: bool
     engine: str
     pitched: bool = True
+    # It does not change the sound: neither equality nor the id depends on it.
+    song: SongFacts | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def facts(self) -> SongFacts | None:
+        """What is known of the music, moved as the stems are."""
+        return self.song and self.song.moved(
+            self._mix_time, duration_s=self.duration_s, semitones=self.semitones
+        )
 
     @cached_property
     def part_id(self) -> str:
@@ -236,6 +247,7 @@ def rendered_part(
         force=force,
         engine=engine,
         pitched=role != "percussion",
+        song=database.facts_of(clip["clip_id"]),
     )
 
 

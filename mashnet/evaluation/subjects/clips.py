@@ -38,7 +38,8 @@ class DatabaseClips(DatabaseSplit):
         """Return the clips of the split that have stems, in the order of their songs."""
         parts: dict[str, list[Part]] = {}
         for stem in self.database.stems.sort("stem_id").iter_rows(named=True):
-            part = FilePart(self.database.audio_path(stem["stem_id"]))
+            facts = self.database.facts_of(stem["clip_id"])
+            part = FilePart(self.database.audio_path(stem["stem_id"]), facts)
             parts.setdefault(stem["clip_id"], []).append(part)
         return [
             BeatClip(

@@ -76,5 +76,8 @@ class DatabaseSongs(DatabaseSplit):
         )
 
     def _part(self, stems: Sequence[Mapping[str, Any]]) -> Part:
-        parts: list[Part] = [FilePart(self.database.audio_path(s["stem_id"])) for s in stems]
+        parts: list[Part] = [
+            FilePart(self.database.audio_path(s["stem_id"]), self.database.facts_of(s["clip_id"]))
+            for s in stems
+        ]
         return parts[0] if len(parts) == 1 else SumPart(tuple(parts))

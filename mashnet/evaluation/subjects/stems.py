@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mashnet.audio.levels import ACTIVE_ABOVE_DB, rms_db
-from mashnet.data.parts import FilePart, Group, Part, Query, SlicedPart, SumPart
+from mashnet.data.parts import Group, Part, Query, SlicedPart, SumPart
 from mashnet.errors import AudioError, require_one_of
+from mashnet.evaluation.subjects.decoded_stems import DecodedStems, StemPart
 from mashnet.evaluation.subjects.split import DatabaseSplit
 from mashnet.files import content_id
 
@@ -22,7 +22,6 @@ NO_ROLE = "composite"  # the role of stems that have none; rules take it for unp
 
 _CHECK_RATE = 16_000  # Hz, at which chunks are checked for silence
 _MOST_ATTEMPTS = 50  # to find one more chunk of a song in which two stems sound
-_MOST_DECODED_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class DatabaseStems(DatabaseSplit):
             ConfigError: if there is no such split.
         """
         super().__init__(root, split=split)
-        self._decoded = _DecodedStems()
+        self._decoded = DecodedStems()
 
     def questions(self, labels: str) -> list[StemQuestion]:
         """Return one question per sounding stem, clip by clip.
@@ -217,7 +216,12 @@ class DatabaseStems(DatabaseSplit):
 
     def _part(self, stem: Mapping[str, Any]) -> Part:
         stem_id = stem["stem_id"]
-        return _StemPart(stem_id, self.database.audio_path(stem_id), self._decoded)
+        return StemPart(
+            stem_id,
+            self.database.audio_path(stem_id),
+            self._decoded,
+            self.database.facts_of(stem["clip_id"]),
+        )
 
     def _group(self, stems: Sequence[Mapping[str, Any]]) -> Group:
         return _grouped([(stem["role"], self._part(stem)) for stem in stems])
@@ -260,40 +264,3 @@ def _grouped(parts: Sequence[tuple[str | None, Part]]) -> dict[str, Part]:
 
 def _count(number: int, what: str) -> str:
     return f"1 {what} is" if number == 1 else f"{number} {what}s are"
-
-
-class _DecodedStems:
-    """Keeps the stems that were decoded last: those of a song are asked for again and again."""
-
-    def __init__(self) -> None:
-        self._waves: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
-        self._bytes = 0
-
-    def waveform(self, stem_id: str, path: Path, sample_rate: int) -> np.ndarray:
-        key = (stem_id, sample_rate)
-        if key not in self._waves:
-            wave = FilePart(path).waveform(sample_rate)
-            self._waves[key] = wave
-            self._bytes += wave.nbytes
-            while self._bytes > _MOST_DECODED_BYTES and len(self._waves) > 1:
-                _, oldest = self._waves.popitem(last=False)
-                self._bytes -= oldest.nbytes
-        self._waves.move_to_end(key)
-        return self._waves[key]
-
-
-@dataclass(frozen=True)
-class _StemPart:
-    """A stem of the database, named by its id, so that nobody has to hash its file."""
-
-    stem_id: str
-    path: Path
-    decoded: _DecodedStems
-
-    @property
-    def part_id(self) -> str:
-        return content_id("stem", self.stem_id)
-
-    def waveform(self, sample_rate: int) -> np.ndarray:
-        # A copy: who listens may change what it was given.
-        return self.decoded.waveform(self.stem_id, self.path, sample_rate).copy()

@@ -1,4 +1,9 @@
-"""How alike two parts are at every offset in beats, and at every shift in key, by one FFT."""
+"""How alike two groups are at every offset in beats, and at every shift in key, by one FFT.
+
+Correlations are over the beats that both share. What is quieter there than all through the group
+is measured against the whole: else a part that is silent but for one note would fit whatever has
+that note somewhere, and better than anything else.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,25 @@ from mashnet.models.rules.beat_encoding import CHROMA, POWER, THERE
 
 
 class Correlations:
-    """Sums over the beats that two parts share, at every offset: an FFT instead of a loop.
+    """Sums over the beats that two groups share, at every offset: an FFT instead of a loop.
 
-    Offset t lays beat j + t of the second part onto beat j of the first.
+    Offset t lays beat j + t of the second group onto beat j of the first.
     """
 
     def __init__(self, first: torch.Tensor, seconds: torch.Tensor) -> None:
-        """Take the encoding of one part, (beats, 28), and those of m others, (m, beats, 28)."""
+        """Take the encoding of one group, (beats, 29), and those of m others, (m, beats, 29)."""
         self.length = 1 << (len(first) + seconds.shape[1] - 1).bit_length()
         self.first, self.seconds = first, seconds
+        self._beats = torch.stack(  # of the first and of each other, (2, m)
+            torch.broadcast_tensors(first[:, 0].sum(), seconds[..., 0].sum(-1))
+        )
+        # A number of beats that both share at each offset; an FFT is off by a hair.
+        self.overlap = self._sum(first[:, THERE], seconds[..., THERE]).round()
+
+    @property
+    def shorter(self) -> torch.Tensor:
+        """How many beats the shorter of each two groups has, (m,)."""
+        return self._beats.amin(dim=0)
 
     def _sum(self, first: torch.Tensor, seconds: torch.Tensor) -> torch.Tensor:
         """Correlate (beats, f) with (m, beats, f) and add over f: (m, length)."""
@@ -29,10 +44,14 @@ class Correlations:
         return self._sum(self.first[:, part], self.seconds[..., part])
 
     def _energies(self, part: slice) -> torch.Tensor:
-        there_first, there_seconds = self.first[:, THERE], self.seconds[..., THERE]
-        one = self._sum(self.first[:, part].square().sum(-1, keepdim=True), there_seconds)
-        other = self._sum(there_first, self.seconds[..., part].square().sum(-1, keepdim=True))
-        return (one.clamp_min(0) * other.clamp_min(0)).sqrt()
+        first = self.first[:, part].square().sum(-1, keepdim=True)
+        seconds = self.seconds[..., part].square().sum(-1, keepdim=True)
+        one = self._sum(first, self.seconds[..., THERE])
+        other = self._sum(self.first[:, THERE], seconds)
+        share = self.shorter / self._beats.clamp_min(1)
+        one = torch.maximum(one, (first.sum() * share[0])[:, None])
+        other = torch.maximum(other, (seconds.sum((1, 2)) * share[1])[:, None])
+        return (one * other).sqrt()
 
     def normalised(self, part: slice) -> torch.Tensor:
         """Return the correlation coefficient at each offset, (m, length)."""

@@ -43,6 +43,8 @@ class MovedSource:
 
 
 class MovedPart:
+    facts = None
+
     def __init__(self, part_id, move):
         self.part_id = f"{part_id}-{move}"
         self.move = move

@@ -7,6 +7,7 @@ from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
 from mashnet.errors import ConfigError, DatabaseError
 from mashnet.evaluation.protocols.stem_retrieval.answers import ask_about
+from mashnet.evaluation.subjects import decoded_stems
 from mashnet.evaluation.subjects.stems import DatabaseStems, instrument_name
 
 RATE = 16_000
@@ -258,16 +259,14 @@ def test_a_database_of_which_nothing_can_be_read_is_refused_with_the_reason(tmp_
 
 
 def test_decoded_stems_are_kept_up_to_a_limit(tmp_path, monkeypatch):
-    from mashnet.evaluation.subjects import stems as database_stems
-
     decoded = []
-    read = database_stems.FilePart.waveform
+    read = decoded_stems.FilePart.waveform
     monkeypatch.setattr(
-        database_stems.FilePart,
+        decoded_stems.FilePart,
         "waveform",
         lambda self, rate: decoded.append(self.path.name) or read(self, rate),
     )
-    monkeypatch.setattr(database_stems, "_MOST_DECODED_BYTES", 3 * 4 * 8 * RATE)
+    monkeypatch.setattr(decoded_stems, "_MOST_BYTES", 3 * 4 * 8 * RATE)
     write(tmp_path, {"band": BAND})
     source = DatabaseStems(tmp_path, split="test")
     questions = source.questions("coarse")
