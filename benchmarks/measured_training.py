@@ -20,7 +20,7 @@ from mashnet.data.mashupdb import ROLES
 from mashnet.models.loading import build_scorer
 from mashnet.models.stems.vit import Vit
 from mashnet.tasks.compilation import compile_transformers
-from mashnet.tasks.stem import BETAS
+from mashnet.tasks.scorer_task import BETAS
 
 
 @dataclass(frozen=True)

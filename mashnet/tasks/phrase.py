@@ -15,12 +15,13 @@ from mashnet.data.phrases.phrase import Phrases, joined
 from mashnet.models.phrases.placenet import PlaceNet
 from mashnet.models.phrases.scoring import PlaceNetScorer
 from mashnet.tasks.processes import gathered
-from mashnet.tasks.stem import StemTask, retrieval_figures
+from mashnet.tasks.scorer_task import ScorerTask
+from mashnet.tasks.stem import retrieval_figures
 
 HARDEST = 9  # wrong backings that the joint head hears beside the right one
 
 
-class PhraseTask(StemTask):
+class PhraseTask(ScorerTask):
     """Trains and validates a PlaceNet."""
 
     network: PlaceNet

@@ -1,11 +1,9 @@
-"""What training on stems has in common: the seed of a step, validation by retrieval, AdamW."""
+"""What training on stems has in common: validation by retrieval, and a watch for collapse."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
 
@@ -13,16 +11,15 @@ from mashnet.errors import MashnetError
 from mashnet.models.stems.collapse import spread
 from mashnet.models.stems.scoring import StemNetwork, StemScorer
 from mashnet.tasks.processes import gathered
+from mashnet.tasks.scorer_task import ScorerTask
 
-WARMUP = 20_000 / 300_000  # of all steps, as published
-BETAS = (0.9, 0.95)  # as published with Stem-JEPA
 # What looks like a collapse: see `spread`. Untrained encoders have 19 dimensions and 0.5.
 LEAST_RANK = 4.0
 LEAST_DEVIATION = 0.02
 FALLEN = 1 / 3  # of the best of a run: what looks like the way to a collapse
 
 
-class StemTask(pl.LightningModule):
+class StemTask(ScorerTask):
     """Validates a StemNetwork by the rank of each chunk's own target among all others."""
 
     network: StemNetwork
@@ -31,13 +28,7 @@ class StemTask(pl.LightningModule):
         self, scorer: StemScorer, *, learning_rate: float, weight_decay: float, seed: int
     ) -> None:
         """Take the network through its Scorer; the seed decides what is random in a step."""
-        super().__init__()
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.seed = seed
-        self.network = scorer.network
-        # A Scorer holds its network in evaluation mode, and Lightning would leave it there.
-        self.network.train()
+        super().__init__(scorer, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed)
         self._validation: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self._best_rank, self._best_deviation = 0.0, 0.0  # of the run so far
 
@@ -49,14 +40,6 @@ class StemTask(pl.LightningModule):
         """Take up the best spread again; checkpoints from before it was kept have none."""
         best = checkpoint.get("best_spread", {"rank": 0.0, "deviation": 0.0})
         self._best_rank, self._best_deviation = best["rank"], best["deviation"]
-
-    def begin_step(self) -> None:
-        """Seed torch by run, step and device.
-
-        What is drawn in a step then does not depend on how often the run was interrupted. Several
-        devices draw differently from one, and from each other.
-        """
-        torch.manual_seed((self.seed * 1_000_003 + self.global_step) * 1009 + self.global_rank)
 
     def validation_step(self, batch: dict[str, Any], batch_index: int) -> None:
         """Collect the embeddings of contexts and targets."""
@@ -108,41 +91,6 @@ class StemTask(pl.LightningModule):
             )
         self._best_rank = max(self._best_rank, rank)
         self._best_deviation = max(self._best_deviation, deviation)
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW; its rate rises over the first steps, then falls along half a cosine."""
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        # Scales, biases and temperatures are not drawn to zero.
-        matrices = [p for p in trained if p.ndim > 1]
-        others = [p for p in trained if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": self.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=BETAS)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: rate_share(step, steps)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-
-def rate_share(step: int, total_steps: int) -> float:
-    """Return the share of the learning rate that a step gets.
-
-    It rises in a straight line over the first fifteenth and falls along half a cosine.
-
-    Args:
-        step: steps before this one.
-        total_steps: of the run.
-    """
-    rising = max(1, round(WARMUP * total_steps))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 + 0.5 * math.cos(math.pi * (step + 1 - rising) / max(1, total_steps + 1 - rising))
 
 
 def retrieval_figures(scores: torch.Tensor, songs: torch.Tensor) -> tuple[float, float]:

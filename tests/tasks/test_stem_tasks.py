@@ -21,7 +21,8 @@ from mashnet.errors import MashnetError
 from mashnet.models.stems.contrastive import Contrastive
 from mashnet.models.stems.jepa import Jepa
 from mashnet.models.stems.scoring import ContrastiveNetwork
-from mashnet.tasks.stem import rate_share, retrieval_figures
+from mashnet.tasks.scorer_task import rate_share
+from mashnet.tasks.stem import retrieval_figures
 from tests.tasks.doubled_batch import batch_of, losses_and_weights, task_of
 
 ROOT = Path(__file__).resolve().parents[2]
