@@ -4,7 +4,7 @@ python -m benchmarks.rehearsal [models=all] [scale=paper] [chip=H200] [share=0.4
     [overrides=[]] [out=results/rehearsal]
 
 A training step of the published batch is rehearsed with tensors that have no numbers
-(mashnet/tasks/rehearsal.py). From it come, exactly, the parameters and the operations of matrix
+(mashnet/rehearsals/steps.py). From it come, exactly, the parameters and the operations of matrix
 products, convolutions and attention, forward and backward; and what tensors take at most, as
 PyTorch counts allocated memory. CUDA itself, workspaces of kernels and gaps between pieces come on
 top. Where lengths of chunks are drawn, the batch has the longest.
@@ -26,7 +26,7 @@ from benchmarks.gpu_peaks import PEAK_TFLOPS
 from benchmarks.results import publish
 from mashnet.commands.hydra_program import CONFIGS, compose
 from mashnet.errors import require_one_of
-from mashnet.tasks.rehearsal import rehearse
+from mashnet.rehearsals.steps import rehearse
 from mashnet.tasks.settings import settings_of
 
 # Where the batch of configs/scale/paper.yaml comes from, and how many steps were published. Others

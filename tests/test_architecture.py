@@ -98,6 +98,7 @@ FLOORS = (
              ("mashnet.evaluation",)),
         Room("mashnet.evaluation.subjects", "what a protocol asks about"),
     ),
+    (Room("mashnet.rehearsals", "training and scoring on a GPU that is not there"),),
     (Room("mashnet.tasks", "what is optimised, and how"),),
     (Room("mashnet.mashups", "from a library to chosen pairs; collections and recipes"),),
     (Room("mashnet.library", "what a library sounds like to a model, and its index"),),

@@ -7,7 +7,7 @@ import torch
 
 from mashnet.data.parts import ArrayPart, Query
 from mashnet.models.trained import TrainedScorer
-from mashnet.tasks.fake_gpu import GPU, fake_gpu
+from mashnet.rehearsals.fake_gpu import GPU, fake_gpu
 
 
 def rehearse_scoring(scorer: TrainedScorer) -> torch.Tensor:

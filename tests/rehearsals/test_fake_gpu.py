@@ -14,9 +14,9 @@ from torch._subclasses.fake_tensor import (
     FakeTensor,
 )
 
-from mashnet.tasks.fake_gpu import GPU, fake_gpu
-from mashnet.tasks.gpu_memory import PeakMemory
-from mashnet.tasks.rehearsal import Figures, rehearse_steps
+from mashnet.rehearsals.fake_gpu import GPU, fake_gpu
+from mashnet.rehearsals.gpu_memory import PeakMemory
+from mashnet.rehearsals.steps import Figures, rehearse_steps
 
 WIDTH = 64
 

@@ -21,10 +21,10 @@ from mashnet.models.published.phalar_official import PhalarOfficialScorer
 from mashnet.models.scorers import SCORERS
 from mashnet.models.stems.phalar import Phalar
 from mashnet.models.trained import TrainedScorer
+from mashnet.rehearsals.batches import batches_of
+from mashnet.rehearsals.scoring import rehearse_scoring
+from mashnet.rehearsals.steps import Figures, rehearse, rehearse_steps
 from mashnet.tasks.jobs import task_of
-from mashnet.tasks.rehearsal import Figures, rehearse, rehearse_steps
-from mashnet.tasks.rehearsal_batches import batches_of
-from mashnet.tasks.scoring_rehearsal import rehearse_scoring
 from mashnet.tasks.settings import settings_of
 
 MODELS = sorted(path.stem for path in (CONFIGS / "model").glob("*.yaml"))

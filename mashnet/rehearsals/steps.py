@@ -1,4 +1,4 @@
-"""A rehearsal of a model's steps on a GPU that is not there (`mashnet.tasks.fake_gpu`).
+"""A rehearsal of a model's steps on a GPU that is not there (`mashnet.rehearsals.fake_gpu`).
 
 The steps are those of the project's LightningModules, in the precision, with the optimiser and in
 the order in which Lightning's Trainer takes them. What a step asks of a Trainer is attached.
@@ -25,10 +25,10 @@ from mashnet.data.mixes.module import MixData
 from mashnet.data.mixes.transposed_windows import MOST_SEMITONES
 from mashnet.models.loading import build_scorer
 from mashnet.models.mixes.scoring import MixScorer
-from mashnet.tasks.fake_gpu import GPU, fake_gpu
-from mashnet.tasks.gpu_memory import PeakMemory
+from mashnet.rehearsals.batches import Batch, batches_of
+from mashnet.rehearsals.fake_gpu import GPU, fake_gpu
+from mashnet.rehearsals.gpu_memory import PeakMemory
 from mashnet.tasks.jobs import task_of
-from mashnet.tasks.rehearsal_batches import Batch, batches_of
 
 STEPS = 300_000  # of the run that is rehearsed; schedules want to know
 
