@@ -146,7 +146,7 @@ FLOORS = (
 # Packages that are heavy, or of a licence of their own: the only places that import them.
 ONLY_IN = {
     "hydra": {"mashnet.commands.hydra_program", "mashnet.commands.free_text"},
-    "pytorch_lightning": {"mashnet.tasks", "mashnet.data.mixes.module"},
+    "pytorch_lightning": {"mashnet.rehearsals", "mashnet.tasks", "mashnet.data.mixes.module"},
     "ray": {"mashnet.execution.ray_cluster"},
     "soundfile": {"mashnet.audio.io", "mashnet.audio.decoders"},
     "pylibrb": {"mashnet.audio.rubber_band"},
