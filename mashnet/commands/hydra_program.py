@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
+from mashnet.commands.imports import importing
 from mashnet.commands.last_line import ending_in_one_line
 from mashnet.config_folder import CONFIGS as CONFIGS
 from mashnet.errors import (
@@ -158,7 +159,9 @@ def stage_program(package: str, work: str = "make") -> Callable[[], None]:
     """
 
     def main(config: DictConfig) -> None:
-        getattr(importlib.import_module(f"{package}.stage"), work)(config)
+        with importing():
+            stage = importlib.import_module(f"{package}.stage")
+        getattr(stage, work)(config)
 
     main.__module__ = f"{package}.__main__"  # Hydra names the program after it
     return entry_point(package.rpartition(".")[2], CONFIGS / "pipeline")(main)
