@@ -221,6 +221,8 @@ def _check(config_name: str, overrides: list[str], config_dir: Path) -> DictConf
         groups = [o for o in others if _is_group(o, config_dir)]
         raise ConfigError(_unknown_key(key, _compose(config_name, groups, config_dir))) from error
     groups = [o for o in overrides if _is_group(o, config_dir)]
+    if len(groups) == len(overrides):
+        return config
     defaults = _defaults(config_name, tuple(groups), config_dir)
     for override in overrides:
         key = _key(override)
