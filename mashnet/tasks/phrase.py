@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from mashnet.data.phrases.phrase import Phrases, joined
 from mashnet.models.phrases.placenet import PlaceNet
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.tasks.processes import gathered
 from mashnet.tasks.scorer_task import ScorerTask
 from mashnet.tasks.stem import retrieval_figures
@@ -27,7 +27,7 @@ class PhraseTask(ScorerTask):
     network: PlaceNet
 
     def __init__(
-        self, scorer: PlaceNetScorer, *, learning_rate: float, weight_decay: float, seed: int
+        self, scorer: PhraseScorer, *, learning_rate: float, weight_decay: float, seed: int
     ) -> None:
         """Take the network through its Scorer; the seed decides what is random in a step."""
         super().__init__(scorer, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed)

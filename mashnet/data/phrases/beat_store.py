@@ -81,13 +81,19 @@ class BeatStore:
     def read(
         self, sides: Iterable[Side], *, executor: Executor | None = None
     ) -> dict[Side, SideInBeats]:
-        """Return sides in beat time; what is not there yet is computed.
+        """Return sides in beat time, all at once; see `each`."""
+        return dict(self.each(sides, executor=executor))
+
+    def each(
+        self, sides: Iterable[Side], *, executor: Executor | None = None
+    ) -> Iterator[tuple[Side, SideInBeats]]:
+        """Yield sides in beat time, in the order of the disk; what is not there yet is computed.
 
         Args:
             sides: of clips of the database.
             executor: who computes; None: all cores, where there is enough to do.
 
-        Returns:
+        Yields:
             Those of clips that have bars and whose stems can be read; `unreadable` says why the
             others cannot. A run that is killed goes on where it was.
         """
@@ -97,14 +103,12 @@ class BeatStore:
             if bars is not None and side.stem_ids:
                 by_metre.setdefault(bars.beats_per_bar, {})[self._key(side, bars)] = side
         self._remove_older_versions()
-        found: dict[Side, SideInBeats] = {}
         for metre, keyed in by_metre.items():
-            found |= self._of_metre(metre, keyed, executor)
-        return found
+            yield from self._of_metre(metre, keyed, executor)
 
     def _of_metre(
         self, metre: int, keyed: dict[str, Side], executor: Executor | None
-    ) -> dict[Side, SideInBeats]:
+    ) -> Iterator[tuple[Side, SideInBeats]]:
         def encode(missing: Sequence[str]) -> Iterator[np.ndarray | None]:
             return self._encoded([keyed[key] for key in missing], executor)
 
@@ -117,14 +121,12 @@ class BeatStore:
             width=lambda: 1 + metre * _PER_BEAT,
             keep_others=True,
         )
-        found = {}
         for block in blocks:
             for key, rows in zip(block.keys, block.embeddings, strict=True):
                 if side := keyed.get(key):
                     bars = self.bars(side.clip_id)
                     assert bars is not None
-                    found[side] = _unpacked(rows[: len(bars.whole)], metre)
-        return found
+                    yield side, _unpacked(rows[: len(bars.whole)], metre)
 
     def _remove_older_versions(self) -> None:
         parent = self.database.place("cache", _FOLDER)

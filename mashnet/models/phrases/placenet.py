@@ -14,20 +14,15 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mashnet.audio.beat_features import SAMPLE_RATE, BeatFrontend
 from mashnet.data.phrases.phrase import Phrases
 from mashnet.models.phrases.joint import JointHead
+from mashnet.models.phrases.network import PhraseNetwork
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.models.phrases.terms import START, vectors_of
 
 
-class PlaceNet(nn.Module):
-    """Terms of two phrases, weighed, and a joint head.
-
-    Attributes:
-        read: from waves to beat time; nothing of it is learned.
-    """
-
-    sample_rate = SAMPLE_RATE
+class PlaceNet(PhraseNetwork):
+    """Terms of two phrases, weighed, and a joint head."""
 
     def __init__(self, *, channels: int = 8, dropout: float = 0.5) -> None:
         """Set the sizes of the joint head.
@@ -37,7 +32,6 @@ class PlaceNet(nn.Module):
             dropout: share of its hidden numbers dropped in training.
         """
         super().__init__()
-        self.read = BeatFrontend()
         self.weights = nn.Parameter(torch.tensor(list(START.values())))
         self.joint = JointHead(channels, dropout) if channels else None
 
@@ -54,3 +48,9 @@ class PlaceNet(nn.Module):
         if self.joint is None:
             return torch.zeros(len(lead), device=lead.level.device)
         return self.joint(lead, backing)
+
+
+class PlaceNetScorer(PhraseScorer):
+    """PlaceNet as a Scorer that judges parts as they lie; logits, higher fits better."""
+
+    network_class = PlaceNet
