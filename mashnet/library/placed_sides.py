@@ -13,6 +13,7 @@ from mashnet.data.phrases.phrase import SidePhrases
 from mashnet.data.roles import MUSIC, VOCAL
 from mashnet.data.song_clips import clips_of_split, clips_with
 from mashnet.models.phrases.heard import HeardSide
+from mashnet.music.bars import Bars
 
 _SHORTEST = min(LENGTHS)
 
@@ -42,12 +43,23 @@ class PlacedSides:
         """Return the song of a clip."""
         return self.database.clip_rows[clip_id]["song_id"]
 
-    def read(self, sides: Iterable[Side]) -> Iterator[tuple[str, HeardSide]]:
-        """Yield clip ids and what they sound like in beat time; what cannot be read is left out."""
+    @property
+    def metres(self) -> list[int]:
+        """Beats per bar of clips that take part, each once."""
+        return sorted({self.bars(clip).beats_per_bar for clip in (*self.guests, *self.bases)})
+
+    def bars(self, clip_id: str) -> Bars:
+        """Return the bars of a clip that takes part."""
+        bars = self.store.bars(clip_id)
+        assert bars is not None
+        return bars
+
+    def read(self, sides: Iterable[Side]) -> Iterator[tuple[Side, HeardSide]]:
+        """Yield sides and what they sound like in beat time; what cannot be read is left out."""
         for side, found in self.store.each(sides):
             facts = self.database.facts_of(side.clip_id)
             phrases = SidePhrases.of(found.features, facts.key)
-            yield side.clip_id, HeardSide(facts, self.store.bars(side.clip_id), phrases)
+            yield side, HeardSide(facts, self.bars(side.clip_id), phrases)
 
     def all_left_out(self) -> list[str]:
         """Return a line for each song that takes no part, after all sides have been read."""

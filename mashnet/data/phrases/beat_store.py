@@ -165,6 +165,7 @@ class BeatStore:
                 self.unreadable[side] = result
                 yield None
             else:
+                self.unreadable.pop(side, None)  # it may have been mended
                 yield result
 
 
@@ -186,12 +187,7 @@ def _encode(job: tuple) -> np.ndarray | str:
             torch.from_numpy(tones)[None], torch.from_numpy(everything)[None], times_s, cents
         )[0]
     whole = np.isfinite(times_s).all(axis=1)
-    numbers = [
-        part.flatten(2) if part.ndim > 2 else part[..., None]
-        for part in (features.onsets, features.pitches, features.level, features.brightness)
-    ]
-    flat = torch.cat(numbers, -1).flatten(1).numpy()
-    return np.concatenate([whole[:, None].astype(np.float32), flat], 1)
+    return packed(SideInBeats(whole, features))
 
 
 @cache
@@ -205,6 +201,17 @@ def _added(total: np.ndarray, wave: np.ndarray) -> np.ndarray:
     longer = longer.copy()
     longer[: len(shorter)] += shorter
     return longer
+
+
+def packed(side: SideInBeats) -> np.ndarray:
+    """Return the rows of a side as they lie on disk, (bars, 1 + numbers)."""
+    found = side.features
+    numbers = [
+        part.flatten(2) if part.ndim > 2 else part[..., None]
+        for part in (found.onsets, found.pitches, found.level, found.brightness)
+    ]
+    flat = torch.cat(numbers, -1).flatten(1).numpy()
+    return np.concatenate([side.whole[:, None].astype(np.float32), flat], 1)
 
 
 def _unpacked(rows: np.ndarray, metre: int) -> SideInBeats:

@@ -61,8 +61,9 @@ def encoded(
     leads: bool,
     shifts: Sequence[int] = (0,),
     level: float = 1.0,
+    step: int = 1,
 ) -> Encoded:
-    """Encode all phrases of a side, on the network's device.
+    """Encode the phrases of a side, on the network's device.
 
     Args:
         network: that encodes.
@@ -71,8 +72,9 @@ def encoded(
         leads: whether the side leads, or is led.
         shifts: at which it is encoded, in semitones.
         level: how many beats of the base one of the side's lasts.
+        step: 1 takes all phrases, 2 every second.
     """
-    phrases = phrases_of(heard, length, level)
+    phrases = phrases_of(heard, length, level, step)
     vectors_of = network.lead if leads else network.backing
     vectors = torch.stack([vectors_of(phrases.shifted(k)) for k in shifts])
     sounding = phrases.sounding()
@@ -96,17 +98,18 @@ def common_length(base: Bars, guest: Bars, level: float, most: int) -> int:
     return 0
 
 
-def phrases_of(heard: HeardSide, length: int, level: float = 1.0) -> Phrases:
-    """Return all phrases of a side that has some.
+def phrases_of(heard: HeardSide, length: int, level: float = 1.0, step: int = 1) -> Phrases:
+    """Return the phrases of a side that has some.
 
     Args:
         heard: a side with bars.
         length: of a phrase in bars of the base.
         level: how many beats of the base one of the side's lasts.
+        step: 1 takes all, 2 every second.
     """
     assert heard.bars is not None and heard.side is not None
     own = round(length / level)
-    return heard.side.cut(heard.bars.phrases(own), own).at_level(level)
+    return heard.side.cut(heard.bars.phrases(own)[::step], own).at_level(level)
 
 
 def placement_of(
