@@ -83,7 +83,9 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     if not (listed or alone):  # baselines that nobody named stand where they can be asked
         named = scorers[: len(checkpoints)]
         others = scorers[len(checkpoints) :]
-        scorers = named + [s for s in others if protocols.can_ask(name, s, settings)]
+        scorers = named + [
+            s for s in others if protocols.can_ask(name, s, {**settings, "judge": judge})
+        ]
     if judge is not None:
         settings["judge"] = _judge(judge, scorers, checkpoints)
     _require_view(scorers, name)

@@ -69,6 +69,9 @@ class PhraseSource(Protocol):
     def pairs_apart(self, windows: Sequence[PhraseWindow]) -> list[Pair | None]:
         """Return the same, each cut by what another half of the clip says of beats and key."""
 
+    def clips(self) -> list[str]:
+        """Return the clips that can have windows."""
+
     def clip(self, clip_id: str) -> LibraryClip:
         """Return a clip as mashups are made of it."""
 
@@ -153,6 +156,10 @@ class DatabasePhrases(DatabaseSplit):
         """
         halves = ApartFacts(self.database).of(window.clip_id for window in windows)
         return [self._pair_apart(window, *halves[window.clip_id]) for window in windows]
+
+    def clips(self) -> list[str]:
+        """Return the clips that can have windows: with a vocal, music, whole bars and a key."""
+        return list(self._sides)
 
     def clip(self, clip_id: str) -> LibraryClip:
         """Return a clip as mashups are made of it."""

@@ -5,34 +5,53 @@
     believed in four ways (`answers.WAYS`): own pairs share one estimate, whose errors cancel for
     them and not for strangers, so that who believes it is flattered. Scorers that hear only what
     has been moved are given the truth about where, at the cost of rendering every pair.
+(b) A phrase of a vocal, cut out and shifted, is laid on its own song's music by those that place
+    (`places`): is it where it belongs?
+(c) Vocals on music of other songs, rendered where they are placed, against first downbeat on first
+    downbeat (`pairs`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mashnet.errors import ConfigError
-from mashnet.evaluation.protocols.placement.answers import (
-    KNOWN,
-    Answers,
-    ask,
-    judges_unmoved,
-    ways_of,
+from mashnet.errors import ConfigError, require_one_of
+from mashnet.evaluation.protocols.placement.answers import judges_unmoved
+from mashnet.evaluation.protocols.placement.figures import found_plot, places_plot
+from mashnet.evaluation.protocols.placement.finding import (
+    can_place,
+    find,
+    place_columns,
+    place_meanings,
+    place_rows,
 )
-from mashnet.evaluation.protocols.placement.figures import found_plot
 from mashnet.evaluation.protocols.placement.measures import (
-    Asked,
+    Column,
     columns,
     compare,
     estimates,
     meanings,
 )
-from mashnet.evaluation.protocols.placement.moved import NAME as MOVED
-from mashnet.evaluation.protocols.placement.moved import ask_moved
-from mashnet.evaluation.protocols.placement.questions import Questions, all_questions
+from mashnet.evaluation.protocols.placement.own_music import (
+    ask_all,
+    facts_of_result,
+    notes_of,
+    rows_of,
+    table_name,
+)
+from mashnet.evaluation.protocols.placement.pairs import (
+    RenderedPairs,
+    draw_pairs,
+    pair_columns,
+    pair_meanings,
+    render_pairs,
+)
+from mashnet.evaluation.protocols.placement.places import PlaceQuestion, place_questions
+from mashnet.evaluation.protocols.placement.questions import all_questions
 from mashnet.evaluation.results import Outcome, ScorerResult
 from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.phrases import PhraseSource
@@ -44,7 +63,11 @@ VIEW = "phrases"
 
 def can_ask(scorer: Scorer, settings: Mapping[str, Any]) -> bool:
     """Return whether a Scorer can be asked with these settings of the protocol."""
-    return judges_unmoved(scorer) or bool(settings.get("moved"))
+    return (
+        judges_unmoved(scorer)
+        or bool(settings.get("moved"))
+        or scorer.name == settings.get("judge")
+    )
 
 
 def run(
@@ -52,23 +75,34 @@ def run(
     source: PhraseSource,
     *,
     bootstrap: Bootstrap,
+    folder: Path,
     bars: Sequence[int] = (8, 4, 16),
     max_windows: int | None = None,
     apart: bool = False,
     moved: bool = False,
+    num_places: int | None = 100,
+    rendered: bool = False,
+    num_pairs: int = 20,
+    judge: str | None = None,
     seed: int = 0,
 ) -> Outcome:
-    """Let vocals look for their own music.
+    """Let vocals look for their own music and their place in it, and render what is placed.
 
     Args:
         scorers: whom to ask; the first is compared with each other.
         source: the phrases.
         bootstrap: how intervals are made; groups of songs are drawn, candidates stay.
-        bars: how long phrases are.
+        folder: of the results; mashups lie in it as a collection.
+        bars: how long phrases are that look for their music.
         max_windows: of each length at most so many, drawn evenly; None: all.
         apart: whether beats and key are also estimated from different halves of a clip.
         moved: whether Scorers are asked that hear only what has been moved.
-        seed: of the draws.
+        num_places: phrases that look for their place, drawn evenly; 0: none; None: all.
+        rendered: whether pairs of different songs are rendered.
+        num_pairs: how many.
+        judge: name of the Scorer that judges what is rendered; None: nobody. If it hears only what
+            has been moved, it need not answer anything else.
+        seed: of all draws.
 
     Raises:
         ConfigError: if a setting is not allowed, or a Scorer has to be given moved parts.
@@ -79,37 +113,72 @@ def run(
             f"protocol.bars={list(bars)} must be lengths in bars, and "
             f"protocol.max_windows={max_windows} at least 2"
         )
-    _require_unmoved(scorers, moved)
-    questions = all_questions(
-        source, list(dict.fromkeys(bars)), max_windows=max_windows, apart=apart, seed=seed
+    if num_pairs < 1 or (num_places is not None and num_places < 0):
+        raise ConfigError(
+            f"protocol.num_pairs={num_pairs} must be at least 1 and "
+            f"protocol.num_places={num_places} not negative"
+        )
+    if judge is not None:
+        require_one_of("judge", judge, [scorer.name for scorer in scorers])
+    judges = [scorer for scorer in scorers if scorer.name == judge]
+    asked = [s for s in scorers if s not in judges or can_ask(s, {"moved": moved})]
+    _require_unmoved(asked or scorers, moved)
+    own = ask_all(
+        asked,
+        source,
+        all_questions(
+            source, list(dict.fromkeys(bars)), max_windows=max_windows, apart=apart, seed=seed
+        ),
     )
-    answers, seconds = _answers(scorers, source, questions, apart=apart)
-    figures = {name: columns(found, questions) for name, found in answers.items()}
+    figures = {name: columns(found, own.questions) for name, found in own.answers.items()}
+    rows = rows_of(own)
+    placing = [scorer for scorer in asked if can_place(scorer)]
+    places = place_questions(source, num_places, seed=seed) if placing else []
+    for scorer in placing if places else []:
+        where = find(scorer, places)
+        figures[table_name(scorer)] |= place_columns(where, places)
+        rows += place_rows(scorer.name, where, places)
+    mashups = None
+    if rendered and placing:
+        pairs = draw_pairs(source, num_pairs, seed=seed)
+        mashups = render_pairs(placing, source, pairs, folder, judges[0] if judges else None)
+        for scorer in placing:
+            figures[table_name(scorer)] |= pair_columns(mashups, scorer.name)
+
     values = {name: estimates(found, bootstrap) for name, found in figures.items()}
+    names = list(dict.fromkeys(name for found in values.values() for name in found))
     return Outcome(
         protocol=NAME,
         title="Does a phrase find its own music before anything is moved?",
         summary=(
             "A phrase of a vocal and phrases of music, each in its own key and tempo: which music "
-            "is the vocal's own? Who judges unmoved parts needs no rendering; who does not is "
-            "given each pair rendered where it belongs."
+            "is the vocal's own, and where in it does the phrase belong? Who judges unmoved parts "
+            "needs no rendering; who does not is given each pair rendered where it belongs."
         ),
         results=[
             ScorerResult(
                 NAME,
-                name,
+                table_name(scorer),
                 source.name,
                 source.split,
-                found,
-                _facts(questions, seconds if name not in _unmoved_names(scorers) else None),
+                values[table_name(scorer)],
+                facts_of_result(own, scorer) | ({"judge": judge} if mashups else {}),
             )
-            for name, found in values.items()
+            for scorer in asked
         ],
-        metrics=meanings(list(dict.fromkeys(n for v in values.values() for n in v)), questions),
-        scores=_table(answers, questions),
-        plots=[found_plot(values, questions)],
-        comparisons=compare(figures, bootstrap),
-        notes=[*_notes(questions, seconds, apart=apart), *source.left_out()],
+        metrics=meanings(names, own.questions)
+        | place_meanings(names, places)
+        | pair_meanings(names),
+        scores=pl.DataFrame(rows, infer_schema_length=None),
+        plots=[found_plot(values, own.questions), *places_plot(values, names)],
+        comparisons=compare(_without_parts(figures), bootstrap),
+        notes=[
+            *notes_of(own),
+            *_place_notes(places, scorers),
+            *_pair_notes(mashups, rendered=rendered),
+            *source.left_out(),
+        ],
+        examples=mashups.examples if mashups else [],
         compared="Both Scorers are measured on the same drawn groups of songs (paired bootstrap).",
     )
 
@@ -124,104 +193,37 @@ def _require_unmoved(scorers: Sequence[Scorer], moved: bool) -> None:
         )
 
 
-def _unmoved_names(scorers: Sequence[Scorer]) -> set[str]:
-    return {scorer.name for scorer in scorers if judges_unmoved(scorer)}
-
-
-def _answers(
-    scorers: Sequence[Scorer],
-    source: PhraseSource,
-    questions: Sequence[Questions],
-    *,
-    apart: bool,
-) -> tuple[dict[str, dict[Asked, Answers]], float]:
-    """Return what each Scorer answers, in the order of Scorers, and seconds of rendering a pair."""
-    unmoved = _unmoved_names(scorers)
-    names = [s.name if s.name in unmoved else MOVED.format(s.name) for s in scorers]
-    answers: dict[str, dict[Asked, Answers]] = {name: {} for name in names}
-    to_move = [scorer for scorer in scorers if scorer.name not in unmoved]
-    spent, pairs = 0.0, 0
-    for asked in questions:
-        for scorer in scorers:
-            if scorer.name in unmoved:
-                for way in ways_of(scorer):
-                    if apart or not way.apart:
-                        answers[scorer.name][way, asked.bars] = ask(scorer, asked, way)
-        if to_move:
-            found = ask_moved(to_move, source, asked)
-            spent += found.rendering_s * asked.shown.size
-            pairs += asked.shown.size
-            for name, given in found.answers.items():
-                answers[name][KNOWN, asked.bars] = given
-    return answers, spent / max(pairs, 1)
-
-
-def _facts(questions: Sequence[Questions], rendering_s: float | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "windows": {str(asked.bars): len(asked.windows) for asked in questions},
-        "songs": {str(a.bars): len({w.song for w in a.windows}) for a in questions},
-        "groups": {str(a.bars): len(set(a.groups)) for a in questions},
-        "candidates": {str(asked.bars): asked.shown.shape[1] for asked in questions},
+def _without_parts(
+    figures: Mapping[str, Mapping[str, Column]],
+) -> dict[str, dict[str, Column]]:
+    """Leave out figures of rendered pairs: two Scorers need not have the same ones measured."""
+    of_pairs = set(pair_meanings([name for found in figures.values() for name in found]))
+    return {
+        scorer: {name: column for name, column in found.items() if name not in of_pairs}
+        for scorer, found in figures.items()
     }
-    if rendering_s is not None:
-        facts["rendering_s_per_pair"] = round(rendering_s, 4)
-    return facts
 
 
-def _table(
-    answers: Mapping[str, Mapping[Asked, Answers]], questions: Sequence[Questions]
-) -> pl.DataFrame:
-    """Return one row per Scorer, way and window; places are kept as counts."""
-    windows = {asked.bars: asked.windows for asked in questions}
-    frames = []
-    for name, found in answers.items():
-        for (way, bars), given in found.items():
-            of_bars = windows[bars]
-            frames.append(
-                pl.DataFrame(
-                    {
-                        "scorer": [name] * len(of_bars),
-                        "way": [way.suffix.strip("_") or "known"] * len(of_bars),
-                        "bars": [bars] * len(of_bars),
-                        "window": [window.window_id for window in of_bars],
-                        "song_id": [window.song for window in of_bars],
-                        "group": [window.group for window in of_bars],
-                        "exact": [window.is_exact for window in of_bars],
-                        "score": given.scores,
-                        "better": given.placement.better,
-                        "tied": given.placement.tied,
-                        "candidates": given.placement.candidates,
-                    }
-                )
-            )
-    return pl.concat(frames)
-
-
-def _notes(questions: Sequence[Questions], rendering_s: float, *, apart: bool) -> list[str]:
+def _place_notes(places: Sequence[PlaceQuestion], scorers: Sequence[Scorer]) -> list[str]:
+    if not places:
+        return []
     notes = [
-        f"{asked.bars} bars: {len(asked.windows)} windows of "
-        f"{len({window.song for window in asked.windows})} songs in {len(set(asked.groups))} "
-        f"groups, each beside {asked.shown.shape[1] - 1} of other songs."
-        for asked in questions
+        f"{len(places)} phrases of 8 bars, cut out of their clips and shifted by up to 3 "
+        f"semitones, look for their place among "
+        f"{min(len(q.places) for q in places)} to {max(len(q.places) for q in places)} bars; "
+        f"{sum(q.alike.sum() > 1 for q in places)} of them have music that repeats elsewhere."
     ]
-    exact = sum(window.is_exact for asked in questions for window in asked.windows)
-    total = sum(len(asked.windows) for asked in questions)
-    if exact in (0, total):
-        notes.append(
-            f"{'All' if exact else 'No'} keys are annotated as exact (key_confidence 1), so that "
-            f"songs with exact and with estimated annotations are not told apart. A database does "
-            f"not say whether beats are exact."
-        )
-    if apart:
-        for asked in questions:
-            notes.append(
-                f"{asked.bars} bars, apart: {int(asked.lost.sum())} of {len(asked.windows)} "
-                f"windows have no counterpart in what a half of their clip says; they count as "
-                f"not found."
-            )
-    if rendering_s:
-        notes.append(
-            f"Scorers marked as moved were told key, tempo and bars; rendering took "
-            f"{rendering_s:.2f} s per pair."
-        )
+    silent = [scorer.name for scorer in scorers if not can_place(scorer)]
+    if silent:
+        notes.append(f"{', '.join(silent)}: does not say where phrases would be laid.")
     return notes
+
+
+def _pair_notes(mashups: RenderedPairs | None, *, rendered: bool) -> list[str]:
+    if mashups is None:
+        return ["No Scorer places: nothing was rendered."] if rendered else []
+    return [
+        f"{len(mashups.pairs)} pairs of different songs were rendered twice: where they were "
+        f"placed, and by tempo and key, first downbeat on first downbeat.",
+        *mashups.failed,
+    ]
