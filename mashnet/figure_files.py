@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from matplotlib.axis import Axis
@@ -38,3 +39,10 @@ def save_figure(figure: Figure, target: Any, *, dpi: int, format: str | None = N
         if isinstance(text, Text) and id(text) not in computed:
             text.set_parse_math(False)
     figure.savefig(target, dpi=dpi, format=format)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file, at the size in which results show it."""
+    buffer = io.BytesIO()
+    save_figure(figure, buffer, format="png", dpi=144)
+    return buffer.getvalue()

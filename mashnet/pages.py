@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
-from mashnet.figure_files import save_figure
 from mashnet.files import written_atomically
 
 
@@ -29,7 +26,7 @@ def write_page(
         path: the HTML file.
         package: whose folder `templates` holds the template.
         template: its file name.
-        filters: that the template uses, by name; `inline`, of a figure, is always there.
+        filters: that the template uses, by name; `inline`, of a PNG, is always there.
         values: that the template uses; one it does not get is an error.
     """
     environment = Environment(
@@ -45,8 +42,6 @@ def write_page(
         temporary.write_text(html, "utf-8")
 
 
-def inline(figure: Figure) -> str:
-    """Return a figure as a data: address, so that a page needs no file beside it."""
-    buffer = io.BytesIO()
-    save_figure(figure, buffer, format="png", dpi=144)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+def inline(png: bytes) -> str:
+    """Return a picture as a data: address, so that a page needs no file beside it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 # By the modules of the functions that workers are given.
 WORK = (
+    "tests.begun_workers",
     "data_pipelines.mashupdb",
     "data_pipelines.demo",
     "data_pipelines.mixes",
@@ -19,10 +20,11 @@ WORK = (
     "data_pipelines.loops",
     "mashnet.library.encoding",
     "tests.execution.test_local",
+    "tests.ready_workers",
 )
 
 
 def naming_all_work() -> Callable[[Sequence[str]], None]:
     """Return a function to stand where `multiprocessing.forkserver.set_forkserver_preload` does."""
     named = multiprocessing.forkserver.set_forkserver_preload
-    return lambda modules: named([*dict.fromkeys([*modules, *WORK])])
+    return lambda modules: named([*dict.fromkeys([WORK[0], *modules, *WORK])])

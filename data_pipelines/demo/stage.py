@@ -182,6 +182,7 @@ def make_song(root: Path, origin: dict[str, Any], index: int) -> dict[str, Any]:
             "split": split_of(split_group(seed, index)),
             "tuning_cents": 0.0,
             "tuning_confidence": 1.0,
+            "group": split_group(seed, index),
         },
         "stems": [
             {

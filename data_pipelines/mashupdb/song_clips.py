@@ -174,6 +174,7 @@ def _write_clip(
             "section": span.label,
             "split": task.split,
             **tuning_columns(roles, [part for _, _, part, _ in sounding]),
+            "group": song.group,
         }
     )
     for section in sections_within(song.known.sections, start_s, end_s):

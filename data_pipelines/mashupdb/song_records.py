@@ -95,8 +95,9 @@ def finished(task: Task) -> dict[str, Any] | None:
         except AudioError:
             return None
         write_json(task.record, rows)
-    # Songs that were done before there were sections have none of them.
-    return {"sections": [], **rows}
+    # Songs that were done before there were sections or groups have none of them.
+    clips = [{**row, "group": task.song.group} for row in rows["clips"]]
+    return {"sections": [], **rows, "clips": clips}
 
 
 def _would_differ(task: Task, rows: dict[str, Any]) -> bool:

@@ -124,7 +124,7 @@ class BeatFrontend(nn.Module):
         ).abs()
         steps = torch.log10(1 + _filterbank(cents).to(spectrum.device) @ spectrum)
         pitches = _means(steps, _moments(times, PITCH_MOMENTS, 0.0), 20.0)
-        mask = torch.from_numpy(whole).to(mel.device, mel.dtype)[None, :, None]
+        mask = torch.from_numpy(whole).float().to(mel.device)[None, :, None]
         wide = mask[..., None, None]
         return BeatFeatures(onsets * wide, pitches * wide, level * mask, brightness * mask)
 

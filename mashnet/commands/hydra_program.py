@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
+from mashnet.commands.imports import importing
 from mashnet.commands.last_line import ending_in_one_line
 from mashnet.config_folder import CONFIGS as CONFIGS
 from mashnet.errors import (
@@ -158,7 +159,9 @@ def stage_program(package: str, work: str = "make") -> Callable[[], None]:
     """
 
     def main(config: DictConfig) -> None:
-        getattr(importlib.import_module(f"{package}.stage"), work)(config)
+        with importing():
+            stage = importlib.import_module(f"{package}.stage")
+        getattr(stage, work)(config)
 
     main.__module__ = f"{package}.__main__"  # Hydra names the program after it
     return entry_point(package.rpartition(".")[2], CONFIGS / "pipeline")(main)
@@ -185,9 +188,7 @@ def compose(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) 
     Raises:
         ConfigError: in words that name the setting, the near miss and what is allowed.
     """
-    read = for_hydra(overrides, config_dir)
-    _check(config_name, read, config_dir)
-    return _compose(config_name, read, config_dir)
+    return _check(config_name, for_hydra(overrides, config_dir), config_dir)
 
 
 def check_overrides(config_name: str, overrides: list[str], config_dir: Path = CONFIGS) -> None:
@@ -195,7 +196,8 @@ def check_overrides(config_name: str, overrides: list[str], config_dir: Path = C
     _check(config_name, for_hydra(overrides, config_dir), config_dir)
 
 
-def _check(config_name: str, overrides: list[str], config_dir: Path) -> None:
+def _check(config_name: str, overrides: list[str], config_dir: Path) -> DictConfig:
+    """Return the configuration that the overrides make, if each may be given."""
     for override in overrides:
         if "=" not in override:
             raise ConfigError(f"'{override}' is not a setting; write key=value")
@@ -218,11 +220,21 @@ def _check(config_name: str, overrides: list[str], config_dir: Path) -> None:
         # Without the other settings, which may be unknown as well.
         groups = [o for o in others if _is_group(o, config_dir)]
         raise ConfigError(_unknown_key(key, _compose(config_name, groups, config_dir))) from error
-    defaults = _compose(config_name, [o for o in overrides if _is_group(o, config_dir)], config_dir)
+    groups = [o for o in overrides if _is_group(o, config_dir)]
+    if len(groups) == len(overrides):
+        return config
+    defaults = _defaults(config_name, tuple(groups), config_dir)
     for override in overrides:
         key = _key(override)
         if override[0] not in "+~" and not _is_group(override, config_dir) and "hydra" not in key:
             _check_kind(key, OmegaConf.select(defaults, key), OmegaConf.select(config, key))
+    return config
+
+
+@functools.lru_cache(maxsize=32)
+def _defaults(config_name: str, groups: tuple[str, ...], config_dir: Path) -> DictConfig:
+    """Return what is set where only options of groups are chosen; to be read, not changed."""
+    return _compose(config_name, list(groups), config_dir)
 
 
 def _compose(config_name: str, overrides: list[str], config_dir: Path) -> DictConfig:

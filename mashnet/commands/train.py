@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mashnet.commands.hydra_program import entry_point, job_overrides
+from mashnet.commands.imports import importing
 from mashnet.commands.stages import run_stage
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 def main(config: DictConfig) -> None:
     """Train, or resume, and say where the result lies and what to do with it."""
     # Imported here: a mistyped setting is refused without torch.
-    from mashnet.tasks.training import train
+    with importing():
+        from mashnet.tasks.training import train
 
     train(config, job_overrides(), module="mashnet.commands.train", prepare=make_demo)
 

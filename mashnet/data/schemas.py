@@ -36,6 +36,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "split": pl.String,
         "tuning_cents": pl.Float64,  # off A440, in (-50, 50]; null without pitched stems
         "tuning_confidence": pl.Float64,  # 0..1, see mashnet.music.tunings
+        "group": pl.String,  # artist or package: songs of one group are never in two splits
     },
     "stems": {
         "clip_id": pl.String,
@@ -102,6 +103,6 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 }
 # Columns that earlier versions did not write, and what they hold in the tables of these.
 ADDED: dict[str, dict[str, Any]] = {
-    "clips": {"tuning_cents": None, "tuning_confidence": None},
+    "clips": {"tuning_cents": None, "tuning_confidence": None, "group": None},
     "stems": {"role_guessed": False},
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from mashnet.evaluation.statistics import Estimate, distinguishable
-from mashnet.figure_files import save_figure
+from mashnet.figure_files import as_png
 from mashnet.files import write_json, written_atomically
 
 
@@ -90,6 +91,11 @@ class Plot:
     figure: Figure
     caption: str
 
+    @cached_property
+    def png(self) -> bytes:
+        """Return it as a file holds it, drawn once for all that show it."""
+        return as_png(self.figure)
+
 
 @dataclass(frozen=True)
 class SoundExample:
@@ -158,7 +164,7 @@ def write_outcome(outcome: Outcome, folder: Path) -> list[Path]:
     for plot in outcome.plots:
         path = folder / f"{plot.name}.png"
         with written_atomically(path) as temporary:
-            save_figure(plot.figure, temporary, dpi=144)
+            temporary.write_bytes(plot.png)
         written.append(path)
     return written
 

@@ -132,11 +132,14 @@ def _source(
 
 
 def _require_view(scorers: Sequence[Scorer], protocol: str) -> None:
-    """Refuse a network that hears something else; rules and networks of stems hear everything."""
+    """Refuse a network that hears something else.
+
+    Rules, and networks of stems and of phrases, hear everything.
+    """
     view = protocols.view_of(protocol)
     for scorer in scorers:
         heard = getattr(scorer, "view", view)
-        if heard not in (view, HEARD_AS.get(view), "stems"):
+        if heard not in (view, HEARD_AS.get(view), "stems", "phrases"):
             fitting = [
                 p
                 for p in protocols.PROTOCOLS.names()

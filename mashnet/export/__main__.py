@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mashnet.commands.hydra_program import entry_point
+from mashnet.commands.imports import importing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 def main(config: DictConfig) -> None:
     """Export a bundle and say how to use it."""
     # Imported here: a mistyped setting is refused without torch.
-    from mashnet.export.bundle import export_bundle
-    from mashnet.models.loading import load_scorer
+    with importing():
+        from mashnet.export.bundle import export_bundle
+        from mashnet.models.loading import load_scorer
 
     out = export_bundle(Path(config.checkpoint), Path(config.out), format=str(config.format))
     size = sum(p.stat().st_size for p in out.iterdir()) / 1e6

@@ -31,6 +31,14 @@ _STEMS = """\
 - The context is what there is, the target what is to be added; some networks score both ways
   round alike. Silent windows count nothing.
 - Evaluating on songs of the training database outside its test split is contaminated."""
+_PHRASES = """\
+- The score is a logit: of two places the one with the higher score is the likelier, by as much as
+  the scores differ. It is not a judgement of taste; learned from songs' own stems, it prefers what
+  sounds as if it were of one song.
+- Beats, downbeats and keys are believed as they are given; where a tracker erred the phrase is read
+  beside the bar. Bars of three and of four beats are not compared.
+- Songs without drums or without a pitch are judged by what is left.
+- Evaluating on songs of the training database outside its test split is contaminated."""
 
 ABOUT = {
     "mixes": "Mashability of separated stems: how well vocal, harmonic and percussion fit together "
@@ -38,12 +46,14 @@ ABOUT = {
     "loops": "Compatibility of two loops (architecture: Chen et al., Neural Loop Combiner, ISMIR "
     "2020).",
     "stems": "Stem retrieval: which stem belongs to a mix that lacks it.",
+    "phrases": "Placement: which bars of one song's vocal go on which bars of another's music, "
+    "judged before anything is moved.",
 }
 LICENCE = (
     "Weights: MIT, as mashnet. They were learned from the songs above; each song keeps its "
     "own licence. The annotations may come from madmom's models (CC BY-NC-SA 4.0)."
 )
-LIMITS = {"mixes": _MIXES, "loops": _LOOPS, "stems": _STEMS}
+LIMITS = {"mixes": _MIXES, "loops": _LOOPS, "stems": _STEMS, "phrases": _PHRASES}
 
 
 def model_card(run: Path, config: dict[str, Any], scorer: TrainedScorer) -> str:
@@ -92,6 +102,12 @@ def _training_lines(config: dict[str, Any]) -> list[str]:
         return [
             f"- chunks in training: {shortest_s:g} to {longest_s:g} s, the target is {target}",
             *([f"- begun with the encoder of {Path(begun).name}"] if begun else []),
+        ]
+    if "phrases" in config["data"]:
+        drawn, lengths = config["data"]["phrases"], config["model"]["bars"]
+        return [
+            f"- phrases in training: {' and '.join(map(str, lengths))} bars; read at half or twice "
+            f"the tempo: {drawn['tempo_errors']:.0%}, with late bars: {drawn['late_bars']:.0%}"
         ]
     return [
         f"- unlabelled mixes in training: {config['model']['unlabelled']}",

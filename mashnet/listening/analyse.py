@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.statistics import Bootstrap
-from mashnet.figure_files import save_figure
 from mashnet.files import write_json, written_atomically
 from mashnet.listening.analysis import Analysis, analysis_of
 from mashnet.listening.figures import plots_of
@@ -50,7 +49,7 @@ def analyse(ratings: Path, *, key: Path, scores: Path | None, out: Path, command
         write_json(out / "analysis.json", {"title": facts["title"], **as_json(analysis)})
         for plot in plots:
             with written_atomically(out / f"{plot.name}.png") as temporary:
-                save_figure(plot.figure, temporary, dpi=144)
+                temporary.write_bytes(plot.png)
         write_report(
             analysis, plots, out / "report.html", title=facts["title"], command=command,
             warnings=warnings,

@@ -11,30 +11,46 @@ import numpy as np
 from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import CheckpointError
 from mashnet.models.trained import TrainedScorer
+from mashnet.music.keys import Key
+from mashnet.music.song_facts import SongFacts
 from mashnet.storage.bounded_yaml import MOST_TEXT_BYTES
 from mashnet.storage.regular_files import opened, read_json
 
 TOLERANCE = 1e-4  # scores of the same weights on another processor differ by less
 _TONES_HZ = ([440.0, 880.0], [110.0, 220.0, 277.18], [60.0, 5000.0])  # of each role
+_BEATS_PER_BAR = 4
 CHECKED_FILES = ("model.safetensors", "config.yaml")
 _MOST_TOLERANCE = 1e-2  # a larger one would check nothing
 _MOST_PROBE_S = 60.0
+_LEAST_BEAT_S = 0.05
 _MOST_TONES = 16  # of a role
 
 
 def probe(recipe: dict[str, Any]) -> Group:
     """Return a group with every role of a recipe: tones with a beat, made from its numbers.
 
+    The parts know their beats and bars, as those of a library do.
+
     Args:
         recipe: `sample_rate` in Hz, `duration_s`, `beat_s`, and per role `tones_hz`.
     """
-    rate = int(recipe["sample_rate"])
+    rate, beat_s = int(recipe["sample_rate"]), float(recipe["beat_s"])
     time_s = np.arange(round(float(recipe["duration_s"]) * rate)) / rate
+    beats_s = tuple(np.arange(0.0, float(recipe["duration_s"]), beat_s).tolist())
+    facts = SongFacts(
+        "the probe",
+        float(recipe["duration_s"]),
+        beats_s,
+        beats_s[::_BEATS_PER_BAR],
+        _BEATS_PER_BAR,
+        Key(9, "minor"),
+        tempo_bpm=60 / beat_s,
+    )
     group = {}
     for role in recipe["tones_hz"]:
         wave = sum(np.sin(2 * np.pi * float(hz) * time_s) for hz in recipe["tones_hz"][role])
-        decay = np.exp(-8.0 * (time_s % float(recipe["beat_s"])))
-        group[role] = ArrayPart((0.1 * wave * decay).astype(np.float32), rate)
+        decay = np.exp(-8.0 * (time_s % beat_s))
+        group[role] = ArrayPart((0.1 * wave * decay).astype(np.float32), rate, facts)
     return group
 
 
@@ -117,7 +133,9 @@ def _sane_recipe(recipe: dict[str, Any], scorer: TrainedScorer) -> dict[str, Any
     """Return a recipe that makes a little sound; raises ValueError for another one."""
     if recipe["sample_rate"] != scorer.frontend.sample_rate:
         raise ValueError("its sample rate is not the network's")
-    if not 0 < float(recipe["duration_s"]) <= _MOST_PROBE_S or not float(recipe["beat_s"]) > 0:
+    if not 0 < float(recipe["duration_s"]) <= _MOST_PROBE_S or not (
+        float(recipe["beat_s"]) >= _LEAST_BEAT_S
+    ):
         raise ValueError(f"its probe must last up to {_MOST_PROBE_S:g} s and have a beat")
     tones = recipe["tones_hz"]
     if not set(tones) <= set(scorer.roles) or scorer.roles[0] not in tones:

@@ -13,15 +13,19 @@ import numpy as np
 import torch
 from torch.utils.data import default_collate
 
+from mashnet.audio.beat_features import BANDS, MOMENTS, PITCH_MOMENTS
 from mashnet.data.loops.view import LoopPairs
 from mashnet.data.mashupdb import ROLES
 from mashnet.data.mixes.frontend import MixFrontend
 from mashnet.data.mixes.module import VALIDATION_BATCH
 from mashnet.data.mixes.transposed_windows import MOST_SEMITONES
 from mashnet.data.mixes.view import UNLABELLED, EvenWindows, MixItem, RandomGroups, joined
+from mashnet.data.phrases.examples import PhraseClip, PhraseExamples
+from mashnet.data.phrases.phrase import SidePhrases
 from mashnet.data.stems.clips import BLOCK_S, StemClip
 from mashnet.data.stems.view import Augmentation, StemChunks
 from mashnet.models.loops.scoring import LoopScorer
+from mashnet.models.phrases.scoring import PlaceNetScorer
 from mashnet.models.stems.scoring import StemScorer
 from mashnet.models.trained import TrainedScorer
 
@@ -50,6 +54,9 @@ def batches_of(scorer: TrainedScorer, config: Mapping[str, Any]) -> tuple[Batch,
             for length_s in lengths_s
         )
         return training, validation
+    if isinstance(scorer, PlaceNetScorer):
+        longest, size = max(config["model"]["bars"]), config["data"]["batch_size"]
+        return _phrases(longest, size), _phrases(scorer.frontend.bars, size)
     return _mixes(scorer, config)
 
 
@@ -87,6 +94,21 @@ def _stems(rate: int, length_s: float, size: int, target: str, chunks: Mapping[s
         "label": (drawn["label"] * repeats)[:size],
         "song": torch.arange(size, dtype=drawn["song"].dtype),
     }
+
+
+def _phrases(bars: int, size: int) -> Batch:
+    random = torch.Generator().manual_seed(0)
+    lead, backing = (
+        SidePhrases(
+            torch.rand(bars + 1, 4, MOMENTS, BANDS, generator=random),
+            torch.rand(bars + 1, 4, PITCH_MOMENTS, 12, generator=random),
+            torch.zeros(bars + 1, 4),
+        )
+        for _ in range(2)
+    )
+    clip = PhraseClip(0, lead, backing, np.ones(bars + 1, bool))
+    batch = PhraseExamples([clip], seed=0).__getitems__([(draw, 0, bars) for draw in range(size)])
+    return {**batch, "song": torch.arange(size, dtype=batch["song"].dtype)}
 
 
 def _mixes(scorer: TrainedScorer, config: Mapping[str, Any]) -> tuple[Batch, Batch]:

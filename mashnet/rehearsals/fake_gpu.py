@@ -146,6 +146,7 @@ def _no_numbers(self: FakeTensor, *_: Any, **__: Any) -> NoReturn:
 def fake_gpu() -> Iterator[FakeGpu]:
     """Enter a FakeGpu; torch.autocast("cuda") works in it, on any build of PyTorch."""
     mode = FakeGpu()
+    there = torch.cuda.is_available()
     usual = FakeTensor.__torch_dispatch__
 
     def dispatch(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -162,6 +163,8 @@ def fake_gpu() -> Iterator[FakeGpu]:
         ),
         mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
         mock.patch("torch.cuda.is_bf16_supported", lambda: True),
+        # Every operation asks, and Lightning has the driver's library looked for each time.
+        mock.patch("torch.cuda.is_available", lambda: there),
         mock.patch.object(functional, "scaled_dot_product_attention", _attention),
         mode,
     ):

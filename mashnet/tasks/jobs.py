@@ -12,6 +12,8 @@ import pytorch_lightning as pl
 from mashnet.data.epoch_order import WHOLE, Share
 from mashnet.data.loops.view import LoopData
 from mashnet.data.mixes.module import MixData
+from mashnet.data.phrases.data import PhraseData
+from mashnet.data.phrases.examples import TrackerErrors
 from mashnet.data.stems.data import StemData
 from mashnet.data.stems.view import Augmentation
 from mashnet.errors import CheckpointError, ConfigError
@@ -21,6 +23,7 @@ from mashnet.models.loading import NETWORK_PREFIX, build_scorer, load_scorer
 from mashnet.models.loops.scoring import LoopScorer
 from mashnet.models.mixes.scoring import MixScorer
 from mashnet.models.networks import scorer_class_of
+from mashnet.models.phrases.scoring import PlaceNetScorer
 from mashnet.models.stems.jepa import Jepa
 from mashnet.models.stems.predictive import PredictiveNetwork
 from mashnet.models.stems.scoring import StemScorer
@@ -32,6 +35,7 @@ from mashnet.tasks.contrastive import ContrastiveTask
 from mashnet.tasks.jepa import JepaTask
 from mashnet.tasks.loop import LoopTask
 from mashnet.tasks.mix import MixTask
+from mashnet.tasks.phrase import PhraseTask
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def job_of(
         return _loops(scorer, config, device, share)
     if isinstance(scorer, StemScorer):
         return _stems(scorer, config, share)
+    if isinstance(scorer, PlaceNetScorer):
+        return _phrases(scorer, config, share)
     assert isinstance(scorer, MixScorer)
     return _mixes(scorer, config, device, share)
 
@@ -127,6 +133,8 @@ def task_of(scorer: TrainedScorer, model: Mapping[str, Any], seed: int) -> pl.Li
     if isinstance(scorer, StemScorer):
         kind = JepaTask if isinstance(scorer.network, PredictiveNetwork) else ContrastiveTask
         return kind(scorer, learning_rate=rate, weight_decay=model["weight_decay"], seed=seed)
+    if isinstance(scorer, PlaceNetScorer):
+        return PhraseTask(scorer, learning_rate=rate, weight_decay=model["weight_decay"], seed=seed)
     assert isinstance(scorer, MixScorer)
     return MixTask(scorer, unlabelled=model["unlabelled"], learning_rate=rate)
 
@@ -186,6 +194,28 @@ def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
         validation_per_clip=chunks["validation_per_clip"],
         silence_db=chunks["silence_db"],
         augmentation=Augmentation(chunks["gain_db"], chunks["noise_db"]),
+        seed=config["seed"],
+        num_workers=settings["num_workers"],
+        share=share,
+    )
+    loaders = {
+        "train_dataloaders": data.train_dataloader(),
+        "val_dataloaders": data.val_dataloader(),
+    }
+    return Job(task_of(scorer, model, config["seed"]), loaders, "val/rank_share")
+
+
+def _phrases(scorer: PlaceNetScorer, config: dict[str, Any], share: Share) -> Job:
+    model, settings = config["model"], config["data"]
+    drawn = settings["phrases"]
+    data = PhraseData(
+        settings["root"],
+        bars=tuple(model["bars"]),
+        validation_bars=scorer.frontend.bars,
+        batch_size=settings["batch_size"],
+        per_clip=drawn["per_clip"],
+        validation_per_clip=drawn["validation_per_clip"],
+        errors=TrackerErrors(drawn["tempo_errors"], drawn["late_bars"]),
         seed=config["seed"],
         num_workers=settings["num_workers"],
         share=share,

@@ -52,12 +52,25 @@ def _block(value: Any) -> bool:
 
 
 def _chunks(value: Any) -> bool:
+    return _numbers_of(value, _CHUNKS)
+
+
+def _phrases(value: Any) -> bool:
+    return _numbers_of(value, _PHRASES)
+
+
+def _numbers_of(value: Any, kinds: Mapping[str, Kind]) -> bool:
     return (
         _block(value)
         and all(map(_number, value.values()))
-        and set(_CHUNKS) <= set(value)
-        and all(kind(value[name]) for name, kind in _CHUNKS.items())
+        and set(kinds) <= set(value)
+        and all(kind(value[name]) for name, kind in kinds.items())
     )
+
+
+def _lengths(value: Any) -> bool:
+    """Return whether it is a list of lengths in bars."""
+    return isinstance(value, list) and 0 < len(value) <= 16 and all(map(_whole(1, 64), value))
 
 
 def _chunk_s(value: Any) -> bool:
@@ -114,6 +127,12 @@ _CHUNKS: dict[str, Kind] = {
     "gain_db": _between(0, 1000),
     "noise_db": _between(-math.inf, 1000),
 }
+_PHRASES: dict[str, Kind] = {
+    "per_clip": _whole(1, 100_000),
+    "validation_per_clip": _whole(1, 100_000),
+    "tempo_errors": _between(0, 1),
+    "late_bars": _between(0, 1),
+}
 _DATA: dict[str, Kind] = {
     "name": _text,
     "root": _text,
@@ -124,6 +143,7 @@ _DATA: dict[str, Kind] = {
     "transposed_negatives": _flag,
     "validation_windows": _whole(1, 10_000),
     "chunks": _chunks,
+    "phrases": _phrases,
     "batch_size": _whole(1, 16_384),
     "num_workers": _whole(0, 128),  # each is a process
 }
@@ -135,12 +155,13 @@ _LOGGER: dict[str, Kind] = {
 # What else is in the block is its network's to check.
 _MODEL: dict[str, Kind] = {
     "network": _text,
-    "view": _one_of("mixes", "loops", "stems"),
+    "view": _one_of("mixes", "loops", "stems", "phrases"),
     "learning_rate": lambda value: _between(0, 1000)(value) and value > 0,
     "weight_decay": _between(0, 1000),
     "unlabelled": _one_of("none", "lsro", "pseudo"),
     "target": _one_of("stem", "submix"),
     "chunk_s": _chunk_s,
+    "bars": _lengths,
 }
 _TOP: dict[str, Kind] = {
     "name": _text,
@@ -171,6 +192,7 @@ _NEEDED_OF_VIEW: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "loops": {"data": ("negatives",)},
     "stems": {"model": ("target", "chunk_s", "weight_decay"), "data": ("chunks",)},
+    "phrases": {"model": ("bars", "weight_decay"), "data": ("phrases",)},
 }
 
 

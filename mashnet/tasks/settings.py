@@ -18,6 +18,7 @@ from mashnet.tasks.fit import new_run_folder, read_run
 # What of the data block is for which view; the rest would only puzzle who reads a run's config.
 LOOP_DATA = ("name", "root", "loops", "batch_size", "num_workers")
 STEM_DATA = ("name", "root", "chunks", "batch_size", "num_workers")
+PHRASE_DATA = ("name", "root", "phrases", "batch_size", "num_workers")
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:
@@ -33,8 +34,11 @@ def settings_of(config: DictConfig) -> dict[str, Any]:
         name = f"{name}+{data['negatives']}"
     elif view == "stems":
         data = {key: data[key] for key in STEM_DATA if key in data}
+    elif view == "phrases":
+        data = {key: data[key] for key in PHRASE_DATA if key in data}
     else:
-        data.pop("chunks", None)
+        for of_others in ("chunks", "phrases"):
+            data.pop(of_others, None)
     return {
         "name": name,
         "seed": plain["seed"],

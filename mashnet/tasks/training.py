@@ -15,7 +15,12 @@ from mashnet.tasks.meeting import joined, processes_to_start
 from mashnet.tasks.processes import said_for_one
 from mashnet.tasks.settings import begin, settings_of, trainer_of
 
-PROTOCOLS = {"mixes": "mashup_retrieval", "loops": "loop_ranking", "stems": "stem_retrieval"}
+PROTOCOLS = {
+    "mixes": "mashup_retrieval",
+    "loops": "loop_ranking",
+    "stems": "stem_retrieval",
+    "phrases": "placement",
+}
 
 
 def train(

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,22 @@ def songs(tmp_path: Path) -> MetronomeDB:
     return songs
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same songs after the stage; not to be changed."""
+    songs = MetronomeDB(tmp_path_factory.mktemp("made") / "db")
+    add_song(songs)
+    add_song(songs, split="test")
+    songs.write()
+    return make(songs.database.root).root
+
+
+@pytest.fixture
+def looped(made: Path, tmp_path: Path) -> Path:
+    """Return a copy of it."""
+    return Path(shutil.copytree(made, tmp_path / "looped"))
+
+
 def check_tables(database: MashupDB) -> None:
     """Assert what holds for the tables of any input."""
     clips = database.clip_rows
@@ -143,23 +160,18 @@ def test_loops_of_stems_are_those_that_were_played(songs):
     assert database.manifest["loops"]["from"] == "stems"
 
 
-def test_the_same_input_gives_the_same_bytes(songs, tmp_path):
-    twin = MetronomeDB(tmp_path / "twin")
-    add_song(twin)
-    add_song(twin, split="test")
-    twin.write()
-    make(songs.database.root)
-    make(twin.database.root)
+def test_the_same_input_gives_the_same_bytes(songs, made):
     tables = ("loops.parquet", "pairs.parquet")
-    one, other = contents(songs.database.root), contents(tmp_path / "twin")
+    one, other = contents(make(songs.database.root).root), contents(made)
     assert {k: v for k, v in one.items() if k in tables or "loops/" in k} == {
         k: v for k, v in other.items() if k in tables or "loops/" in k
     }
 
 
-def test_a_second_run_does_nothing_again_and_other_settings_replace_all(songs, monkeypatch, capsys):
-    root = songs.database.root
-    make(root)
+def test_a_second_run_does_nothing_again_and_other_settings_replace_all(
+    looped, monkeypatch, capsys
+):
+    root = looped
     before = contents(root)
     with monkeypatch.context() as patched:
         patched.setattr(clip_loops, "mix_of", lambda parts: pytest.fail("was read again"))
@@ -171,9 +183,9 @@ def test_a_second_run_does_nothing_again_and_other_settings_replace_all(songs, m
     assert not set(changed.loops["path"]) & {name for name in before if name.endswith(".flac")}
 
 
-def test_a_killed_run_is_continued_clip_by_clip(songs, monkeypatch):
-    root = songs.database.root
-    whole = contents(make(root).root)
+def test_a_killed_run_is_continued_clip_by_clip(looped, monkeypatch):
+    root = looped
+    whole = contents(root)
     for path in [*root.glob("audio/loops/*"), *root.glob("cache/loops/*")]:
         path.unlink()
     for name in ("loops", "pairs", "rejects"):
@@ -197,9 +209,9 @@ def test_a_killed_run_is_continued_clip_by_clip(songs, monkeypatch):
     assert contents(root) == whole
 
 
-def test_a_missing_sound_and_a_damaged_record_are_made_again(songs):
-    root = songs.database.root
-    whole = contents(make(root).root)
+def test_a_missing_sound_and_a_damaged_record_are_made_again(looped):
+    root = looped
+    whole = contents(root)
     next(root.glob("audio/loops/*.flac")).unlink()
     make(root)
     assert contents(root) == whole

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import errno
 import faulthandler
+import gc
 import getpass
 import hashlib
 import importlib
@@ -270,6 +271,7 @@ def _differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 def nurse() -> None:
     """Run what is ordered, one line of JSON each, and answer how it ended."""
     module, folder = importlib.import_module(sys.argv[1]), Path(sys.argv[2])
+    gc.freeze()  # no fork looks for garbage among what was imported
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

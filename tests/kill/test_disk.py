@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from tests.conftest import make_tiny_database
-from tests.kill.harness import Moment, Nursery, contents, leftovers, nursery
+from tests.kill.harness import Moment, Nursery, contents, leftovers
 from tests.loops import loop_database, songs
 
 STAGES = {
@@ -27,12 +27,6 @@ STAGES = {
 }
 TIMES = 4  # of each trouble and stage
 SAID = {errno.ENOSPC: "make room there", errno.EROFS: "make it writable"}
-
-
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery("tests.kill.stages", tmp_path_factory.mktemp("disk") / "work") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

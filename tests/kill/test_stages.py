@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +13,11 @@ from demucs.htdemucs import HTDemucs
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
 from tests.conftest import make_tiny_database
-from tests.kill.harness import Nursery, Program, nursery, survives
+from tests.kill.harness import Nursery, Program, survives
 from tests.loops import loop_database, songs
 from tests.metronome import MetronomeDB
 
 RATE_HZ = 22050
-
-
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    with nursery("tests.kill.stages", tmp_path_factory.mktemp("stages") / "work") as opened:
-        yield opened
 
 
 def program(stages: Nursery, name: str, root: Path, *settings: str, **how) -> Program:

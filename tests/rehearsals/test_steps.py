@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 
 import pytest
 from omegaconf import OmegaConf
@@ -57,6 +58,11 @@ def config_of(model: str, scale: str) -> dict:
     return settings_of(compose("train", [f"model={model}", f"scale={scale}"]))
 
 
+@cache
+def one_step(model: str, scale: str) -> Figures:
+    return rehearse(config_of(model, scale), steps=1)
+
+
 # At scale=small every model trains for real elsewhere.
 LONG = {"paper": (), "small": pytest.mark.long}
 STEPS = [pytest.param(m, s, marks=LONG[s]) for m in MODELS for s in SCALES]
@@ -64,7 +70,7 @@ STEPS = [pytest.param(m, s, marks=LONG[s]) for m in MODELS for s in SCALES]
 
 @pytest.mark.parametrize(("model", "scale"), STEPS)
 def test_steps_of_training_and_validation(model: str, scale: str) -> None:
-    figures = rehearse(config_of(model, scale), steps=1)
+    figures = one_step(model, scale)
     assert figures.flop > 0
     assert figures.peak_bytes > figures.of_state_bytes > 4 * figures.trained
     assert figures.peak_bytes < 80e9
@@ -125,12 +131,12 @@ def test_operations_are_those_of_a_vit_by_hand() -> None:
     embedding = tokens * patch * width
     attention = tokens * depth * 2 * 250 * width  # scores, and what is heard by them
     forward = 2 * (dense + embedding + attention)
-    found = rehearse(config_of("contrastive", "paper"), steps=1).flop
+    found = one_step("contrastive", "paper").flop
     assert found == pytest.approx(3 * forward, rel=0.02)
 
 
 def test_state_is_weights_and_two_moments() -> None:
-    figures: Figures = rehearse(config_of("contrastive", "small"), steps=1)
+    figures = one_step("contrastive", "small")
     # Four bytes each; filters of the spectrogram and rounding up come on top.
     assert figures.of_state_bytes == pytest.approx(12 * figures.trained, rel=0.03)
 

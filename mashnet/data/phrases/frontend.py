@@ -1,4 +1,4 @@
-"""From parts to phrases: a group's sound in beat time, on the bars that its parts know."""
+"""From parts to what a network of phrases takes: two waves, and the bars that the parts know."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from mashnet.audio.beat_features import SAMPLE_RATE, BeatFrontend
+from mashnet.audio.beat_features import SAMPLE_RATE
 from mashnet.data.parts import Group, facts_of_group
-from mashnet.data.phrases.phrase import SidePhrases
 from mashnet.data.roles import PERCUSSION
 from mashnet.errors import ConfigError
 from mashnet.music.bars import Bars, bars_of
@@ -26,22 +24,24 @@ def cents_of(tuning: Tuning | None) -> float:
 
 
 @dataclass(frozen=True)
-class HeardSide:
-    """A group in beat time, and what is known of its music.
+class WavesOnBars:
+    """A group's sound, and what is known of its music.
 
     Attributes:
+        pitched: all of it but percussion, (samples,).
+        everything: (samples,).
         facts: of its song.
         bars: which there are; None where none is whole, and then there is nothing to compare.
-        side: bar by bar, None likewise.
     """
 
+    pitched: np.ndarray
+    everything: np.ndarray
     facts: SongFacts
     bars: Bars | None
-    side: SidePhrases | None
 
 
 class PhraseFrontend:
-    """Reads groups in beat time. Parts of a MashupDB know their beats; a stranger's are tracked."""
+    """Parts of a MashupDB know their bars; a stranger's are tracked."""
 
     def __init__(self, *, bars: int = 8) -> None:
         """Set how long a phrase is.
@@ -56,7 +56,6 @@ class PhraseFrontend:
             raise ConfigError(f"frontend.bars={bars} must be one of {sorted(LENGTHS)}")
         self.bars = bars
         self.settings: dict[str, Any] = {"bars": bars}
-        self._read = BeatFrontend().eval()
 
     @property
     def sample_rate(self) -> int:
@@ -70,13 +69,11 @@ class PhraseFrontend:
             f"pitch classes twice a beat, relative to key and tuning"
         )
 
-    @torch.inference_mode()
-    def hear(self, group: Group, device: torch.device) -> HeardSide:
-        """Read a group's sound on its bars.
+    def waves_of(self, group: Group) -> WavesOnBars:
+        """Read a group's sound.
 
         Args:
             group: roles of one song.
-            device: where spectra are computed.
 
         Raises:
             AudioError: if a part cannot be read.
@@ -90,16 +87,7 @@ class PhraseFrontend:
             if role != PERCUSSION:
                 pitched[: len(waves[role])] += waves[role]
         facts = facts_of_group(group) or _tracked(everything, pitched)
-        bars = bars_of(facts)
-        if bars is None or not length:
-            return HeardSide(facts, None, None)
-        features = self._read.to(device)(
-            torch.from_numpy(pitched)[None].to(device),
-            torch.from_numpy(everything)[None].to(device),
-            bars.times_s,
-            cents_of(facts.tuning),
-        )[0]
-        return HeardSide(facts, bars, SidePhrases.of(features.to("cpu"), facts.key))
+        return WavesOnBars(pitched, everything, facts, bars_of(facts) if length else None)
 
 
 def _tracked(everything: np.ndarray, pitched: np.ndarray) -> SongFacts:

@@ -45,9 +45,14 @@ class Phrases:
             self.onsets.to(device), self.chroma.to(device), self.level.to(device), self.bars
         )
 
-    def shifted(self, semitones: int) -> Phrases:
-        """Return them with their pitches moved up."""
-        return Phrases(self.onsets, self.chroma.roll(semitones, -1), self.level, self.bars)
+    def shifted(self, semitones: int | torch.Tensor) -> Phrases:
+        """Return them with their pitches moved up, all alike or each by its own, (n,)."""
+        if isinstance(semitones, int):
+            chroma = self.chroma.roll(semitones, -1)
+        else:
+            from_class = (torch.arange(12, device=semitones.device) - semitones[:, None]) % 12
+            chroma = self.chroma.gather(-1, from_class[:, None].expand_as(self.chroma))
+        return Phrases(self.onsets, chroma, self.level, self.bars)
 
     def at_level(self, level: float) -> Phrases:
         """Return them counted anew, each beat as `level` beats (2, 1 or 1/2), bars likewise.
@@ -136,10 +141,11 @@ class SidePhrases:
             IndexError: if a phrase would reach beyond the clip.
         """
         beats = self.beats_per_bar
-        starts = torch.as_tensor(bars)[:, None] * beats + late
-        rows = starts + torch.arange(length * beats)
-        if rows.numel() and (int(rows.min()) < 0 or int(rows.max()) >= self.level.numel()):
+        starts = np.asarray(bars)[:, None] * beats + late
+        numbers = starts + np.arange(length * beats)
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= self.level.numel()):
             raise IndexError("a phrase reaches beyond its clip")
+        rows = torch.from_numpy(numbers).to(self.level.device)
         return Phrases(
             self.onsets.flatten(0, 1)[rows],
             self.chroma.flatten(0, 1)[rows].flatten(1, 2),

@@ -67,5 +67,5 @@ def _scaled(x: torch.Tensor) -> torch.Tensor:
 
 def _round_the_octave(layer: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     pitches, times = (size // 2 for size in layer.kernel_size)
-    x = functional.pad(x, (0, 0, pitches, pitches), mode="circular")
+    x = torch.cat([x[:, :, -pitches:], x, x[:, :, :pitches]], 2)
     return layer(functional.pad(x, (times, times)))

@@ -14,14 +14,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from mashnet.audio.beat_features import SAMPLE_RATE
+from mashnet.audio.beat_features import SAMPLE_RATE, BeatFrontend
 from mashnet.data.phrases.phrase import Phrases
 from mashnet.models.phrases.joint import JointHead
 from mashnet.models.phrases.terms import START, vectors_of
 
 
 class PlaceNet(nn.Module):
-    """Terms of two phrases, weighed, and a joint head."""
+    """Terms of two phrases, weighed, and a joint head.
+
+    Attributes:
+        read: from waves to beat time; nothing of it is learned.
+    """
 
     sample_rate = SAMPLE_RATE
 
@@ -33,6 +37,7 @@ class PlaceNet(nn.Module):
             dropout: share of its hidden numbers dropped in training.
         """
         super().__init__()
+        self.read = BeatFrontend()
         self.weights = nn.Parameter(torch.tensor(list(START.values())))
         self.joint = JointHead(channels, dropout) if channels else None
 

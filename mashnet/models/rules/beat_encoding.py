@@ -10,11 +10,11 @@ of all roles: in a vocal by itself a tracker finds beats of its own.
 
 Chroma is what stands out of the spectrum, relative to the music's tuning where that is sure. Each
 beat counts the same, however loud, and half of the group's mean is taken out: what a group has all
-the time says less of it than what changes. Measured on vocals of 82 training songs (which of all
-accompaniments of eight bars is one's own? all keys and beat offsets; chance 1 %): found 29 times
-in a hundred with a plain chroma, 39 with this mean taken out, 44 with peaks, too; 37 relative to
-the tuning, which is kept, since stems of a song are known by being equally out of tune and no
-guest is.
+the time says less of it than what changes. Measured on eight bars of 84 vocals of train
+and val (whose of 84 accompaniments is it? harmonic term alone, all keys and beat offsets; standard
+error 5): own first in 26 % with a plain chroma, 35 % with this mean taken out, 38 % with peaks,
+too, 35 % relative to the tuning. That is kept: stems of a song may be known by being equally out
+of tune, and a guest is brought in tune when it is laid.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,7 @@ def guessing(seed, *, raised=0.0):
 
 def evaluated(folder, source, *scorers, **settings):
     outcome = stem_retrieval.run(scorers, source, bootstrap=FAST, **settings)
-    write_outcome(outcome, folder)
+    write_outcome(replace(outcome, plots=[]), folder)  # which nobody looks at here
     return outcome
 
 
