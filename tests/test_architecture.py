@@ -84,6 +84,7 @@ FLOORS = (
         Room(f"{PROTOCOLS}.beat_probe", "does an encoder hear beats?"),
         Room(f"{PROTOCOLS}.mashup_retrieval", "is an original found among mashups that fit?"),
         Room(f"{PROTOCOLS}.mix_classification", "are originals told from unmatched mixes?"),
+        Room(f"{PROTOCOLS}.placement", "is a phrase's music found before it is moved, and where?"),
         Room(f"{PROTOCOLS}.renderer", "what do a Scorer's best mashups sound like?"),
         Room(f"{PROTOCOLS}.song_selection", "which songs does a Scorer pair?"),
         Room(f"{PROTOCOLS}.stem_retrieval", "is the missing stem found?"),

@@ -14,6 +14,7 @@ from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.clips import DatabaseClips
 from mashnet.evaluation.subjects.loops import DatabaseLoops
 from mashnet.evaluation.subjects.mixes import DatabaseMixes
+from mashnet.evaluation.subjects.phrases import DatabasePhrases
 from mashnet.evaluation.subjects.proposals import DatabaseProposals
 from mashnet.evaluation.subjects.seeds import DatabaseSeeds
 from mashnet.evaluation.subjects.songs import DatabaseSongs
@@ -26,12 +27,13 @@ from mashnet.models.scorer import Scorer
 from mashnet.models.scorers import SCORERS, build
 
 # A vocal and an accompaniment of two songs are a mix.
-HEARD_AS = {"songs": "mixes", "proposals": "mixes", "seeds": "mixes"}
+HEARD_AS = {"songs": "mixes", "proposals": "mixes", "seeds": "mixes", "phrases": "mixes"}
 _SOURCES: dict[str, type[DatabaseSplit]] = {
     "loops": DatabaseLoops,
     "songs": DatabaseSongs,
     "stems": DatabaseStems,
     "clips": DatabaseClips,
+    "phrases": DatabasePhrases,
     "proposals": DatabaseProposals,
 }
 LONGEST_NAME = 100  # characters of a default result folder
@@ -78,6 +80,12 @@ def evaluate(config: Mapping[str, Any], *, command: str) -> Path:
     root = _agreed("data.root", data["root"], [t.get("root") for t in trained])
     rules = listed or ({"": alone} if alone else config["baselines"])
     scorers = _scorers(checkpoints, [r for r in rules.values() if r], config["baselines"])
+    if not (listed or alone):  # baselines that nobody named stand where they can be asked
+        named = scorers[: len(checkpoints)]
+        others = scorers[len(checkpoints) :]
+        scorers = named + [
+            s for s in others if protocols.can_ask(name, s, {**settings, "judge": judge})
+        ]
     if judge is not None:
         settings["judge"] = _judge(judge, scorers, checkpoints)
     _require_view(scorers, name)

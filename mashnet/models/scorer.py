@@ -15,7 +15,9 @@ class Scorer(Protocol):
     """Anything that judges fit. Deterministic, independent of what else is in the batch.
 
     One that has `judges_unmoved = True` may be asked about parts as they lie, in different keys and
-    tempi; all others are asked about parts that were moved to where they would sound.
+    tempi; all others are asked about parts that were moved to where they would sound. Of these
+    some believe the keys that parts know as far as `most_semitones` says, which may be set (0:
+    believed; 6: all keys are tried); one with `finds_keys = True` tries all, whatever is known.
     """
 
     name: str

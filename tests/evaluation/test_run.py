@@ -100,15 +100,17 @@ def test_every_protocol_writes_what_the_contract_says(protocol, database, tmp_pa
     if protocols.view_of(protocol) == "loops":
         loop_database(database.root, [*songs("test", 6), *songs("val", 3, first=50)])
         negatives.make(compose("negatives", [f"db={database.root}"], negatives.CONFIG_DIR))
+    # Of placement those have answers that judge what has not been moved.
+    scorer = "automashupper" if protocol == "placement" else "alignment"
     overrides = [
-        "scorer=alignment",
+        f"scorer={scorer}",
         f"protocol={protocol}",
         *common(database, tmp_path / "out"),
         *small,
     ]
     folder = evaluate(settings(*overrides), command="python evaluate.py …")
     result = json.loads((folder / "metrics.json").read_text())
-    assert (result["protocol"], result["scorer"]) == (protocol, "alignment")
+    assert (result["protocol"], result["scorer"]) == (protocol, scorer)
     assert (result["data"], result["split"]) == (str(database.root), "test")
     assert all(set(m) == {"value", "low", "high", "n"} for m in result["metrics"].values())
     scores = pl.read_parquet(folder / "scores.parquet")
@@ -119,6 +121,15 @@ def test_every_protocol_writes_what_the_contract_says(protocol, database, tmp_pa
     assert "(chance)" in printed
     for path in folder.iterdir():
         assert f"written: {path}" in printed
+
+
+def test_baselines_that_a_protocol_cannot_ask_are_left_out(database, tmp_path):
+    given = ["protocol=placement", *common(database, tmp_path / "out")]
+    # What was named is refused; alignment and keytempo, which nobody named, are not spoken of.
+    with pytest.raises(ConfigError, match=r"^alignnet: hears only parts that have been moved"):
+        evaluate(settings("checkpoint=checkpoints/alignnet", *given), command="")
+    with pytest.raises(ConfigError, match=r"^keytempo: hears only"):
+        evaluate(settings("scorer=[random,keytempo]", *given), command="")
 
 
 def test_a_list_of_scorers_and_a_judge(database, tmp_path):

@@ -64,10 +64,12 @@ class AutomashupperScorer(SymmetricScores):
 
     Attributes:
         judges_unmoved: it may be asked about parts as they lie, whatever their key and tempo.
+        finds_keys: it looks for the shift in key by ear, whatever keys its parts know.
     """
 
     name = "automashupper"
     judges_unmoved = True
+    finds_keys = True
 
     def __init__(
         self,

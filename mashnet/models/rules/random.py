@@ -11,9 +11,14 @@ from mashnet.files import content_id
 
 
 class RandomScorer:
-    """A number in [0, 1) from a hash of the parts: the same mix always gets the same score."""
+    """A number in [0, 1) from a hash of the parts: the same mix always gets the same score.
+
+    Attributes:
+        judges_unmoved: it may be asked about anything.
+    """
 
     name = "random"
+    judges_unmoved = True
 
     def __init__(self, *, seed: int = 0) -> None:
         """Fix the seed; another seed is another random Scorer."""

@@ -1,0 +1,1 @@
+"""Are pairs judged, and placed, before they are moved? See protocol.py."""
