@@ -26,8 +26,7 @@ from mashnet.evaluation.protocols.placement.places import (
     place_questions,
 )
 from mashnet.evaluation.subjects.phrases import DatabasePhrases, PhraseWindow
-from mashnet.models.phrases.placenet import PlaceNet
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.placenet import PlaceNet, PlaceNetScorer
 from mashnet.models.rules.automashupper import AutomashupperScorer
 from mashnet.music.keys import Key
 from mashnet.music.placement import Placement
