@@ -63,8 +63,13 @@ def scorer() -> PlaceNetScorer:
 
 
 def prepared(work: Path, library: str, songs: int) -> Path:
-    """Write a library of so many songs with its features, if it is not there."""
+    """Write a library of so many songs with its features, in a process of its own, as all is."""
     root = work / f"songs-{songs}"
+    measure(partial(_prepare, root, library, songs), f"{songs:,} songs are made")
+    return root
+
+
+def _prepare(root: Path, library: str, songs: int) -> list[Row]:
     if not (root / "ready").exists():
         database = synthetic_beats(root, songs)
         store = SyntheticStore(database, real_clips(library))
@@ -72,7 +77,7 @@ def prepared(work: Path, library: str, songs: int) -> Path:
         for _ in store.rows([*sides.guests.values(), *sides.bases.values()]):
             pass
         (root / "ready").touch()
-    return root
+    return []
 
 
 def pairs(root: Path, most: int) -> list[Row]:

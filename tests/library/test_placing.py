@@ -63,8 +63,7 @@ def naive(database, store, judge, base, guest, limits):
     music, vocal = music_side(database, base), vocal_side(database, guest)
     found = store.read([music, vocal])
     on, off = (
-        SidePhrases.of(found[s].features, f.key)
-        for s, f in zip((music, vocal), facts, strict=True)
+        SidePhrases.of(found[s].features, f.key) for s, f in zip((music, vocal), facts, strict=True)
     )
     best = None
     for beyond in judge.shifts:
