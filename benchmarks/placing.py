@@ -39,8 +39,7 @@ from mashnet.library.phrase_index import PhraseIndex
 from mashnet.library.phrase_vectors import PhraseRows, PhraseVectors
 from mashnet.library.placed_sides import placed_sides
 from mashnet.library.placing import best_pairs
-from mashnet.models.phrases.placenet import PlaceNet
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.placenet import PlaceNet, PlaceNetScorer
 
 DEFAULTS = {
     "library": "???",

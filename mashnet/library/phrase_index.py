@@ -16,16 +16,16 @@ import torch
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
 from mashnet.data.phrases.beat_store import BeatStore, unpacked
-from mashnet.data.phrases.frontend import HeardSide
 from mashnet.data.phrases.phrase import Phrases, chroma_of
 from mashnet.library.block_indexes import BlockIndexes
 from mashnet.library.index import EXACT_UP_TO
 from mashnet.library.pair_limits import ManyFacts, levels_between, shifts_allowed
 from mashnet.library.phrase_vectors import PhraseRows, PhraseVectors
 from mashnet.library.placed_sides import placed_sides
+from mashnet.models.phrases.heard import HeardSide
 from mashnet.models.phrases.moves import OCTAVES, move_of
 from mashnet.models.phrases.places import encoded
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.music.placement import Placement
 
 _BROUGHT = 20  # phrases that the index brings for each place that is wanted
@@ -52,7 +52,7 @@ class PhraseIndex:
     def __init__(
         self,
         database: MashupDB,
-        scorer: PlaceNetScorer,
+        scorer: PhraseScorer,
         *,
         metre: int = 4,
         store: BeatStore | None = None,
@@ -113,7 +113,7 @@ class PhraseIndex:
             without: clip ids that do not come into question, such as the vocal's own.
 
         Returns:
-            Clip ids and placements; their scores are those of `PlaceNetScorer.place`, and nobody
+            Clip ids and placements; their scores are those of `PhraseScorer.place`, and nobody
             says how sure they are.
         """
         found: dict[str, Placement] = {}

@@ -19,14 +19,14 @@ import torch
 from mashnet.audio.beat_features import FEATURES_VERSION
 from mashnet.data.embedding_store import Block, EmbeddingStore
 from mashnet.data.phrases.beat_store import Side
-from mashnet.data.phrases.frontend import HeardSide
 from mashnet.errors import DatabaseError
 from mashnet.files import content_id, written_atomically
 from mashnet.library.placed_sides import PlacedSides
 from mashnet.library.reduction import DIMENSIONS, Reduction
 from mashnet.library.stems import weights_digest
+from mashnet.models.phrases.heard import HeardSide
 from mashnet.models.phrases.places import encoded
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.storage.local_copies import load_array
 
 _VERSION = 1  # of how vectors are made and kept
@@ -46,7 +46,7 @@ class PhraseVectors:
 
     @torch.inference_mode()
     def __init__(
-        self, sides: PlacedSides, scorer: PlaceNetScorer, metre: int, dimensions: int = DIMENSIONS
+        self, sides: PlacedSides, scorer: PhraseScorer, metre: int, dimensions: int = DIMENSIONS
     ) -> None:
         """Encode what is not there yet.
 

@@ -16,8 +16,7 @@ from mashnet.library.placed_sides import placed_sides
 from mashnet.library.placing import best_pairs
 from mashnet.library.reduction import Reduction
 from mashnet.models.phrases.moves import ANYWHERE, move_of
-from mashnet.models.phrases.placenet import PlaceNet
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.placenet import PlaceNet, PlaceNetScorer
 from mashnet.music.keys import Key
 from mashnet.music.song_facts import SongFacts
 from mashnet.music.tempo_levels import ONE_LEVEL

@@ -59,6 +59,7 @@ from mashnet.models.scorer import Scorer
 
 NAME = "placement"
 VIEW = "phrases"
+STRANGERS = ("split", "all")  # whose music stands beside a vocal's own
 
 
 def can_ask(scorer: Scorer, settings: Mapping[str, Any]) -> bool:
@@ -84,6 +85,7 @@ def run(
     rendered: bool = False,
     num_pairs: int = 20,
     judge: str | None = None,
+    strangers: str = "split",
     seed: int = 0,
 ) -> Outcome:
     """Let vocals look for their own music and their place in it, and render what is placed.
@@ -102,6 +104,8 @@ def run(
         num_pairs: how many.
         judge: name of the Scorer that judges what is rendered; None: nobody. If it hears only what
             has been moved, it need not answer anything else.
+        strangers: split: other songs of the same split stand beside a vocal's own music; all: of
+            the whole database, where a split has fewer than 64 windows.
         seed: of all draws.
 
     Raises:
@@ -118,6 +122,7 @@ def run(
             f"protocol.num_pairs={num_pairs} must be at least 1 and "
             f"protocol.num_places={num_places} not negative"
         )
+    require_one_of("protocol.strangers", strangers, STRANGERS)
     if judge is not None:
         require_one_of("judge", judge, [scorer.name for scorer in scorers])
     judges = [scorer for scorer in scorers if scorer.name == judge]
@@ -127,7 +132,12 @@ def run(
         asked,
         source,
         all_questions(
-            source, list(dict.fromkeys(bars)), max_windows=max_windows, apart=apart, seed=seed
+            source,
+            list(dict.fromkeys(bars)),
+            max_windows=max_windows,
+            apart=apart,
+            seed=seed,
+            strangers=source.whole_database() if strangers == "all" else None,
         ),
     )
     figures = {name: columns(found, own.questions) for name, found in own.answers.items()}
