@@ -81,7 +81,7 @@ def run(
     max_windows: int | None = None,
     apart: bool = False,
     moved: bool = False,
-    num_places: int | None = 100,
+    num_places: int = 100,
     rendered: bool = False,
     num_pairs: int = 20,
     judge: str | None = None,
@@ -96,10 +96,10 @@ def run(
         bootstrap: how intervals are made; groups of songs are drawn, candidates stay.
         folder: of the results; mashups lie in it as a collection.
         bars: how long phrases are that look for their music.
-        max_windows: of each length at most so many, drawn evenly; None: all.
+        max_windows: of each length at most so many, drawn evenly.
         apart: whether beats and key are also estimated from different halves of a clip.
         moved: whether Scorers are asked that hear only what has been moved.
-        num_places: phrases that look for their place, drawn evenly; 0: none; None: all.
+        num_places: phrases that look for their place, at most, drawn evenly; 0: none.
         rendered: whether pairs of different songs are rendered.
         num_pairs: how many.
         judge: name of the Scorer that judges what is rendered; None: nobody. If it hears only what
@@ -117,7 +117,7 @@ def run(
             f"protocol.bars={list(bars)} must be lengths in bars, and "
             f"protocol.max_windows={max_windows} at least 2"
         )
-    if num_pairs < 1 or (num_places is not None and num_places < 0):
+    if num_pairs < 1 or num_places < 0:
         raise ConfigError(
             f"protocol.num_pairs={num_pairs} must be at least 1 and "
             f"protocol.num_places={num_places} not negative"
