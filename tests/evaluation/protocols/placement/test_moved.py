@@ -11,7 +11,7 @@ from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.phrases import DatabasePhrases
 from mashnet.models.rules.random import RandomScorer
 from tests.metronome import pitch_class
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from mashnet.evaluation.subjects.phrases import DatabasePhrases, PhraseWindow
 from mashnet.models.rules.automashupper import AutomashupperScorer
 from mashnet.models.rules.random import RandomScorer
 from tests.evaluation.conftest import NamedPart
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 BOOTSTRAP = Bootstrap(num_resamples=20)
 
