@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mashnet.data.parts import Group
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.retrieval import draw_opponents
 from mashnet.evaluation.subjects.phrases import Pair, PhraseSource, PhraseWindow
 
 NUM_OPPONENTS = 63  # so that it is one among 64
 USUAL_BARS = 8  # the length that is meant where no other is named
+
+Sides = tuple[Sequence[Group], Sequence[Group]]  # vocals, and music
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,22 @@ class Questions:
 
     Attributes:
         bars: of each window.
-        windows: whose vocals ask, each its own music.
-        shown: windows whose music each vocal is shown, (windows, 1 + opponents), its own first.
-        pairs: vocal and music of each window, where they lie.
+        windows: whose vocals ask, each for its own music.
+        candidates: whose music is shown, those that ask among them.
+        shown: places in `candidates` of what each vocal is shown, (windows, 1 + opponents), its
+            own first.
+        sides: vocals of `windows` and music of `candidates`, where they lie.
         apart: the same, beats and key estimated from different halves; a window of which a half
-            knows too little stands as in `pairs`. None: not asked.
+            knows too little stands as it lies. None: not asked.
         lost: of `apart`, which windows those are, (windows,): nobody can find them.
     """
 
     bars: int
     windows: Sequence[PhraseWindow]
+    candidates: Sequence[PhraseWindow]
     shown: np.ndarray
-    pairs: Sequence[Pair]
-    apart: Sequence[Pair] | None
+    sides: Sides
+    apart: Sides | None
     lost: np.ndarray
 
     @property
@@ -60,35 +66,41 @@ def questions_of(
     Args:
         source: the phrases.
         bars: of each.
-        max_windows: at most so many, drawn evenly.
+        max_windows: at most so many ask, drawn evenly; all are shown.
         apart: whether beats and key are also estimated from different halves.
         seed: of the draws; all Scorers are asked the same.
 
     Returns:
         None where there are fewer than two songs.
     """
-    windows = source.windows(bars)
-    if max_windows is not None and len(windows) > max_windows:
-        random = np.random.default_rng([seed, bars])
-        chosen = random.choice(len(windows), max_windows, replace=False)
-        windows = [windows[index] for index in sorted(chosen)]
-    songs = [window.song for window in windows]
+    candidates = source.windows(bars)
+    songs = [window.song for window in candidates]
     counts = np.unique(songs, return_counts=True)[1] if songs else np.zeros(1, int)
     opponents = min(NUM_OPPONENTS, len(songs) - int(counts.max()))
     if opponents < 1:
         return None
     drawn = draw_opponents(songs, opponents, seed=seed)
     assert drawn is not None  # there are as many
-    pairs = [source.pair(window) for window in windows]
-    found = source.pairs_apart(windows) if apart else [None] * len(windows)
+    asking = np.arange(len(candidates))
+    if max_windows is not None and len(candidates) > max_windows:
+        random = np.random.default_rng([seed, bars])
+        asking = np.sort(random.choice(asking, max_windows, replace=False))
+    pairs = [source.pair(window) for window in candidates]
+    found = source.pairs_apart(candidates) if apart else [None] * len(candidates)
+    usable = [own or usual for own, usual in zip(found, pairs, strict=True)]
     return Questions(
         bars=bars,
-        windows=windows,
-        shown=np.column_stack([np.arange(len(windows)), drawn]),
-        pairs=pairs,
-        apart=[own or usual for own, usual in zip(found, pairs, strict=True)] if apart else None,
-        lost=np.array([own is None for own in found], bool),
+        windows=[candidates[index] for index in asking],
+        candidates=candidates,
+        shown=np.column_stack([asking, drawn[asking]]),
+        sides=_sides(pairs, asking),
+        apart=_sides(usable, asking) if apart else None,
+        lost=np.array([found[index] is None for index in asking], bool),
     )
+
+
+def _sides(pairs: Sequence[Pair], asking: np.ndarray) -> Sides:
+    return [pairs[index][0] for index in asking], [music for _, music in pairs]
 
 
 def all_questions(

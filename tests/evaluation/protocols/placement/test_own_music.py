@@ -144,10 +144,15 @@ def test_too_few_songs_have_a_rank_and_no_top_1(tmp_path):
         outcome_of([Rule("level", lambda *_: 0)], Phrases(1), tmp_path)
 
 
-def test_fewer_windows_are_drawn_evenly():
-    asked = questions_of(Phrases(50, each=4), 8, max_windows=20, apart=False, seed=1)
-    assert len(asked.windows) == 20
-    assert asked.shown.shape[1] <= 20
+def test_fewer_ask_and_what_they_are_shown_is_the_same():
+    every = questions_of(Phrases(50, each=4), 8, max_windows=None, apart=False, seed=1)
+    fewer = questions_of(Phrases(50, each=4), 8, max_windows=20, apart=False, seed=1)
+    assert len(every.windows) == 200
+    assert len(fewer.windows) == len(set(fewer.windows)) == 20
+    assert fewer.shown.shape == (20, 64)
+    for window, shown in zip(fewer.windows, fewer.shown, strict=True):
+        assert fewer.candidates[shown[0]] == window
+        assert every.shown[every.windows.index(window)].tolist() == shown.tolist()
 
 
 def test_who_believes_keys_is_asked_with_and_without(tmp_path):
