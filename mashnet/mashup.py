@@ -3,9 +3,10 @@
 Of a library that there is: library=DB in place of songs. A folder of songs becomes one first
 (separation, analysis, sections), which takes in new songs when the program is run again.
 
-Which songs go together is a Scorer's opinion: it hears every vocal on every accompaniment that
-can be reached by a small move, and the best pairs are rendered. Scores are kept in the library's
-cache and sound in the folder: the same command goes on where it was stopped.
+PlaceNet compares every vocal with every accompaniment before anything is moved, and says which bars
+of the one go on which of the other. A Scorer that is named hears the likeliest pairs, moved; the
+best are rendered. Scores are kept in the library's cache and sound in the folder: the same command
+goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from typing import Any
 from mashnet.commands.small_program import read_arguments, run_program, whole_number
 from mashnet.commands.stages import library_of_songs
 from mashnet.errors import ConfigError
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
+from mashnet.rendering.plan import PLACED, RENDERING_ENGINE, TECHNIQUES
 
 USAGE = (
     "python -m mashnet.mashup songs=FOLDER|library=data/real out=mashups/ "
     "[scorer=checkpoints/alignnet] [source=stems|songs] [top=10] "
-    f"[technique={'|'.join(TECHNIQUES)}] [engine=pylibrb_r2|pylibrb] [per_song=2] [judged=400] "
-    "[max_semitones=3]"
+    f"[technique={'|'.join((PLACED, *TECHNIQUES))}] [engine=pylibrb_r2|pylibrb] "
+    "[per_song=2] [judged=400] [max_semitones=3]"
 )
 _NEEDED = ("out",)
 _OPTIONAL = ("songs", "library", "scorer", "source")
 _NUMBERS = {"top": 10, "per_song": 2, "judged": 400, "max_semitones": 3}
-_CHOICES = {"technique": DEFAULT_TECHNIQUE, "engine": RENDERING_ENGINE}
+_CHOICES = {"technique": PLACED, "engine": RENDERING_ENGINE}
 
 
 def main(arguments: list[str]) -> None:
@@ -66,9 +67,18 @@ def main(arguments: list[str]) -> None:
     if chosen.left_out:
         print(f"note: {chosen.left_out}")
     page = Path(settings["out"]) / "index.html"
-    rows, judged = chosen.rows, chosen.judged
+    rows = chosen.rows
+    judged = chosen.judged or chosen.proposed
     write_page(page, "mashnet.rendering", "mashups.html.j2", rows=rows, judged=judged)
-    if numbers["judged"] < chosen.proposed:
+    if chosen.technique != settings["technique"]:
+        print(
+            f"note: no two songs have bars that can be compared, so that nothing is placed: "
+            f"technique={chosen.technique}"
+        )
+    if chosen.compared:
+        print(f"note: {chosen.proposed} pairs were compared as they lie", end="")
+        print(f", the likeliest {chosen.judged} heard moved (judged=…)" if chosen.judged else "")
+    elif numbers["judged"] < chosen.proposed:
         print(
             f"note: of {chosen.proposed} pairs the {numbers['judged']} were heard whose vocals are "
             f"moved least (judged=…)"

@@ -40,6 +40,7 @@ PROGRAMS = {
     "negatives": Program("data_pipelines.negatives", "pipelines", "pairs of loops that do not fit"),
     "structure": Program("data_pipelines.structure", "pipelines", "verse, chorus and the rest"),
     "embeddings": Program("data_pipelines.embeddings", "pipelines", "encode a library ahead"),
+    "beats": Program("data_pipelines.beats", "pipelines", "read a library in beat time ahead"),
     "train": Program("mashnet.commands.train", "train", "train a network, or go on with a run"),
     "evaluate": Program("mashnet.commands.evaluate", "evaluate", "one protocol over Scorers"),
     "cross_validation": Program(

@@ -56,6 +56,7 @@ FLOORS = (
         Room("data_pipelines.negatives", "stage: pairs of loops that do not fit"),
         Room("data_pipelines.structure", "stage: verse, chorus and the rest"),
         Room("data_pipelines.embeddings", "stage: a library encoded ahead"),
+        Room("data_pipelines.beats", "stage: a library in beat time, ahead"),
     ),
     (
         Room("data_pipelines.separation", "recordings into stems by Demucs or Spleeter"),

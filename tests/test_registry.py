@@ -12,6 +12,7 @@ import data_pipelines.sources
 import mashnet.evaluation.protocols
 import mashnet.models.loops
 import mashnet.models.mixes
+import mashnet.models.phrases
 import mashnet.models.published
 import mashnet.models.rules
 import mashnet.models.stems
@@ -40,7 +41,12 @@ def own_classes(module):
 
 
 def test_every_network_is_in_the_table() -> None:
-    rooms = (mashnet.models.mixes, mashnet.models.loops, mashnet.models.stems)
+    rooms = (
+        mashnet.models.mixes,
+        mashnet.models.loops,
+        mashnet.models.stems,
+        mashnet.models.phrases,
+    )
     found = {
         f"{module.__name__}:{kind.__name__}"
         for module in modules_of(*rooms)

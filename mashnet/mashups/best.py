@@ -1,4 +1,4 @@
-"""The best mashups of a library: its pairs judged, and the best rendered into a collection.
+"""The best mashups of a library: pairs compared, the likeliest heard, the best rendered.
 
 Scores are kept in the library's cache and sound in the collection, so that a run that was stopped
 goes on.
@@ -20,10 +20,11 @@ from mashnet.errors import DatabaseError, MashnetError, StorageError, require_on
 from mashnet.mashups.choosing import choose
 from mashnet.mashups.collection import Collection
 from mashnet.mashups.kept_scores import ScoreStore, open_library, scores_of
-from mashnet.mashups.proposals import Proposal, vocals_on_music
+from mashnet.mashups.proposals import Proposal
 from mashnet.mashups.scorer_choice import scorer_choices
+from mashnet.mashups.shortlist import placer_of, shortlist
 from mashnet.progress import Progress
-from mashnet.rendering.plan import DEFAULT_TECHNIQUE, RENDERING_ENGINE, TECHNIQUES
+from mashnet.rendering.plan import PLACED, RENDERING_ENGINE, TECHNIQUES
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ class Chosen:
 
     Attributes:
         rows: of the collection, best first.
-        judged: how many pairs were heard.
+        judged: how many pairs were heard; 0 where nobody had to hear them.
         proposed: how many could be made within the limits.
+        compared: whether they were compared before, so that the likeliest were heard.
+        technique: how they were rendered.
         failed: what could not be rendered, one line each.
         left_out: which songs take no part, and why; empty if all do.
     """
@@ -41,6 +44,8 @@ class Chosen:
     rows: list[dict[str, Any]]
     judged: int
     proposed: int
+    compared: bool
+    technique: str
     failed: list[str]
     left_out: str
 
@@ -54,7 +59,7 @@ def make_mashups(
     per_song: int = 2,
     judged: int = 400,
     limits: Limits = Limits(),  # noqa: B008 - frozen
-    technique: str = DEFAULT_TECHNIQUE,
+    technique: str = PLACED,
     engine: str = RENDERING_ENGINE,
 ) -> Chosen:
     """Judge pairs of songs, render the best, and write a page to hear them.
@@ -66,9 +71,9 @@ def make_mashups(
         out: folder of the collection.
         top: how many mashups.
         per_song: a song is chosen at most so often as base, and again as guest.
-        judged: at most so many pairs are heard: those whose vocal has to be moved least.
+        judged: at most so many pairs are heard: the likeliest before anything is moved.
         limits: how far a vocal may be moved at all.
-        technique: of `mashnet.rendering.plan.TECHNIQUES`.
+        technique: of `mashnet.rendering.plan.TECHNIQUES`, or `PLACED`.
         engine: that follows beats.
 
     Returns:
@@ -79,24 +84,32 @@ def make_mashups(
         ConfigError: if a setting makes no sense, or the folder cannot be written to.
         DatabaseError: if the library is none, or no two songs of it go together.
     """
-    require_one_of("technique", technique, TECHNIQUES)
+    require_one_of("technique", technique, (*TECHNIQUES, PLACED))
     require_installed(engine)
     require_beatwise(engine)
-    choice = scorer_choices(scorer)[0]
+    choices = scorer_choices(scorer)
+    choice = choices[0]
     if scorer is None:
         print(f"scorer={choice.name} judges (scorer=… takes another)", flush=True)
     database, kept = open_library(library)
-    proposals = sorted(vocals_on_music(database, limits=limits), key=lambda p: p.distance)
-    if not proposals:
+    ears = choice.load()
+    placer = placer_of(ears, choices)
+    found = shortlist(database, placer, limits=limits, technique=technique, most=judged)
+    if not found.proposals:
         raise DatabaseError(_nothing_fits(database, limits))
-    store, ears = ScoreStore(kept, choice.identity()), choice.load()
     # Before an hour of listening, and not before it is clear that there is something to listen to:
     # what an earlier run has chosen is forgotten here.
-    collection = Collection(out, technique=technique, engine=engine, workers=None)
-    found, unread = _scores(choice.name, ears, proposals[:judged], store)
-    failed = list(dict.fromkeys(unread.values()))
-    heard = [proposal for proposal in proposals[:judged] if proposal.proposal_id in found]
-    scores = np.array([found[proposal.proposal_id] for proposal in heard])
+    collection = Collection(out, technique=found.technique, engine=engine, workers=None)
+    heard, failed = found.proposals[:judged], list[str]()
+    if ears is placer and found.scores:  # it has compared them as they lie, and need not hear more
+        scores, listened = np.array(found.scores), 0
+    else:
+        store = ScoreStore(kept, choice.identity())
+        known, unread = _scores(choice.name, ears, heard, store)
+        failed = list(dict.fromkeys(unread.values()))
+        heard = [proposal for proposal in heard if proposal.proposal_id in known]
+        scores = np.array([known[proposal.proposal_id] for proposal in heard])
+        listened = len(heard)
     chosen = choose(heard, scores, len(heard), per_song=per_song)
     with Progress(total=min(top, len(chosen)), desc="rendering", unit="mashup") as bar:
         for index in chosen:
@@ -117,7 +130,15 @@ def make_mashups(
                 failed += [str(error)] if str(error) not in failed else []
     if not collection.rows:
         raise DatabaseError(f"{database.root}: nothing could be rendered; first: {failed[0]}")
-    return Chosen(collection.rows, len(heard), len(proposals), failed, left_out(database))
+    return Chosen(
+        collection.rows,
+        listened,
+        found.compared or len(found.proposals),
+        bool(found.scores),
+        found.technique,
+        failed,
+        left_out(database),
+    )
 
 
 def _scores(

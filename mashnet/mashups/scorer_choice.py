@@ -20,7 +20,8 @@ from mashnet.models.scorer import Scorer
 
 BUNDLES = Path("checkpoints")
 RULES = CONFIGS / "scorer"
-_FIRST = ("alignnet", "alignment")  # who is asked if nobody is named: the best that is there
+# Who is asked if nobody is named: the best that is there.
+_FIRST = ("placenet", "alignnet", "alignment")
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _rules() -> list[ScorerChoice]:
 
 
 def _view(checkpoint: Path) -> str:
-    """Return what a run or bundle judges: mixes, loops or stems.
+    """Return what a run or bundle judges: mixes, loops, stems or phrases.
 
     Raises:
         CheckpointError: if it is neither a run nor a bundle, or of an unknown network.

@@ -19,7 +19,7 @@ NETWORKS = Registry(
         "cocola": "mashnet.models.stems.cocola:CocolaScorer",
         "phalar": "mashnet.models.stems.phalar:PhalarScorer",
         "alignnet": "mashnet.models.stems.alignnet:AlignNetScorer",
-        "placenet": "mashnet.models.phrases.scoring:PlaceNetScorer",
+        "placenet": "mashnet.models.phrases.placenet:PlaceNetScorer",
     },
 )
 

@@ -42,19 +42,24 @@ class EncodingCache(Generic[Encoding]):
         """Remember how to encode a group that is not known yet."""
         self._encode = encode
         self._max_entries = max_entries
-        self._known: OrderedDict[tuple[Hashable, ...], Encoding] = OrderedDict()
+        self._known: OrderedDict[Hashable, Encoding] = OrderedDict()
 
     def __call__(self, group: Group) -> Encoding:
         """Return the encoding of a group."""
-        key = tuple(
-            (role, group[role].part_id, _identity(group[role].facts)) for role in sorted(group)
-        )
+        key = group_key(group)
         if key not in self._known:
             self._known[key] = self._encode(group)
             if len(self._known) > self._max_entries:
                 self._known.popitem(last=False)
         self._known.move_to_end(key)
         return self._known[key]
+
+
+def group_key(group: Group) -> Hashable:
+    """Return what two groups share only if they sound the same and the same is known of them."""
+    return tuple(
+        (role, group[role].part_id, _identity(group[role].facts)) for role in sorted(group)
+    )
 
 
 def _identity(facts: SongFacts | None) -> Hashable:

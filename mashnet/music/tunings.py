@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 
 SURE = 0.25  # confidence; four in five songs have it, and follow a move within 2 cents
-_INAUDIBLE_CENTS = 3.0  # and within what estimates differ by: not worth a pass of an engine
+INAUDIBLE_CENTS = 3.0  # and within what estimates differ by: not worth a pass of an engine
 
 
 class Tuning(NamedTuple):
@@ -64,7 +64,7 @@ def cents_to_fit(moving: Tuning | None, fixed: Tuning | None) -> float:
     if moving is None or fixed is None or min(moving.confidence, fixed.confidence) < SURE:
         return 0.0
     cents = max(-99.9, min(99.9, round(fixed.cents - moving.cents, 1)))
-    return cents if abs(cents) > _INAUDIBLE_CENTS else 0.0
+    return cents if abs(cents) > INAUDIBLE_CENTS else 0.0
 
 
 def shift_with(semitones: int, cents: float) -> Shift:

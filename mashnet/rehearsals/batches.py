@@ -25,7 +25,7 @@ from mashnet.data.phrases.phrase import SidePhrases
 from mashnet.data.stems.clips import BLOCK_S, StemClip
 from mashnet.data.stems.view import Augmentation, StemChunks
 from mashnet.models.loops.scoring import LoopScorer
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.models.stems.scoring import StemScorer
 from mashnet.models.trained import TrainedScorer
 
@@ -54,7 +54,7 @@ def batches_of(scorer: TrainedScorer, config: Mapping[str, Any]) -> tuple[Batch,
             for length_s in lengths_s
         )
         return training, validation
-    if isinstance(scorer, PlaceNetScorer):
+    if isinstance(scorer, PhraseScorer):
         longest, size = max(config["model"]["bars"]), config["data"]["batch_size"]
         return _phrases(longest, size), _phrases(scorer.frontend.bars, size)
     return _mixes(scorer, config)

@@ -23,7 +23,7 @@ from mashnet.models.loading import NETWORK_PREFIX, build_scorer, load_scorer
 from mashnet.models.loops.scoring import LoopScorer
 from mashnet.models.mixes.scoring import MixScorer
 from mashnet.models.networks import scorer_class_of
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.models.stems.jepa import Jepa
 from mashnet.models.stems.predictive import PredictiveNetwork
 from mashnet.models.stems.scoring import StemScorer
@@ -76,7 +76,7 @@ def job_of(
         return _loops(scorer, config, device, share)
     if isinstance(scorer, StemScorer):
         return _stems(scorer, config, share)
-    if isinstance(scorer, PlaceNetScorer):
+    if isinstance(scorer, PhraseScorer):
         return _phrases(scorer, config, share)
     assert isinstance(scorer, MixScorer)
     return _mixes(scorer, config, device, share)
@@ -133,7 +133,7 @@ def task_of(scorer: TrainedScorer, model: Mapping[str, Any], seed: int) -> pl.Li
     if isinstance(scorer, StemScorer):
         kind = JepaTask if isinstance(scorer.network, PredictiveNetwork) else ContrastiveTask
         return kind(scorer, learning_rate=rate, weight_decay=model["weight_decay"], seed=seed)
-    if isinstance(scorer, PlaceNetScorer):
+    if isinstance(scorer, PhraseScorer):
         return PhraseTask(scorer, learning_rate=rate, weight_decay=model["weight_decay"], seed=seed)
     assert isinstance(scorer, MixScorer)
     return MixTask(scorer, unlabelled=model["unlabelled"], learning_rate=rate)
@@ -205,7 +205,7 @@ def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
     return Job(task_of(scorer, model, config["seed"]), loaders, "val/rank_share")
 
 
-def _phrases(scorer: PlaceNetScorer, config: dict[str, Any], share: Share) -> Job:
+def _phrases(scorer: PhraseScorer, config: dict[str, Any], share: Share) -> Job:
     model, settings = config["model"], config["data"]
     drawn = settings["phrases"]
     data = PhraseData(

@@ -13,11 +13,14 @@ from torch.nn import functional
 
 from mashnet.data.phrases.phrase import Phrases, joined
 from mashnet.models.phrases.placenet import PlaceNet
-from mashnet.models.phrases.scoring import PlaceNetScorer
+from mashnet.models.phrases.scoring import PhraseScorer
+from mashnet.models.phrases.terms import START, vectors_of
 from mashnet.tasks.processes import gathered
 from mashnet.tasks.scorer_task import ScorerTask
 from mashnet.tasks.stem import retrieval_figures
 
+# Of squares of what weights of terms have moved: a hundred songs say little about eleven numbers.
+PULL = 0.003
 HARDEST = 9  # wrong backings that the joint head hears beside the right one
 
 
@@ -27,10 +30,11 @@ class PhraseTask(ScorerTask):
     network: PlaceNet
 
     def __init__(
-        self, scorer: PlaceNetScorer, *, learning_rate: float, weight_decay: float, seed: int
+        self, scorer: PhraseScorer, *, learning_rate: float, weight_decay: float, seed: int
     ) -> None:
         """Take the network through its Scorer; the seed decides what is random in a step."""
         super().__init__(scorer, learning_rate=learning_rate, weight_decay=weight_decay, seed=seed)
+        self._leads: dict[int, tuple[torch.Tensor, int]] = {}  # sums of an epoch, and how many
         self._phrases: list[tuple[Phrases, Phrases, torch.Tensor]] = []
 
     def training_step(self, batch: dict[str, Any], batch_index: int) -> torch.Tensor:
@@ -38,6 +42,7 @@ class PhraseTask(ScorerTask):
         self.begin_step()
         lead, backing = batch["lead"], batch["backing"]
         songs = batch["song"]
+        self._remember(lead)
         vectors = self.network.lead(lead)
         offered = joined([backing, batch["moved"]])
         scores = vectors @ self.network.backing(offered).T
@@ -48,6 +53,8 @@ class PhraseTask(ScorerTask):
         scores = scores.masked_fill(~torch.cat([other | own, own], 1), -torch.inf)
         partners = torch.arange(size, device=scores.device)
         loss = functional.cross_entropy(scores, partners)
+        start = torch.tensor(list(START.values()), device=scores.device)
+        loss = loss + PULL * (self.network.weights - start).square().sum()
         how: dict[str, Any] = {"on_step": False, "on_epoch": True, "batch_size": size}
         if self.network.joint is not None:
             joint = self._of_hardest(lead, offered, scores.detach())
@@ -56,6 +63,21 @@ class PhraseTask(ScorerTask):
             loss = loss + joint
         self.log("train/loss", loss, prog_bar=True, **how)
         return loss
+
+    @torch.no_grad()
+    def _remember(self, lead: Phrases) -> None:
+        """Add leads to what all leads of this epoch have in common."""
+        if self.network.common(lead) is not None:
+            total, count = self._leads.get(lead.bars, (0.0, 0))
+            vectors = torch.cat(vectors_of(lead), 1)
+            self._leads[lead.bars] = total + vectors.sum(0), count + len(lead)
+
+    def on_validation_epoch_start(self) -> None:
+        """Tell the network what the leads of the epoch had in common; weights are kept with it."""
+        for bars, (total, count) in self._leads.items():
+            mean = gathered((total / count)[None].cpu()).mean(0)
+            getattr(self.network, f"common_{bars}").copy_(mean)
+        self._leads.clear()
 
     def _of_hardest(self, lead: Phrases, offered: Phrases, scores: torch.Tensor) -> torch.Tensor:
         """Return the joint head's loss: a lead's own among those most like it by vectors."""

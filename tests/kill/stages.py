@@ -13,6 +13,7 @@ import tempfile
 from functools import cache, partial
 from typing import Any
 
+from data_pipelines.beats import stage as beats
 from data_pipelines.demo import stage as demo
 from data_pipelines.embeddings import stage as embeddings
 from data_pipelines.loops import stage as loops
@@ -48,6 +49,7 @@ _STAGES: dict[str, Any] = {
     "negatives": negatives.make,
     "structure": structure.make,
     "embeddings": embeddings.make,
+    "beats": beats.make,
 }
 
 

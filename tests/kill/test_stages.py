@@ -160,6 +160,20 @@ def test_embeddings_and_their_index(stages: Nursery, kills: int, tmp_path: Path)
     assert MashupDB.open(root).rejects["stage"].to_list() == ["embeddings"]
 
 
+def test_beats(stages: Nursery, kills: int, tmp_path: Path) -> None:
+    songs = MetronomeDB(tmp_path / "beats")
+    for tempo_bpm in (100, 110, 120):
+        songs.add(tempo_bpm=tempo_bpm, duration_s=8.0)
+    clip_id = songs.add(duration_s=8.0)
+    (songs.database.root / "audio" / clip_id / "vocal.flac").write_bytes(b"no sound")
+    root = stages.folder / "beats"
+    survives(
+        stages, program(stages, "beats", root, template=songs.write().root), seed=12, kills=kills
+    )
+    assert len(list(root.glob("cache/beats/*/*.npy"))) > 1
+    assert MashupDB.open(root).rejects["stage"].to_list() == ["beats"]
+
+
 def test_demo(stages: Nursery, kills: int) -> None:
     root = stages.folder / "demo"
     stage = program(stages, "demo", root, "count=2")

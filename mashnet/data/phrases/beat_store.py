@@ -81,30 +81,44 @@ class BeatStore:
     def read(
         self, sides: Iterable[Side], *, executor: Executor | None = None
     ) -> dict[Side, SideInBeats]:
-        """Return sides in beat time; what is not there yet is computed.
+        """Return sides in beat time, all at once; see `each`."""
+        return dict(self.each(sides, executor=executor))
+
+    def each(
+        self, sides: Iterable[Side], *, executor: Executor | None = None
+    ) -> Iterator[tuple[Side, SideInBeats]]:
+        """Yield sides in beat time, in the order of the disk; see `rows`."""
+        for side, rows in self.rows(sides, executor=executor):
+            bars = self.bars(side.clip_id)
+            assert bars is not None
+            yield side, unpacked(np.asarray(rows), bars.beats_per_bar)
+
+    def rows(
+        self, sides: Iterable[Side], *, executor: Executor | None = None
+    ) -> Iterator[tuple[Side, np.ndarray]]:
+        """Yield sides as they lie on disk, memory-mapped; what is not there yet is computed.
 
         Args:
             sides: of clips of the database.
             executor: who computes; None: all cores, where there is enough to do.
 
-        Returns:
-            Those of clips that have bars and whose stems can be read; `unreadable` says why the
-            others cannot. A run that is killed goes on where it was.
+        Yields:
+            A row per bar, see `unpacked`, for each side of a clip that has bars and whose stems
+            can be read; `unreadable` says why the others cannot. A run that is killed goes on
+            where it was.
         """
         by_metre: dict[int, dict[str, Side]] = {}
         for side in dict.fromkeys(sides):
             bars = self.bars(side.clip_id)
             if bars is not None and side.stem_ids:
-                by_metre.setdefault(bars.beats_per_bar, {})[self._key(side, bars)] = side
+                by_metre.setdefault(bars.beats_per_bar, {})[self.key(side)] = side
         self._remove_older_versions()
-        found: dict[Side, SideInBeats] = {}
         for metre, keyed in by_metre.items():
-            found |= self._of_metre(metre, keyed, executor)
-        return found
+            yield from self._of_metre(metre, keyed, executor)
 
     def _of_metre(
         self, metre: int, keyed: dict[str, Side], executor: Executor | None
-    ) -> dict[Side, SideInBeats]:
+    ) -> Iterator[tuple[Side, np.ndarray]]:
         def encode(missing: Sequence[str]) -> Iterator[np.ndarray | None]:
             return self._encoded([keyed[key] for key in missing], executor)
 
@@ -117,14 +131,12 @@ class BeatStore:
             width=lambda: 1 + metre * _PER_BEAT,
             keep_others=True,
         )
-        found = {}
         for block in blocks:
             for key, rows in zip(block.keys, block.embeddings, strict=True):
                 if side := keyed.get(key):
                     bars = self.bars(side.clip_id)
                     assert bars is not None
-                    found[side] = _unpacked(rows[: len(bars.whole)], metre)
-        return found
+                    yield side, rows[: len(bars.whole)]
 
     def _remove_older_versions(self) -> None:
         parent = self.database.place("cache", _FOLDER)
@@ -133,7 +145,10 @@ class BeatStore:
                 if old.is_dir() and not old.name.startswith(f"{FEATURES_VERSION}-"):
                     shutil.rmtree(old)
 
-    def _key(self, side: Side, bars: Bars) -> str:
+    def key(self, side: Side) -> str:
+        """Return what names a side of a clip that has bars: all that its rows depend on."""
+        bars = self.bars(side.clip_id)
+        assert bars is not None
         return content_id(
             "side",
             sorted(side.stem_ids),
@@ -163,6 +178,7 @@ class BeatStore:
                 self.unreadable[side] = result
                 yield None
             else:
+                self.unreadable.pop(side, None)  # it may have been mended
                 yield result
 
 
@@ -184,12 +200,7 @@ def _encode(job: tuple) -> np.ndarray | str:
             torch.from_numpy(tones)[None], torch.from_numpy(everything)[None], times_s, cents
         )[0]
     whole = np.isfinite(times_s).all(axis=1)
-    numbers = [
-        part.flatten(2) if part.ndim > 2 else part[..., None]
-        for part in (features.onsets, features.pitches, features.level, features.brightness)
-    ]
-    flat = torch.cat(numbers, -1).flatten(1).numpy()
-    return np.concatenate([whole[:, None].astype(np.float32), flat], 1)
+    return packed(SideInBeats(whole, features))
 
 
 @cache
@@ -205,7 +216,19 @@ def _added(total: np.ndarray, wave: np.ndarray) -> np.ndarray:
     return longer
 
 
-def _unpacked(rows: np.ndarray, metre: int) -> SideInBeats:
+def packed(side: SideInBeats) -> np.ndarray:
+    """Return the rows of a side as they lie on disk, (bars, 1 + numbers)."""
+    found = side.features
+    numbers = [
+        part.flatten(2) if part.ndim > 2 else part[..., None]
+        for part in (found.onsets, found.pitches, found.level, found.brightness)
+    ]
+    flat = torch.cat(numbers, -1).flatten(1).numpy()
+    return np.concatenate([side.whole[:, None].astype(np.float32), flat], 1)
+
+
+def unpacked(rows: np.ndarray, metre: int) -> SideInBeats:
+    """Return what rows say, (bars, 1 + numbers), of bars of so many beats."""
     numbers = torch.from_numpy(np.ascontiguousarray(rows[:, 1:])).unflatten(1, (metre, _PER_BEAT))
     sizes = [int(np.prod(shape)) for shape in _SHAPES]
     parts = [

@@ -35,6 +35,11 @@ class Phrases:
         """Return the number of phrases."""
         return len(self.level)
 
+    @property
+    def beats_per_bar(self) -> int:
+        """How many beats each bar has."""
+        return self.level.shape[1] // self.bars
+
     def __getitem__(self, index: torch.Tensor | slice) -> Phrases:
         """Choose phrases."""
         return Phrases(self.onsets[index], self.chroma[index], self.level[index], self.bars)
@@ -98,9 +103,14 @@ def joined(phrases: Sequence[Phrases]) -> Phrases:
 def chroma_of(pitches: torch.Tensor) -> torch.Tensor:
     """Fold pitches to pitch classes, C first: (…, PITCHES) to (…, 12).
 
-    What lies half way between two semitones is in neither.
+    Only semitones that stand out count, those no fainter than both their neighbours: the skirts of
+    a loud tone are no notes. What lies half way between two semitones is in neither.
     """
-    return pitches.unflatten(-1, (OCTAVES, 12, STEPS))[..., 0].sum(-2)
+    semitones = pitches.unflatten(-1, (12 * OCTAVES, STEPS))[..., 0]
+    below = torch.nn.functional.pad(semitones, (1, 0))[..., :-1]
+    above = torch.nn.functional.pad(semitones, (0, 1))[..., 1:]
+    peaks = semitones * (semitones >= torch.maximum(below, above))
+    return peaks.unflatten(-1, (OCTAVES, 12)).sum(-2)
 
 
 @dataclass(frozen=True)

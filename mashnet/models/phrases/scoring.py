@@ -1,4 +1,4 @@
-"""PlaceNet as a Scorer: it judges parts as they lie, and says where they could be laid."""
+"""Networks of phrases as Scorers: they judge parts as they lie, and say where to lay them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from mashnet.data.phrases.frontend import LENGTHS, PhraseFrontend
 from mashnet.data.roles import ROLES, VOCAL
 from mashnet.errors import ConfigError
 from mashnet.models.phrases.heard import HeardSide
-from mashnet.models.phrases.meeting import NOTHING, Meeting, shifts_within
-from mashnet.models.phrases.placenet import PlaceNet
-from mashnet.models.submix import EncodingCache
+from mashnet.models.phrases.kept import KeptEncodings
+from mashnet.models.phrases.moves import ANYWHERE, move_of
+from mashnet.models.phrases.network import PhraseNetwork
+from mashnet.models.phrases.places import (
+    NOTHING,
+    Encoded,
+    best_places,
+    best_scores,
+    common_length,
+    encoded,
+    placement_of,
+)
+from mashnet.models.submix import EncodingCache, group_key
 from mashnet.models.trained import TrainedScorer
-from mashnet.music.keys import fold_semitones, shift_to_fit
 from mashnet.music.placement import Placement
-from mashnet.music.tempo_levels import ANY_RATIO, folded
-from mashnet.music.tunings import cents_to_fit, shift_with
-
-OCTAVES = (1.0, 0.5, 2.0)
 
 
-class PlaceNetScorer(TrainedScorer):
-    """PlaceNet and its frontend.
+class PhraseScorer(TrainedScorer):
+    """A network of phrases and its frontend.
 
     Attributes:
         judges_unmoved: it is asked about parts as they lie, whatever their key and tempo.
@@ -33,41 +38,54 @@ class PlaceNetScorer(TrainedScorer):
             as if none were known.
     """
 
-    network_class = PlaceNet
     view = "phrases"
     roles = ROLES
     probe_s = 17.0  # eight bars of 2 s, and an end
     is_probability = False
     judges_unmoved = True
-    network: PlaceNet
+    network: PhraseNetwork
     frontend: PhraseFrontend
 
-    def __init__(self, network: PlaceNet, frontend: PhraseFrontend, *, name: str) -> None:
+    def __init__(self, network: PhraseNetwork, frontend: PhraseFrontend, *, name: str) -> None:
         """Take a network and its frontend; keys are believed."""
         super().__init__(network, frontend, name=name)
         self.most_semitones = 0
         self._heard = EncodingCache(self._hear)
+        self._kept = KeptEncodings()
 
     @staticmethod
     def frontend_of(settings: dict[str, Any]) -> PhraseFrontend:
         """Build the frontend from its settings."""
         return PhraseFrontend(**settings)
 
+    @property
+    def shifts(self) -> tuple[int, ...]:
+        """What is tried beyond the shift that keys say, in semitones."""
+        most = self.most_semitones
+        return tuple(range(-most, most + (most < 6)))
+
     @torch.inference_mode()
     def score(self, query: Group, candidates: Sequence[Group]) -> torch.Tensor:
         """Return one number per candidate, (candidates,): at the best place of the best phrases.
 
         Phrases last 16 bars where both sides have them, else 8, else 4. Sides of different metres,
-        and those that have fewer bars, are not compared: their score is `NOTHING`.
+        and those that have fewer bars, are not compared: their score is `NOTHING`. Each side is
+        encoded once, whatever it is compared with.
         """
-        scores = []
-        for candidate in candidates:
-            base, guest = self._heard(query), self._heard(candidate)
-            meeting = None
-            if base.beats_per_bar == guest.beats_per_bar:
-                meeting = self._meeting(base, guest, 1.0, max(LENGTHS), _leads(candidate, query))
-            scores.append(torch.tensor(NOTHING) if meeting is None else meeting.best.amax().cpu())
-        return torch.stack(scores) if scores else torch.zeros(0)
+        scores = torch.full((len(candidates),), NOTHING)
+        for leads in (False, True):
+            members, pairs = [], []
+            for number, candidate in enumerate(candidates):
+                length = self._length(query, candidate)
+                if length and _leads(candidate, query) is leads:
+                    members.append(number)
+                    guest = self._encode(candidate, length, leads=leads, shifts=self.shifts)
+                    base = self._encode(query, length, leads=not leads)
+                    pairs.append((guest, base, range(len(self.shifts))))
+            if members:
+                found = best_scores(self.network, pairs, self.shifts, guest_leads=leads)
+                scores = scores.index_copy(0, torch.tensor(members), found.cpu())
+        return scores
 
     @torch.inference_mode()
     def place(self, query: Group, candidate: Group) -> Placement:
@@ -82,59 +100,61 @@ class PlaceNetScorer(TrainedScorer):
         for heard in (base, guest):
             if heard.side is None:
                 raise ConfigError(f"{heard.facts.name} has no whole bar: nothing can be laid on it")
-        if base.beats_per_bar != guest.beats_per_bar:
+        assert base.side is not None and guest.side is not None
+        if base.side.beats_per_bar != guest.side.beats_per_bar:
             raise ConfigError(
-                f"bars of {guest.facts.name} have {guest.beats_per_bar} beats, those of "
-                f"{base.facts.name} {base.beats_per_bar}: they are not compared"
+                f"bars of {guest.facts.name} have {guest.side.beats_per_bar} beats, those of "
+                f"{base.facts.name} {base.side.beats_per_bar}: they are not compared"
             )
-        tempo = folded(base.tempo_bpm / guest.tempo_bpm, (None, None), ANY_RATIO, OCTAVES)
-        assert tempo is not None  # any ratio may be left
-        leads = _leads(candidate, query)
-        meeting = self._meeting(base, guest, tempo.level, self.frontend.bars, leads)
-        if meeting is None:
+        move = move_of(guest.facts, base.facts, ANYWHERE)
+        assert move is not None  # any ratio may be left
+        assert base.bars is not None and guest.bars is not None
+        level = move.tempo.level
+        length = common_length(base.bars, guest.bars, level, self.frontend.bars)
+        if not length:
             raise ConfigError(
                 f"{guest.facts.name} and {base.facts.name} have no {min(LENGTHS)} whole bars in a "
                 f"row that could meet"
             )
-        found = meeting.place()
-        semitones = found.semitones
-        if base.facts.key and guest.facts.key:
-            semitones += shift_to_fit(guest.facts.key, base.facts.key)
-        cents = cents_to_fit(guest.facts.tuning, base.facts.tuning)
-        shift = shift_with(fold_semitones(semitones), cents)
-        return Placement(
-            guest_bar=int(guest.starts(round(meeting.bars / tempo.level))[found.guest]),
-            base_bar=int(base.starts(meeting.bars)[found.base]),
-            bars=meeting.bars,
-            semitones=shift.semitones,
-            cents=shift.cents,
-            tempo_level=tempo.level,
-            tempo_ratio=tempo.ratio,
-            score=found.score,
-            confidence=found.confidence,
+        leads = _leads(candidate, query)
+        pair = (
+            self._encode(candidate, length, leads=leads, shifts=self.shifts, level=level),
+            self._encode(query, length, leads=not leads),
+            range(len(self.shifts)),
         )
+        (found,) = best_places(self.network, [pair], self.shifts, guest_leads=leads)
+        return placement_of(found, move, guest, base, length)
 
     def _hear(self, group: Group) -> HeardSide:
-        waves = self.frontend.waves_of(group)
-        return HeardSide.read(self.network, waves, self.device)
+        return HeardSide.read(self.network, self.frontend.waves_of(group), self.device)
 
-    def _meeting(
-        self, base: HeardSide, guest: HeardSide, level: float, most: int, guest_leads: bool
-    ) -> Meeting | None:
-        """Let the longest phrases meet that both have; None where they have none."""
-        for bars in LENGTHS:
-            of_guest = round(bars / level)
-            if bars <= most and len(base.starts(bars)) and len(guest.starts(of_guest)):
-                return Meeting(
-                    self.network,
-                    base.phrases(bars),
-                    guest.phrases(of_guest).at_level(level),
-                    shifts_within(self.most_semitones),
-                    guest_leads=guest_leads,
-                )
-        return None
+    def _length(self, query: Group, candidate: Group) -> int:
+        """Return how long phrases of two groups are that are heard as they lie; 0: none."""
+        base, guest = self._heard(query), self._heard(candidate)
+        if base.bars is None or guest.bars is None or base.side is None or guest.side is None:
+            return 0
+        if base.bars.beats_per_bar != guest.bars.beats_per_bar:
+            return 0
+        return common_length(base.bars, guest.bars, 1.0, max(LENGTHS))
+
+    def _encode(
+        self,
+        group: Group,
+        length: int,
+        *,
+        leads: bool,
+        shifts: tuple[int, ...] = (0,),
+        level: float = 1.0,
+    ) -> Encoded:
+        """Return what is kept of a group's phrases, or encode them."""
+        return self._kept.get(
+            (group_key(group), length, leads, shifts, level),
+            lambda: encoded(
+                self.network, self._heard(group), length, leads=leads, shifts=shifts, level=level
+            ),
+        )
 
 
 def _leads(guest: Group, base: Group) -> bool:
-    """Return whether the guest leads: it brings the vocal. Else the base does: it asks."""
+    """Return whether the guest leads: it brings the vocal, or the base does not and asks."""
     return VOCAL in guest and VOCAL not in base

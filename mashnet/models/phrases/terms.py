@@ -8,8 +8,12 @@
     onset       strength of onsets at twelve moments of every beat
     onset_band  the same in three bands
     rhythm      onsets of a bar, averaged over bars
+    form        which bars of the phrase are alike in their pitches, and which are not
+    form_half   which half bars
+    form_onset  which bars are alike in their onsets
 
-Silence is a vector of zeros: it has nothing in common with anything.
+The terms of form hold no pitch and no rhythm, only where a phrase repeats itself: what belongs
+together repeats together. Silence is a vector of zeros: it has nothing in common with anything.
 """
 
 from __future__ import annotations
@@ -18,8 +22,8 @@ import torch
 
 from mashnet.data.phrases.phrase import Phrases
 
-# What each weighs in a new network: a softmax regression on training songs, fixed since
-# (docs/results/placement.md).
+# What each weighs in a new network: a softmax regression on training songs, fixed since; those of
+# form by hand (docs/results/placement.md).
 START = {
     "harmony": 1.6,
     "movement": 7.0,
@@ -29,9 +33,13 @@ START = {
     "onset": 2.6,
     "onset_band": 3.1,
     "rhythm": 0.4,
+    "form": 1.5,
+    "form_half": 1.5,
+    "form_onset": 1.0,
 }
 TERMS = tuple(START)
 _FAINT = 1e-6
+_SHARPER = 3  # power of likenesses of pitches: half alike counts for little
 
 
 def vectors_of(phrases: Phrases) -> list[torch.Tensor]:
@@ -42,7 +50,7 @@ def vectors_of(phrases: Phrases) -> list[torch.Tensor]:
     change = (phrases.chroma[:, 1:] - phrases.chroma[:, :-1]).norm(dim=-1)
     onsets = phrases.onsets.flatten(1, 2)
     strength = onsets.mean(-1)
-    rhythm = strength.unflatten(1, (phrases.bars, -1)).mean(1)
+    per_bar = strength.unflatten(1, (phrases.bars, -1))
     found = {
         "harmony": classes.flatten(1),
         "movement": movement.flatten(1),
@@ -51,9 +59,21 @@ def vectors_of(phrases: Phrases) -> list[torch.Tensor]:
         "change": _centred(change),
         "onset": _centred(strength),
         "onset_band": _centred(onsets).flatten(1),
-        "rhythm": _centred(rhythm),
+        "rhythm": _centred(per_bar.mean(1)),
+        "form": _form(classes, phrases.bars).clamp_min(0) ** _SHARPER,
+        "form_half": _form(classes, 2 * phrases.bars).clamp_min(0) ** _SHARPER,
+        "form_onset": _form((per_bar - per_bar.mean(2, keepdim=True)).flatten(1), phrases.bars),
     }
+    for term in ("form", "form_half", "form_onset"):
+        found[term] = _centred(found[term])
     return [_unit(found[term]) for term in TERMS]
+
+
+def _form(x: torch.Tensor, parts: int) -> torch.Tensor:
+    """Return how alike each two of so many equal parts of a phrase are, (n, pairs)."""
+    vectors = _unit(x.unflatten(1, (parts, -1)).flatten(2))
+    one, other = torch.triu_indices(parts, parts, 1, device=x.device)
+    return (vectors @ vectors.transpose(1, 2))[:, one, other]
 
 
 def _centred(x: torch.Tensor) -> torch.Tensor:

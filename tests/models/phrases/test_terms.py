@@ -31,8 +31,27 @@ def test_a_phrase_has_everything_in_common_with_itself():
 
 def test_what_is_moved_in_pitch_keeps_its_onsets_and_loses_its_harmony():
     found = products(phrase(), phrase().shifted(3))
-    same = {"change", "onset", "onset_band", "rhythm"}
+    same = {"change", "onset", "onset_band", "rhythm", "form", "form_half", "form_onset"}
     assert all((value > 0.999) == (term in same) for term, value in found.items())
+
+
+def test_form_is_what_repeats_whatever_it_is():
+    """A B A B in other pitches, at another rhythm, is the same form; A B B A is not."""
+
+    def of(order, seed):
+        bars = phrase(seed, bars=4)
+        one, other = bars.chroma[:, :8], bars.chroma[:, 8:16]
+        beats = bars.onsets[:, :4], bars.onsets[:, 4:8]
+        chroma = torch.cat([(one, other)[i] for i in order], 1)
+        onsets = torch.cat([beats[i] for i in order], 1)
+        return Phrases(onsets, chroma, bars.level, 4)
+
+    alike = products(of((0, 1, 0, 1), 1), of((0, 1, 0, 1), 2))
+    unlike = products(of((0, 1, 0, 1), 1), of((0, 1, 1, 0), 2))
+    for term in ("form", "form_onset"):
+        assert alike[term] == pytest.approx(1.0, abs=1e-4)
+        assert unlike[term] < 0
+    assert abs(alike["harmony"]) < 0.3
 
 
 def test_what_lasts_counts_for_harmony_and_not_for_movement():
@@ -59,6 +78,22 @@ def test_a_new_network_weighs_terms_as_they_start():
     expected = sum(START[term] * value for term, value in products(one, other).items())
     score = (network.lead(one)[0] @ network.backing(other)[0]).item()
     assert score == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_leads_have_in_common_is_half_left_out():
+    network = PlaceNet(lengths=[4])
+    leads, backing = phrase(1, n=3), phrase(2)
+    plain = network.lead(leads) @ network.backing(backing).T
+    common = torch.cat(vectors_of(leads), 1).mean(0)
+    network.common_4.copy_(common)
+    weights = torch.tensor(list(START.values()))
+    sizes = [v.shape[1] for v in vectors_of(leads)]
+    half = (
+        0.5 * (common * weights.repeat_interleave(torch.tensor(sizes))) @ network.backing(backing).T
+    )
+    torch.testing.assert_close(network.lead(leads) @ network.backing(backing).T, plain - half)
+    longer = phrase(1, bars=8)
+    torch.testing.assert_close(network.lead(longer), PlaceNet(lengths=[]).lead(longer))
 
 
 def test_moving_both_sides_alike_in_pitch_changes_no_score():

@@ -25,18 +25,17 @@ class Questions:
     Attributes:
         bars: of each window.
         windows: whose vocals ask, each for its own music.
-        candidates: whose music is shown, those that ask among them.
-        shown: places in `candidates` of what each vocal is shown, (windows, 1 + opponents), its
-            own first.
-        sides: vocals of `windows` and music of `candidates`, where they lie.
+        offered: all whose music is shown, those that ask among them.
+        shown: numbers of windows offered to each vocal, (windows, 1 + opponents), its own first.
+        sides: vocals of `windows` and music of those offered, where they lie.
         apart: the same, beats and key estimated from different halves; a window of which a half
             knows too little stands as it lies. None: not asked.
-        lost: of `apart`, which windows those are, (windows,): nobody can find them.
+        lost: of `apart`, which of `windows` those are, (windows,): nobody can find them.
     """
 
     bars: int
     windows: Sequence[PhraseWindow]
-    candidates: Sequence[PhraseWindow]
+    offered: Sequence[PhraseWindow]
     shown: np.ndarray
     sides: Sides
     apart: Sides | None
@@ -59,43 +58,57 @@ def length_suffix(bars: int) -> str:
 
 
 def questions_of(
-    source: PhraseSource, bars: int, *, max_windows: int | None, apart: bool, seed: int
+    source: PhraseSource,
+    bars: int,
+    *,
+    max_windows: int | None,
+    apart: bool,
+    seed: int,
+    strangers: PhraseSource | None = None,
 ) -> Questions | None:
     """Collect windows and draw, for each, whose music stands beside its own.
 
     Args:
         source: the phrases.
         bars: of each.
-        max_windows: at most so many ask, drawn evenly; all are shown.
+        max_windows: at most so many ask, drawn evenly; all are offered.
         apart: whether beats and key are also estimated from different halves.
         seed: of the draws; all Scorers are asked the same.
+        strangers: whose windows are also offered, and do not ask; None: nobody's.
 
     Returns:
         None where there are fewer than two songs.
     """
-    candidates = source.windows(bars)
-    songs = [window.song for window in candidates]
+    own = source.windows(bars)
+    known = {window.window_id for window in own}
+    others = strangers.windows(bars) if strangers and own else []
+    others = [window for window in others if window.window_id not in known]
+    offered = [*own, *others]
+    songs = [window.song for window in offered]
     counts = np.unique(songs, return_counts=True)[1] if songs else np.zeros(1, int)
     opponents = min(NUM_OPPONENTS, len(songs) - int(counts.max()))
     if opponents < 1:
         return None
     drawn = draw_opponents(songs, opponents, seed=seed)
     assert drawn is not None  # there are as many
-    asking = np.arange(len(candidates))
-    if max_windows is not None and len(candidates) > max_windows:
+    asking = np.arange(len(own))
+    if max_windows is not None and len(own) > max_windows:
         random = np.random.default_rng([seed, bars])
         asking = np.sort(random.choice(asking, max_windows, replace=False))
-    pairs = [source.pair(window) for window in candidates]
-    found = source.pairs_apart(candidates) if apart else [None] * len(candidates)
-    usable = [own or usual for own, usual in zip(found, pairs, strict=True)]
+    pairs = [source.pair(window) for window in own]
+    found = source.pairs_apart(own) if apart else []
+    if strangers:
+        pairs += [strangers.pair(window) for window in others]
+        found += strangers.pairs_apart(others) if apart else []
+    usable = [one or usual for one, usual in zip(found, pairs, strict=False)]
     return Questions(
         bars=bars,
-        windows=[candidates[index] for index in asking],
-        candidates=candidates,
+        windows=[own[index] for index in asking],
+        offered=offered,
         shown=np.column_stack([asking, drawn[asking]]),
         sides=_sides(pairs, asking),
         apart=_sides(usable, asking) if apart else None,
-        lost=np.array([found[index] is None for index in asking], bool),
+        lost=np.array([apart and found[index] is None for index in asking], bool),
     )
 
 
@@ -110,6 +123,7 @@ def all_questions(
     max_windows: int | None,
     apart: bool,
     seed: int,
+    strangers: PhraseSource | None = None,
 ) -> list[Questions]:
     """Return the questions of each length that has any; arguments as of `questions_of`.
 
@@ -117,7 +131,9 @@ def all_questions(
         DatabaseError: if none has.
     """
     found = [
-        questions_of(source, bars, max_windows=max_windows, apart=apart, seed=seed)
+        questions_of(
+            source, bars, max_windows=max_windows, apart=apart, seed=seed, strangers=strangers
+        )
         for bars in lengths
     ]
     asked = [questions for questions in found if questions is not None]

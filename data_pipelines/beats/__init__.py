@@ -1,0 +1,1 @@
+"""Sides of a MashupDB → bars in beat time, beside it."""
