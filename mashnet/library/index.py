@@ -37,7 +37,7 @@ _DIMENSIONS_PER_CODE = 4
 _MAPPED = faiss.IO_FLAG_MMAP_IFC
 _TRAINED_PER_LIST = 100
 _TRIED_QUERIES = 100  # of each of the two kinds
-_CANDIDATES = (200, 500, 1000, 2000, 4000, 16_000)
+_CANDIDATES = (200, 500, 1000, 2000, 4000, 10_000)  # FAISS reads no index with more for 10
 
 
 class Rows(Protocol):
@@ -130,12 +130,16 @@ class VectorIndex:
         built.measured = built._tune(chunks, random, asked)
         return built
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: np.ndarray, k: int, *, candidates: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return inner products and positions, each (n, k), best first.
 
         Args:
             queries: shape (n, d).
             k: how many; where there are fewer vectors, positions of −1 fill the rows.
+            candidates: how many vectors are compared anew, at least k; None: so many that all k
+                are found as surely as 10 are.
         """
         queries = _padded(_float32(queries), self._index.d)
         if not isinstance(self._index, faiss.IndexRefine):
@@ -143,7 +147,10 @@ class VectorIndex:
         # The setting says how many candidates there are for 10; no fewer for 1, more for 100.
         factor = self._index.k_factor
         try:
-            self._index.k_factor = max(factor * NUM_NEIGHBOURS / k, 4.0, factor * (k > 10))
+            if candidates is not None:
+                self._index.k_factor = max(factor * NUM_NEIGHBOURS / k, candidates / k, 1.0)
+            else:
+                self._index.k_factor = max(factor * NUM_NEIGHBOURS / k, 4.0, factor * (k > 10))
             return self._index.search(queries, k)
         finally:
             self._index.k_factor = factor
