@@ -29,11 +29,11 @@ from mashnet.models.phrases.places import encoded
 from mashnet.models.phrases.scoring import PlaceNetScorer
 from mashnet.music.placement import Placement
 
-_BROUGHT = 20  # phrases that the index brings for each place that is wanted
+_BROUGHT = 60  # phrases that the index brings for each place that is wanted
 _MOST_BROUGHT = 4000
-_COMPARED = 8  # of which so many are compared exactly,
+_COMPARED = 24  # of which so many are compared exactly,
 _HEARD = 2  # and so many are heard by the joint head
-_OF_ONE_CLIP = 4  # at most: what repeats itself would leave no room for others
+_OF_ONE_CLIP = 8  # at most: what repeats itself would leave no room for others
 
 
 class _Hit(NamedTuple):
