@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faiss
 import numpy as np
@@ -38,6 +38,23 @@ _MAPPED = faiss.IO_FLAG_MMAP_IFC
 _TRAINED_PER_LIST = 100
 _TRIED_QUERIES = 100  # of each of the two kinds
 _CANDIDATES = (200, 500, 1000, 2000, 4000, 16_000)
+
+
+class Rows(Protocol):
+    """Vectors as an array of shape (rows, d) has them, read when they are looked at."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, d)."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """Return some rows."""
+
+    def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> np.ndarray:
+        """Return all rows."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,12 @@ class VectorIndex:
 
     @classmethod
     def build(
-        cls, chunks: Sequence[np.ndarray], *, exact_up_to: int = EXACT_UP_TO, seed: int = 0
+        cls,
+        chunks: Sequence[Rows],
+        *,
+        exact_up_to: int = EXACT_UP_TO,
+        asked: np.ndarray | None = None,
+        seed: int = 0,
     ) -> VectorIndex:
         """Build from vectors that need not fit into memory at once.
 
@@ -68,6 +90,8 @@ class VectorIndex:
             chunks: arrays of shape (rows, d), memory-mapped for all it matters; a vector's
                 position is its row in all of them, one after the other.
             exact_up_to: with more vectors than this the search is approximate.
+            asked: vectors like those that will be asked, (n, d), to try settings with; None: they
+                are like those of the chunks.
             seed: of the training sample and of the vectors that settings are tried with.
 
         Raises:
@@ -103,7 +127,7 @@ class VectorIndex:
         for chunk in chunks:
             index.add(_padded(_float32(chunk), padded))
         built = cls(index, dimensions, None)
-        built.measured = built._tune(chunks, random)
+        built.measured = built._tune(chunks, random, asked)
         return built
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,14 +190,20 @@ class VectorIndex:
             raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         return cls(index, dimensions, None)
 
-    def _tune(self, chunks: Sequence[np.ndarray], random: np.random.Generator) -> Measured:
+    def _tune(
+        self, chunks: Sequence[Rows], random: np.random.Generator, asked: np.ndarray | None
+    ) -> Measured:
         """Set the cheapest settings that reach the goal, or the dearest, and say which."""
         lists = faiss.extract_index_ivf(self._index)
         tried = min(_TRIED_QUERIES, len(self))
-        own, others = (_rows(chunks, random.permutation(len(self))[:tried]) for _ in range(2))
-        between = own + others
-        between /= np.maximum(np.linalg.norm(between, axis=1, keepdims=True), 1e-12)
-        queries = np.concatenate([own, between])
+        if asked is None:
+            own, others = (_rows(chunks, random.permutation(len(self))[:tried]) for _ in range(2))
+            between = own + others
+            between /= np.maximum(np.linalg.norm(between, axis=1, keepdims=True), 1e-12)
+            kinds = [own, between]
+        else:
+            kinds = [_float32(asked[random.permutation(len(asked))[:_TRIED_QUERIES]])]
+        queries = np.concatenate(kinds)
         tenth = _nth_best(chunks, queries, NUM_NEIGHBOURS)
         settings = [(2**i, c) for i in range(30) for c in _CANDIDATES if 2**i <= lists.nlist]
         # One candidate costs about as much as estimating 100 vectors.
@@ -186,7 +216,8 @@ class VectorIndex:
                 "nd,nkd->nk", queries, _rows(chunks, found.ravel()).reshape(*found.shape, -1)
             )
             # By score, not by position: of equal vectors any will do.
-            right = (scores >= tenth[:, None] - 1e-6).mean(axis=1).reshape(2, -1).mean(axis=1)
+            right = (scores >= tenth[:, None] - 1e-6).mean(axis=1)
+            right = right.reshape(len(kinds), -1).mean(axis=1)
             if right.min() >= RECALL_GOAL:
                 break
         return Measured(float(right.min()), probed, candidates)
@@ -243,7 +274,7 @@ def _require_whole(index: Any, count: int) -> None:
         raise ValueError("it does not name every vector")
 
 
-def _nth_best(chunks: Sequence[np.ndarray], queries: np.ndarray, n: int) -> np.ndarray:
+def _nth_best(chunks: Sequence[Rows], queries: np.ndarray, n: int) -> np.ndarray:
     """Return each query's n-th largest inner product, by comparing everything, (queries,)."""
     best = np.full((len(queries), n), -np.inf, np.float32)
     for chunk in chunks:
@@ -252,7 +283,7 @@ def _nth_best(chunks: Sequence[np.ndarray], queries: np.ndarray, n: int) -> np.n
     return best.min(axis=1)
 
 
-def _rows(chunks: Sequence[np.ndarray], positions: np.ndarray) -> np.ndarray:
+def _rows(chunks: Sequence[Rows], positions: np.ndarray) -> np.ndarray:
     """Return vectors by their positions, (positions, d)."""
     ends = np.cumsum([len(chunk) for chunk in chunks])
     which = np.searchsorted(ends, positions, side="right")
@@ -269,7 +300,7 @@ def _padded(vectors: np.ndarray, dimensions: int) -> np.ndarray:
     return np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors
 
 
-def _float32(vectors: np.ndarray) -> np.ndarray:
+def _float32(vectors: Rows) -> np.ndarray:
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 

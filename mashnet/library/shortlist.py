@@ -86,17 +86,19 @@ class _Best:
         self._floor = -np.inf
         self._kept = np.zeros((3, 0))  # scores, guests, bases
         self._new: list[np.ndarray] = []
+        self._waiting = 0
 
     def add(self, scores: np.ndarray, guests: np.ndarray, bases: np.ndarray) -> None:
         """Take scores, (guests, bases)."""
         g, b = np.nonzero(scores > self._floor)
         self._new.append(np.stack([scores[g, b], guests[g], bases[b]]))
-        if sum(new.shape[1] for new in self._new) > max(self._count, 1 << 16):
+        self._waiting += len(g)
+        if self._waiting > max(self._count, 1 << 16):
             self._forget()
 
     def _forget(self) -> None:
         kept = np.concatenate([self._kept, *self._new], axis=1)
-        self._new = []
+        self._new, self._waiting = [], 0
         if kept.shape[1] > self._count:
             kept = kept[:, np.argpartition(-kept[0], self._count - 1)[: self._count]]
             self._floor = kept[0].min()

@@ -26,11 +26,11 @@ from mashnet.data.embedding_store import Block, EmbeddingStore
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.parts import ArrayPart, Group
 from mashnet.errors import DatabaseError
-from mashnet.files import content_id, write_json
+from mashnet.files import content_id
+from mashnet.library.block_indexes import BlockIndexes
 from mashnet.library.encoding import Encode, embedding_of
-from mashnet.library.index import EXACT_UP_TO, INDEX_VERSION, VectorIndex
+from mashnet.library.index import EXACT_UP_TO
 from mashnet.models.stems.scoring import StemScorer
-from mashnet.storage.regular_files import read_json
 
 EMBEDDING_VERSION = 1  # of how `StemScorer` makes an embedding from weights and sound
 
@@ -69,7 +69,6 @@ class StemLibrary:
         """
         self.database = MashupDB.open(root)
         self.scorer = scorer
-        self._exact_up_to = exact_up_to
         self.unusable: dict[str, str] = {}
         self._encode = encode or self._encode_here
         self._stems = {self._key(stem_id): stem_id for stem_id in self.database.stem_rows}
@@ -89,9 +88,11 @@ class StemLibrary:
             )
         if not self.blocks:
             raise DatabaseError(f"{root} has no stems to search")
-        self._indexes: list[tuple[VectorIndex, list[Block]]] = []
+        self._indexes: BlockIndexes | None = None
         if not scorer.network.windows_meet:
-            self._indexes = self._open_indexes(folder)
+            self._indexes = BlockIndexes(
+                folder, self.blocks, _first_windows, unit="stem", exact_up_to=exact_up_to
+            )
 
     def __len__(self) -> int:
         """Return how many stems can be found, silent ones included."""
@@ -100,7 +101,7 @@ class StemLibrary:
     @property
     def is_exact(self) -> bool:
         """Whether every stem is compared."""
-        return all(index.is_exact for index, _ in self._indexes)
+        return self._indexes is None or self._indexes.is_exact
 
     def search(self, query: Group, top: int) -> list[tuple[str, float]]:
         """Return the best stems as (stem_id, score), best first; silent stems are never found.
@@ -121,59 +122,15 @@ class StemLibrary:
         self, asked: torch.Tensor, top: int
     ) -> Sequence[tuple[Sequence[str], np.ndarray]]:
         """Return keys and embeddings among which the best ones are."""
-        if self.scorer.network.windows_meet:
+        if self._indexes is None:
             return [(block.keys, block.embeddings) for block in self.blocks]
         vector = asked[0, :1].numpy().copy()
         vector[:, 0] = _SOUNDS
         keys, rows = [], []
-        for index, blocks in self._indexes:
-            starts = np.cumsum([0, *(len(block.keys) for block in blocks)])
-            _, positions = index.search(vector, min(top, len(index)))
-            for position in positions[0][positions[0] >= 0]:
-                number = int(np.searchsorted(starts, position, side="right")) - 1
-                keys.append(blocks[number].keys[position - starts[number]])
-                rows.append(blocks[number].embeddings[position - starts[number]][:1])
+        for _, _, block, row in self._indexes.search(vector, top):
+            keys.append(block.keys[row])
+            rows.append(block.embeddings[row][:1])
         return [(keys, np.stack(rows))]
-
-    def _open_indexes(self, folder: Path) -> list[tuple[VectorIndex, list[Block]]]:
-        """Return an index of all blocks, or the kept one of most and one of those that came since.
-
-        A kept index is used as long as all of its blocks are there.
-        """
-        indexed = self._kept_index(folder)
-        rest = [block for block in self.blocks if not indexed or block not in indexed[1]]
-        if sum(len(block.keys) for block in rest) <= self._exact_up_to:
-            return [*([indexed] if indexed else []), *([(self._built(rest), rest)] if rest else [])]
-        print(f"building an index of {len(self)} stems …", file=sys.stderr)
-        index = self._built(self.blocks)
-        names = [block.path.name for block in self.blocks]
-        for old in [*folder.glob("index-*.json"), *folder.glob("index-*.faiss")]:
-            old.unlink(missing_ok=True)
-        path = folder / f"index-{content_id(INDEX_VERSION, names)}.faiss"
-        index.save(path)
-        write_json(path.with_suffix(".json"), names)
-        return [(index, self.blocks)]
-
-    def _kept_index(self, folder: Path) -> tuple[VectorIndex, list[Block]] | None:
-        by_name = {block.path.name: block for block in self.blocks}
-        width = self.blocks[0].embeddings.shape[2]
-        for listed in folder.glob("index-*.json"):
-            path = listed.with_suffix(".faiss")
-            try:
-                names = read_json(listed)
-                if path.stem != f"index-{content_id(INDEX_VERSION, names)}":
-                    raise DatabaseError(f"{listed} is damaged: it does not match its name")
-                if all(name in by_name for name in names):
-                    blocks = [by_name[name] for name in names]
-                    count = sum(len(block.keys) for block in blocks)
-                    return VectorIndex.load(path, width, count), blocks
-            except (OSError, ValueError, DatabaseError) as error:
-                print(f"{' '.join(str(error).split())}; built anew", file=sys.stderr)
-        return None
-
-    def _built(self, blocks: Sequence[Block]) -> VectorIndex:
-        vectors = [block.embeddings[:, 0] for block in blocks]
-        return VectorIndex.build(vectors, exact_up_to=self._exact_up_to)
 
     def _encode_all(self, keys: Sequence[str]) -> Iterator[np.ndarray | None]:
         paths = {}
@@ -220,16 +177,21 @@ def model_id(scorer: StemScorer, model: Any = None) -> str:
         type(scorer.network).__qualname__,
         [model],
         scorer.frontend.frontend_id,
-        _weights_digest(scorer.network),
+        weights_digest(scorer.network),
     )
 
 
-def _weights_digest(network: nn.Module) -> str:
+def weights_digest(network: nn.Module) -> str:
+    """Return a hash of the weights of a network."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+def _first_windows(block: Block) -> np.ndarray:
+    return block.embeddings[:, 0]
 
 
 def _by_score(pair: tuple[float, str]) -> float:

@@ -18,8 +18,8 @@ from mashnet.data.parts import FilePart, Query
 from mashnet.data.stems.frontend import StemFrontend
 from mashnet.errors import AudioError, CheckpointError, ConfigError, DatabaseError
 from mashnet.files import file_digest
+from mashnet.library import block_indexes
 from mashnet.library import search as program
-from mashnet.library import stems as stem_library
 from mashnet.library.search import COLUMNS, format_table, retrieve
 from mashnet.library.stems import StemLibrary, model_id
 from mashnet.models.stems.scoring import StemNetwork, StemScorer
@@ -141,9 +141,9 @@ def test_a_large_library_keeps_its_index(
 ) -> None:
     scorer = scorer_of(AveragedSpectra())
     built: list[int] = []
-    build = stem_library.VectorIndex.build
+    build = block_indexes.VectorIndex.build
     monkeypatch.setattr(
-        stem_library.VectorIndex,
+        block_indexes.VectorIndex,
         "build",
         lambda chunks, **kw: built.append(sum(map(len, chunks))) or build(chunks, **kw),
     )

@@ -98,28 +98,38 @@ class BeatStore:
     def each(
         self, sides: Iterable[Side], *, executor: Executor | None = None
     ) -> Iterator[tuple[Side, SideInBeats]]:
-        """Yield sides in beat time, in the order of the disk; what is not there yet is computed.
+        """Yield sides in beat time, in the order of the disk; see `rows`."""
+        for side, rows in self.rows(sides, executor=executor):
+            bars = self.bars(side.clip_id)
+            assert bars is not None
+            yield side, unpacked(np.asarray(rows), bars.beats_per_bar)
+
+    def rows(
+        self, sides: Iterable[Side], *, executor: Executor | None = None
+    ) -> Iterator[tuple[Side, np.ndarray]]:
+        """Yield sides as they lie on disk, memory-mapped; what is not there yet is computed.
 
         Args:
             sides: of clips of the database.
             executor: who computes; None: all cores, where there is enough to do.
 
         Yields:
-            Those of clips that have bars and whose stems can be read; `unreadable` says why the
-            others cannot. A run that is killed goes on where it was.
+            A row per bar, see `unpacked`, for each side of a clip that has bars and whose stems
+            can be read; `unreadable` says why the others cannot. A run that is killed goes on
+            where it was.
         """
         by_metre: dict[int, dict[str, Side]] = {}
         for side in dict.fromkeys(sides):
             bars = self.bars(side.clip_id)
             if bars is not None and side.stem_ids:
-                by_metre.setdefault(bars.beats_per_bar, {})[self._key(side, bars)] = side
+                by_metre.setdefault(bars.beats_per_bar, {})[self.key(side)] = side
         self._remove_older_versions()
         for metre, keyed in by_metre.items():
             yield from self._of_metre(metre, keyed, executor)
 
     def _of_metre(
         self, metre: int, keyed: dict[str, Side], executor: Executor | None
-    ) -> Iterator[tuple[Side, SideInBeats]]:
+    ) -> Iterator[tuple[Side, np.ndarray]]:
         def encode(missing: Sequence[str]) -> Iterator[np.ndarray | None]:
             return self._encoded([keyed[key] for key in missing], executor)
 
@@ -137,7 +147,7 @@ class BeatStore:
                 if side := keyed.get(key):
                     bars = self.bars(side.clip_id)
                     assert bars is not None
-                    yield side, _unpacked(rows[: len(bars.whole)], metre)
+                    yield side, rows[: len(bars.whole)]
 
     def _remove_older_versions(self) -> None:
         parent = self.database.place("cache", _FOLDER)
@@ -146,7 +156,10 @@ class BeatStore:
                 if old.is_dir() and not old.name.startswith(f"{FEATURES_VERSION}-"):
                     shutil.rmtree(old)
 
-    def _key(self, side: Side, bars: Bars) -> str:
+    def key(self, side: Side) -> str:
+        """Return what names a side of a clip that has bars: all that its rows depend on."""
+        bars = self.bars(side.clip_id)
+        assert bars is not None
         return content_id(
             "side",
             sorted(side.stem_ids),
@@ -226,7 +239,8 @@ def packed(side: SideInBeats) -> np.ndarray:
     return np.concatenate([side.whole[:, None].astype(np.float32), flat], 1)
 
 
-def _unpacked(rows: np.ndarray, metre: int) -> SideInBeats:
+def unpacked(rows: np.ndarray, metre: int) -> SideInBeats:
+    """Return what rows say, (bars, 1 + numbers), of bars of so many beats."""
     numbers = torch.from_numpy(np.ascontiguousarray(rows[:, 1:])).unflatten(1, (metre, _PER_BEAT))
     sizes = [int(np.prod(shape)) for shape in _SHAPES]
     parts = [

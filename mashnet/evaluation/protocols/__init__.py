@@ -38,6 +38,7 @@ POOLED = Registry(
     {
         "mashup_retrieval": "mashnet.evaluation.protocols.mashup_retrieval.folds:pool",
         "mix_classification": "mashnet.evaluation.protocols.mix_classification.folds:pool",
+        "placement": "mashnet.evaluation.protocols.placement.folds:pool",
         "stem_retrieval": "mashnet.evaluation.protocols.stem_retrieval.folds:pool",
     },
 )

@@ -69,6 +69,9 @@ class PhraseSource(Protocol):
     def pairs_apart(self, windows: Sequence[PhraseWindow]) -> list[Pair | None]:
         """Return the same, each cut by what another half of the clip says of beats and key."""
 
+    def whole_database(self) -> PhraseSource:
+        """Return the phrases of all splits."""
+
     def clips(self) -> list[str]:
         """Return the clips that can have windows."""
 
@@ -156,6 +159,10 @@ class DatabasePhrases(DatabaseSplit):
         """
         halves = ApartFacts(self.database).of(window.clip_id for window in windows)
         return [self._pair_apart(window, *halves[window.clip_id]) for window in windows]
+
+    def whole_database(self) -> DatabasePhrases:
+        """Return the phrases of all splits."""
+        return DatabasePhrases(self.database.root, split="all")
 
     def clips(self) -> list[str]:
         """Return the clips that can have windows: with a vocal, music, whole bars and a key."""

@@ -92,7 +92,7 @@ def ask(scorer: Scorer, questions: Questions, way: Way) -> Answers:
     with believing_keys(scorer, way):
         scores = score_matrix(
             scorer,
-            [vocal for vocal, _ in pairs],
+            [vocal for vocal, _ in pairs[: len(questions.windows)]],
             [music for _, music in pairs],
             chosen=questions.shown,
             what=f"{questions.bars} bars{way.suffix.replace('_', ' ')}",

@@ -65,7 +65,7 @@ def ask_moved(
         for row, shown in enumerate(questions.shown):
             vocal = questions.windows[row]
             began_s = time.perf_counter()
-            proposals = [laid(source, vocal, questions.windows[index]) for index in shown]
+            proposals = [laid(source, vocal, questions.offered[index]) for index in shown]
             query = _heard(proposals[0].query)
             candidates = []
             for proposal in proposals:

@@ -80,14 +80,12 @@ class PlaceQuestion:
         return base_bar - (guest_bar - before) * level
 
 
-def place_questions(
-    source: PhraseSource, num_places: int | None, *, seed: int
-) -> list[PlaceQuestion]:
+def place_questions(source: PhraseSource, num_places: int, *, seed: int) -> list[PlaceQuestion]:
     """Draw phrases and cut them out.
 
     Args:
         source: the phrases.
-        num_places: at most so many, drawn evenly; None: all.
+        num_places: at most so many, drawn evenly.
         seed: of the draws.
 
     Returns:
@@ -102,7 +100,7 @@ def place_questions(
         if len(source.bars(window.clip_id).phrases(USUAL_BARS)) > 1
     ]
     random = np.random.default_rng(seed)
-    if num_places is not None and len(windows) > num_places:
+    if len(windows) > num_places:
         chosen = random.choice(len(windows), num_places, replace=False)
         windows = [windows[index] for index in sorted(chosen)]
     return [

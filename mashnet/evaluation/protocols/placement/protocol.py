@@ -59,6 +59,7 @@ from mashnet.models.scorer import Scorer
 
 NAME = "placement"
 VIEW = "phrases"
+STRANGERS = ("split", "all")  # whose music stands beside a vocal's own
 
 
 def can_ask(scorer: Scorer, settings: Mapping[str, Any]) -> bool:
@@ -80,10 +81,11 @@ def run(
     max_windows: int | None = None,
     apart: bool = False,
     moved: bool = False,
-    num_places: int | None = 100,
+    num_places: int = 100,
     rendered: bool = False,
     num_pairs: int = 20,
     judge: str | None = None,
+    strangers: str = "split",
     seed: int = 0,
 ) -> Outcome:
     """Let vocals look for their own music and their place in it, and render what is placed.
@@ -94,14 +96,16 @@ def run(
         bootstrap: how intervals are made; groups of songs are drawn, candidates stay.
         folder: of the results; mashups lie in it as a collection.
         bars: how long phrases are that look for their music.
-        max_windows: of each length at most so many, drawn evenly; None: all.
+        max_windows: of each length at most so many, drawn evenly.
         apart: whether beats and key are also estimated from different halves of a clip.
         moved: whether Scorers are asked that hear only what has been moved.
-        num_places: phrases that look for their place, drawn evenly; 0: none; None: all.
+        num_places: phrases that look for their place, at most, drawn evenly; 0: none.
         rendered: whether pairs of different songs are rendered.
         num_pairs: how many.
         judge: name of the Scorer that judges what is rendered; None: nobody. If it hears only what
             has been moved, it need not answer anything else.
+        strangers: split: other songs of the same split stand beside a vocal's own music; all: of
+            the whole database, where a split has fewer than 64 windows.
         seed: of all draws.
 
     Raises:
@@ -113,11 +117,12 @@ def run(
             f"protocol.bars={list(bars)} must be lengths in bars, and "
             f"protocol.max_windows={max_windows} at least 2"
         )
-    if num_pairs < 1 or (num_places is not None and num_places < 0):
+    if num_pairs < 1 or num_places < 0:
         raise ConfigError(
             f"protocol.num_pairs={num_pairs} must be at least 1 and "
             f"protocol.num_places={num_places} not negative"
         )
+    require_one_of("protocol.strangers", strangers, STRANGERS)
     if judge is not None:
         require_one_of("judge", judge, [scorer.name for scorer in scorers])
     judges = [scorer for scorer in scorers if scorer.name == judge]
@@ -127,7 +132,12 @@ def run(
         asked,
         source,
         all_questions(
-            source, list(dict.fromkeys(bars)), max_windows=max_windows, apart=apart, seed=seed
+            source,
+            list(dict.fromkeys(bars)),
+            max_windows=max_windows,
+            apart=apart,
+            seed=seed,
+            strangers=source.whole_database() if strangers == "all" else None,
         ),
     )
     figures = {name: columns(found, own.questions) for name, found in own.answers.items()}

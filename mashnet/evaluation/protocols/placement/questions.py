@@ -22,8 +22,9 @@ class Questions:
     Attributes:
         bars: of each window.
         windows: whose vocals ask, each its own music.
-        shown: windows whose music each vocal is shown, (windows, 1 + opponents), its own first.
-        pairs: vocal and music of each window, where they lie.
+        offered: all whose music is shown; those that ask come first.
+        shown: numbers of windows offered to each vocal, (windows, 1 + opponents), its own first.
+        pairs: vocal and music of each window offered, where they lie.
         apart: the same, beats and key estimated from different halves; a window of which a half
             knows too little stands as in `pairs`. None: not asked.
         lost: of `apart`, which windows those are, (windows,): nobody can find them.
@@ -31,6 +32,7 @@ class Questions:
 
     bars: int
     windows: Sequence[PhraseWindow]
+    offered: Sequence[PhraseWindow]
     shown: np.ndarray
     pairs: Sequence[Pair]
     apart: Sequence[Pair] | None
@@ -53,7 +55,13 @@ def length_suffix(bars: int) -> str:
 
 
 def questions_of(
-    source: PhraseSource, bars: int, *, max_windows: int | None, apart: bool, seed: int
+    source: PhraseSource,
+    bars: int,
+    *,
+    max_windows: int | None,
+    apart: bool,
+    seed: int,
+    strangers: PhraseSource | None = None,
 ) -> Questions | None:
     """Collect windows and draw, for each, whose music stands beside its own.
 
@@ -63,6 +71,7 @@ def questions_of(
         max_windows: at most so many, drawn evenly.
         apart: whether beats and key are also estimated from different halves.
         seed: of the draws; all Scorers are asked the same.
+        strangers: whose windows are also offered, and do not ask; None: nobody's.
 
     Returns:
         None where there are fewer than two songs.
@@ -72,7 +81,10 @@ def questions_of(
         random = np.random.default_rng([seed, bars])
         chosen = random.choice(len(windows), max_windows, replace=False)
         windows = [windows[index] for index in sorted(chosen)]
-    songs = [window.song for window in windows]
+    asking = {window.window_id for window in windows}
+    others = strangers.windows(bars) if strangers and windows else []
+    offered = [*windows, *(window for window in others if window.window_id not in asking)]
+    songs = [window.song for window in offered]
     counts = np.unique(songs, return_counts=True)[1] if songs else np.zeros(1, int)
     opponents = min(NUM_OPPONENTS, len(songs) - int(counts.max()))
     if opponents < 1:
@@ -80,13 +92,17 @@ def questions_of(
     drawn = draw_opponents(songs, opponents, seed=seed)
     assert drawn is not None  # there are as many
     pairs = [source.pair(window) for window in windows]
+    if strangers:
+        pairs += [strangers.pair(window) for window in offered[len(windows) :]]
     found = source.pairs_apart(windows) if apart else [None] * len(windows)
+    apart_pairs = [own or usual for own, usual in zip(found, pairs, strict=False)]
     return Questions(
         bars=bars,
         windows=windows,
-        shown=np.column_stack([np.arange(len(windows)), drawn]),
+        offered=offered,
+        shown=np.column_stack([np.arange(len(windows)), drawn[: len(windows)]]),
         pairs=pairs,
-        apart=[own or usual for own, usual in zip(found, pairs, strict=True)] if apart else None,
+        apart=[*apart_pairs, *pairs[len(windows) :]] if apart else None,
         lost=np.array([own is None for own in found], bool),
     )
 
@@ -98,6 +114,7 @@ def all_questions(
     max_windows: int | None,
     apart: bool,
     seed: int,
+    strangers: PhraseSource | None = None,
 ) -> list[Questions]:
     """Return the questions of each length that has any; arguments as of `questions_of`.
 
@@ -105,7 +122,9 @@ def all_questions(
         DatabaseError: if none has.
     """
     found = [
-        questions_of(source, bars, max_windows=max_windows, apart=apart, seed=seed)
+        questions_of(
+            source, bars, max_windows=max_windows, apart=apart, seed=seed, strangers=strangers
+        )
         for bars in lengths
     ]
     asked = [questions for questions in found if questions is not None]
