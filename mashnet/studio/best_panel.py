@@ -42,10 +42,10 @@ def best_panel(placed: Placed, placer: str, scorer: Scorer, store: ScoreStore) -
     left_out_songs(placed.left_out)
     if not len(shown):
         return None
-    row = shown.row(_chosen(shown), named=True)
+    row = shown.row(_chosen(shown, placer), named=True)
     proposal = placed.proposals[row["rank"] - 1]
     score = heard(scorer, [proposal], store)[proposal.proposal_id]
-    place = f"Place {row['rank']} of {count} by {placer}."
+    place = f"By {scorer.name}. Place {row['rank']} of {count} by {placer}."
     return looked_at(proposal, score, place, scorer, store)
 
 
@@ -70,18 +70,19 @@ def left_out_songs(lines: Sequence[str]) -> None:
             st.markdown("  \n".join(map(plain, lines)))
 
 
-def _chosen(shown: pl.DataFrame) -> int:
+def _chosen(shown: pl.DataFrame, placer: str) -> int:
     return chosen_row(
         shown.drop("proposal_id"),
         {
             "sure": st.column_config.NumberColumn(
                 "Sure",
                 format="%.2f",
-                width="small",
+                width=55,
                 help="0 to 1: that the vocal fits there rather than elsewhere in the song",
             ),
-            "music": st.column_config.TextColumn("Music of", width="medium"),
-            "vocal": st.column_config.TextColumn("Vocal of", width="medium"),
+            "music": st.column_config.TextColumn("Music of", width=130),
+            "vocal": st.column_config.TextColumn("Vocal of", width=130),
             "meet": st.column_config.TextColumn("Where they meet", width="large"),
         },
+        score=f"By {placer}",
     )

@@ -25,7 +25,7 @@ class Pair:
     Attributes:
         proposal: which.
         score: of the chosen Scorer.
-        place: where it stands in which list, in words.
+        place: who judged, and where it stands in which list, in words.
         own_score: of the base with its own vocal; None where it has none.
     """
 

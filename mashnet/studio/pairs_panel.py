@@ -67,7 +67,7 @@ def pairs_panel(
         return None
     row = shown.row(_chosen(shown, name_music=len(bases) > 1), named=True)
     (proposal,) = (p for p in proposals if p.proposal_id == row["proposal_id"])
-    place = f"Place {row['rank']} of {len(ranked)}."
+    place = f"By {scorer.name}. Place {row['rank']} of {len(ranked)}."
     return looked_at(proposal, row["score"], place, scorer, store)
 
 

@@ -25,12 +25,13 @@ def with_typed_title(pairs: pl.DataFrame, place: DeltaGenerator) -> pl.DataFrame
     return shown
 
 
-def chosen_row(table: pl.DataFrame, columns: dict[str, Any]) -> int:
+def chosen_row(table: pl.DataFrame, columns: dict[str, Any], *, score: str = "Score") -> int:
     """Draw a table and return the number of the row that is chosen, at first 0.
 
     Args:
         table: at least one row; `rank` and `score` are drawn as they are in all tables.
         columns: how the others are drawn, by their names.
+        score: what the column with the scores is called.
     """
     lowest, highest = float(table["score"].min()), float(table["score"].max())  # type: ignore[arg-type]
     event = st.dataframe(
@@ -43,11 +44,11 @@ def chosen_row(table: pl.DataFrame, columns: dict[str, Any]) -> int:
         column_config={
             "rank": st.column_config.NumberColumn("#", width=40),
             "score": st.column_config.ProgressColumn(
-                "Score",
+                score,
                 format="%.3f",
                 min_value=lowest - 0.1 * (highest - lowest) - 1e-9,
                 max_value=highest + 1e-9,
-                width=160,
+                width=130,
             ),
             **columns,
         },
