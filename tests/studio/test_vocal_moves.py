@@ -128,12 +128,13 @@ def test_beside_a_placed_phrase_tempo_changes_about_a_downbeat_that_is_heard(sma
     starts_s, beat_s = base.row["downbeats"], 60 / base.row["tempo_bpm"]
     phrase = placed(base, guest, Placement(0, 1, 4))
 
+    vocals = []
+
     class Listening:
         name = "listening"
-        vocals: list = []
 
         def score(self, query, candidates):
-            self.vocals += [candidate["vocal"] for candidate in candidates]
+            vocals.extend(candidate["vocal"] for candidate in candidates)
             return torch.zeros(len(candidates))
 
     curves_of(Listening(), phrase)
@@ -144,7 +145,7 @@ def test_beside_a_placed_phrase_tempo_changes_about_a_downbeat_that_is_heard(sma
     }
     # The phrase begins with its first downbeat, and all of it is shorter than what is heard.
     assert starts_s[1] > 0.5 and phrase.candidate["vocal"].duration_s < 20
-    assert expected <= {vocal.keyframes_s for vocal in Listening.vocals}
+    assert expected <= {vocal.keyframes_s for vocal in vocals}
 
 
 def test_a_rule_that_hears_fit_likes_an_original_where_it_is(small_library, monkeypatch):
