@@ -147,7 +147,10 @@ def covered(candidate: Candidate, target: Target) -> float:
 
 
 def original(
-    base: LibraryClip, stays: Sequence[str] = MUSIC, store: PartStore | None = None
+    base: LibraryClip,
+    stays: Sequence[str] = MUSIC,
+    store: PartStore | None = None,
+    heard_s: tuple[float, float] | None = None,
 ) -> Proposal:
     """Return a song as it is, as a question of the same kind.
 
@@ -155,10 +158,12 @@ def original(
         base: a clip in which a vocal and its music sound.
         stays: what asks, the music or the vocal; the other answers.
         store: where rendered parts are kept; None: nowhere.
+        heard_s: begin and end of the stretch that is heard; None: the whole clip.
     """
     music = music_of(base)
     asks, answers = ((VOCAL,), music) if VOCAL in stays else (music, (VOCAL,))
-    return Proposal(base, {}, own_parts(base, asks, store), own_parts(base, answers, store))
+    query, candidate = (own_parts(base, roles, store, heard_s) for roles in (asks, answers))
+    return Proposal(base, {}, query, candidate)
 
 
 def _target(base: LibraryClip) -> Target | None:

@@ -97,7 +97,7 @@ def shortlist(
         if len(proposals) >= most:
             break
         if technique == PLACED:
-            proposal = _placed(database, pair)
+            proposal = proposal_of(database, pair)
         else:
             proposal = moved.get((pair.base, pair.guest))
         if proposal is not None:
@@ -106,12 +106,8 @@ def shortlist(
     return Shortlist(proposals, scores, len(found.pairs), technique, found.left_out)
 
 
-def _by_pair(proposals: Sequence[Proposal]) -> dict[tuple[str, str], Proposal]:
-    return {(p.base.clip_id, g.clip.clip_id): p for p in proposals for g in p.guests.values()}
-
-
-def _placed(database: MashupDB, pair: PlacedPair) -> Proposal | None:
-    """Return a proposal; None where the songs' beats do not allow the plan."""
+def proposal_of(database: MashupDB, pair: PlacedPair) -> Proposal | None:
+    """Return a pair as it would be heard; None where the songs' beats do not allow the plan."""
     base, guest = (LibraryClip(database, clip_id) for clip_id in (pair.base, pair.guest))
     try:
         return placed(base, guest, pair.placement)
@@ -119,3 +115,7 @@ def _placed(database: MashupDB, pair: PlacedPair) -> Proposal | None:
         raise
     except MashnetError:
         return None
+
+
+def _by_pair(proposals: Sequence[Proposal]) -> dict[tuple[str, str], Proposal]:
+    return {(p.base.clip_id, g.clip.clip_id): p for p in proposals for g in p.guests.values()}

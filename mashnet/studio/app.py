@@ -17,14 +17,25 @@ from mashnet.errors import MashnetError
 from mashnet.mashups.kept_scores import ScoreStore, open_library
 from mashnet.mashups.proposals import LibraryClip
 from mashnet.mashups.scorer_choice import ScorerChoice, scorer_choices
+from mashnet.mashups.shortlist import PLACER, placer_of
+from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.models.scorer import Scorer
 from mashnet.music.tempo_levels import tempo_words
+from mashnet.studio.best_panel import MOST_BEST, best_panel, nothing_compared
+from mashnet.studio.hearing import Pair
 from mashnet.studio.listen_panel import listen_panel
-from mashnet.studio.pairs import ALL_AT_ONCE, bases_of
-from mashnet.studio.pairs_panel import Pair, pairs_panel
+from mashnet.studio.pairs import ALL_AT_ONCE, MOST_PAIRS, bases_of
+from mashnet.studio.pairs_panel import pairs_panel
+from mashnet.studio.placing import Placer, placed_pairs
 from mashnet.studio.settings import Settings, libraries_beside, understood
 from mashnet.studio.why_panel import why_panel
-from mashnet.studio.wording import clip_words, distinct_titles, plain, shift_words
+from mashnet.studio.wording import (
+    clip_words,
+    distinct_titles,
+    meeting_words,
+    plain,
+    shift_words,
+)
 
 # Named icons and emojis of a page are loaded from elsewhere; this one comes with it.
 _ICON = (
@@ -52,12 +63,21 @@ def _page(settings: Settings) -> None:
     with st.sidebar:
         st.title("mashnet studio")
         database, kept = _choose_library(settings)
-        choice = _choose_scorer(settings)
-        bases = _choose_bases(database)
+        choices = {choice.name: choice for choice in scorer_choices(settings.scorer)}
+        choice = _choose_scorer(choices)
+        bases = bases_of(database)
+        base = _choose_base(database, bases)
         limits = _choose_limits()
     identity = choice.identity()
     scorer = _loaded(choice, identity)
-    pair = pairs_panel(database, bases, limits, scorer, ScoreStore(kept, identity))
+    placer = _placer(scorer, identity, choices)
+    store = ScoreStore(kept, identity)
+    st.header("Which songs fit?")
+    if base is None:
+        pair = _best(database, bases, limits, placer, scorer, store)
+    else:
+        placed = placed_pairs(database, placer, limits, most=MOST_PAIRS, base=base)
+        pair = pairs_panel(database, [base], limits, scorer, store, placed.proposals)
     if pair is None:
         return
     _headline(pair)
@@ -83,8 +103,25 @@ def _opened(folder: str, changed: int) -> tuple[MashupDB, Path]:
     return open_library(folder)
 
 
-def _choose_scorer(settings: Settings) -> ScorerChoice:
-    choices = {choice.name: choice for choice in scorer_choices(settings.scorer)}
+def _best(
+    database: MashupDB,
+    bases: list[LibraryClip],
+    limits: Limits,
+    placer: Placer,
+    scorer: Scorer,
+    store: ScoreStore,
+) -> Pair | None:
+    """Open on the best pairs of the library; where none can be compared, on what can be heard."""
+    placed = placed_pairs(database, placer, limits, most=MOST_BEST)
+    if placed.proposals:
+        return best_panel(placed, placer.scorer.name, scorer, store)
+    if not nothing_compared(database, placed.left_out):
+        return None
+    few = bases if len(bases) <= ALL_AT_ONCE else []
+    return pairs_panel(database, few, limits, scorer, store)
+
+
+def _choose_scorer(choices: dict[str, ScorerChoice]) -> ScorerChoice:
     name = st.selectbox(
         "Scorer", list(choices), help="Who judges: bundles of checkpoints/, and rules."
     )
@@ -96,23 +133,29 @@ def _loaded(_choice: ScorerChoice, identity: str) -> Scorer:
     return _choice.load()
 
 
-def _choose_bases(database: MashupDB) -> list[LibraryClip]:
-    """Return whose pairs are looked for: all songs' only in small libraries; none: not chosen."""
-    bases = {base.clip_id: base for base in bases_of(database)}
-    titles = distinct_titles(bases.values())
-    small = len(bases) <= ALL_AT_ONCE
+def _placer(scorer: Scorer, identity: str, choices: dict[str, ScorerChoice]) -> Placer:
+    if not isinstance(scorer, PhraseScorer):
+        identity = choices[PLACER].identity() if PLACER in choices else "fixed weights"
+    return Placer(_loaded_placer(scorer, list(choices.values()), identity), identity)
+
+
+@st.cache_resource(max_entries=3, show_spinner="Loading the network …")
+def _loaded_placer(_judge: Scorer, _choices: list[ScorerChoice], identity: str) -> PhraseScorer:
+    return placer_of(_judge, _choices)
+
+
+def _choose_base(database: MashupDB, bases: list[LibraryClip]) -> LibraryClip | None:
+    """Return whose music vocals are tried on; None: any song's."""
+    titles = distinct_titles(bases)
+    by_id = {base.clip_id: base for base in bases}
     chosen = st.selectbox(
         "Music of",
-        ["", *bases] if small else list(bases),
-        index=0 if small else None,
+        ["", *by_id],
         format_func=lambda clip_id: titles[clip_id] if clip_id else "any song",
-        placeholder="choose a song",
         key=f"base of {database.root}",
         help="The base: its time, key and accompaniment stay.",
     )
-    if chosen is None:
-        return []
-    return [bases[chosen]] if chosen else list(bases.values())
+    return by_id[chosen] if chosen else None
 
 
 def _choose_limits() -> Limits:
@@ -127,15 +170,17 @@ def _headline(pair: Pair) -> None:
     proposal = pair.proposal
     guest = proposal.guests[VOCAL]
     st.header(f"{plain(guest.clip.title)} sings over {plain(proposal.base.title)}")
+    if guest.placement is not None:
+        st.markdown(plain(meeting_words(proposal)))
     vocal, music = plain(clip_words(guest.clip)), plain(clip_words(proposal.base))
     st.caption(f"**Vocal** {vocal}  \n**Music** {music}")
     score, own, shift, tempo = st.columns(4)
-    score.metric("Score", f"{pair.score:.3f}", help=f"Place {pair.rank} of {pair.count}.")
+    score.metric("Score", f"{pair.score:.3f}", help=plain(pair.place))
     own_score = "–" if pair.own_score is None else f"{pair.own_score:.3f}"
     own.metric(
         "Own vocal's score",
         own_score,
-        help="What the same Scorer gives to the song that the music is from, as it is.",
+        help="What the same Scorer gives to the same music with the vocal of its own song.",
     )
     shift.metric("Vocal's key", shift_words(guest.semitones, guest.cents))
     tempo.metric("Vocal's tempo", tempo_words(guest.tempo_ratio, guest.tempo_level))

@@ -13,7 +13,7 @@ from mashnet.mashups.recipe import file_stem, song_of
 from mashnet.rendering.mashup import render_original
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, PLACED, RENDERING_ENGINE, TECHNIQUES
 from mashnet.studio.downloads import Finished, finished, judged, sound_file
-from mashnet.studio.pairs_panel import Pair
+from mashnet.studio.hearing import Pair
 from mashnet.studio.wording import plain
 
 _ENGINES = {RENDERING_ENGINE: "fast", "pylibrb": "fine (takes three times as long)"}

@@ -13,10 +13,14 @@ from mashnet.data.roles import MUSIC
 from mashnet.data.song_clips import VOCAL, clips_with
 from mashnet.errors import DatabaseError
 from mashnet.mashups.proposals import LibraryClip, Proposal, original, vocals_on_music
-from mashnet.studio.wording import distinct_titles
+from mashnet.music.bar_starts import phrase_s
+from mashnet.music.placement import Placement
+from mashnet.studio.wording import distinct_titles, meeting_words
 
-ALL_AT_ONCE = 12  # songs of a library whose pairs are all scored; of a larger one those of a base
-MOST_PAIRS = 200  # that are scored for one look at the page: those that are moved least
+# Songs of a library whose pairs are all scored where none can be compared as they lie; in a larger
+# one those of a base are.
+ALL_AT_ONCE = 12
+MOST_PAIRS = 200  # that are scored for one look at the page
 RANKED = {
     "rank": pl.Int64,
     "score": pl.Float64,
@@ -26,6 +30,15 @@ RANKED = {
     "cents": pl.Float64,
     "tempo_ratio": pl.Float64,
     "tempo_level": pl.Float64,
+    "proposal_id": pl.String,
+}
+MEETINGS = {
+    "rank": pl.Int64,
+    "score": pl.Float64,
+    "sure": pl.Float64,
+    "music": pl.String,
+    "vocal": pl.String,
+    "meet": pl.String,
     "proposal_id": pl.String,
 }
 
@@ -54,27 +67,42 @@ def bases_of(database: MashupDB) -> list[LibraryClip]:
 
 
 def proposals_of(
-    database: MashupDB, bases: Sequence[LibraryClip], limits: Limits
+    database: MashupDB,
+    bases: Sequence[LibraryClip],
+    limits: Limits,
+    placed: Sequence[Proposal] = (),
 ) -> tuple[list[Proposal], int]:
-    """Propose vocals for some bases, those that are moved least first.
+    """Propose vocals for some bases: those that are placed, then those that are moved least.
 
     Args:
         database: the library.
         bases: of `bases_of`.
         limits: how far a vocal may be moved.
+        placed: pairs of these bases that were compared as they lie, best first.
 
     Returns:
         At most `MOST_PAIRS` pairs, and how many there are.
     """
+    compared = {_clips(proposal) for proposal in placed}
     found = vocals_on_music(database, limits=limits, bases={base.clip_id for base in bases})
-    found.sort(key=lambda p: (p.distance, p.base.clip_id, p.guests[VOCAL].clip.clip_id))
-    return found[:MOST_PAIRS], len(found)
+    others = [proposal for proposal in found if _clips(proposal) not in compared]
+    others.sort(key=lambda p: (p.distance, *_clips(p)))
+    return [*placed, *others][:MOST_PAIRS], len(placed) + len(others)
 
 
-def original_of(base: LibraryClip) -> Proposal | None:
-    """Return a base with its own vocal, to compare with; None where it has none."""
-    has_vocal = VOCAL in base.database.sounding_stems.get(base.clip_id, {})
-    return original(base) if has_vocal else None
+def original_of(base: LibraryClip, placement: Placement | None = None) -> Proposal | None:
+    """Return a base with its own vocal, to compare with; None where it has none.
+
+    Args:
+        base: a clip.
+        placement: of the guest beside it: only these bars are heard; None: the whole clip.
+    """
+    if VOCAL not in base.database.sounding_stems.get(base.clip_id, {}):
+        return None
+    if placement is None:
+        return original(base)
+    facts = base.database.facts_of(base.clip_id)
+    return original(base, heard_s=phrase_s(facts, placement.base_bar, placement.bars))
 
 
 def ranking(proposals: Sequence[Proposal], scores: dict[str, float]) -> pl.DataFrame:
@@ -102,6 +130,28 @@ def ranking(proposals: Sequence[Proposal], scores: dict[str, float]) -> pl.DataF
     return pl.DataFrame(rows, schema=RANKED)
 
 
+def meetings(proposals: Sequence[Proposal]) -> pl.DataFrame:
+    """Return a row per placed proposal with the columns of `MEETINGS`, in their order."""
+    clips = {clip.clip_id: clip for p in proposals for clip in (p.base, p.guests[VOCAL].clip)}
+    titles = distinct_titles(clips.values())
+    rows: list[dict[str, Any]] = []
+    for rank, proposal in enumerate(proposals, start=1):
+        placement = proposal.guests[VOCAL].placement
+        assert placement is not None
+        rows.append(
+            {
+                "rank": rank,
+                "score": placement.score,
+                "sure": placement.confidence,
+                "music": titles[proposal.base.clip_id],
+                "vocal": titles[proposal.guests[VOCAL].clip.clip_id],
+                "meet": meeting_words(proposal),
+                "proposal_id": proposal.proposal_id,
+            }
+        )
+    return pl.DataFrame(rows, schema=MEETINGS)
+
+
 def with_title(ranked: pl.DataFrame, text: str) -> pl.DataFrame:
     """Keep rows of which one title contains a text, whatever its case."""
     wanted = text.strip().lower()
@@ -109,3 +159,7 @@ def with_title(ranked: pl.DataFrame, text: str) -> pl.DataFrame:
         return ranked
     titles = [pl.col(name).str.to_lowercase() for name in ("music", "vocal")]
     return ranked.filter(pl.any_horizontal(t.str.contains(wanted, literal=True) for t in titles))
+
+
+def _clips(proposal: Proposal) -> tuple[str, str]:
+    return proposal.base.clip_id, proposal.guests[VOCAL].clip.clip_id

@@ -1,46 +1,22 @@
-"""The upper part of the page: pairs of songs, best first, of which one is looked at."""
+"""The upper part of the page for a song chosen by hand: vocals over its music, best first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 
 import polars as pl
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
-from mashnet.errors import AudioError
-from mashnet.mashups.kept_scores import ScoreStore, scores_of
+from mashnet.mashups.kept_scores import ScoreStore
 from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.models.scorer import Scorer
 from mashnet.music.tempo_levels import level_name
-from mashnet.studio.pairs import original_of, proposals_of, ranking, with_title
+from mashnet.studio.hearing import Pair, heard, looked_at
+from mashnet.studio.pairs import proposals_of, ranking
+from mashnet.studio.table import chosen_row, with_typed_title
 from mashnet.studio.wording import plain
-
-_SHOWN_ROWS = 8
-_ROW_PX = 35
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The pair that is looked at.
-
-    Attributes:
-        proposal: which.
-        score: of the chosen Scorer.
-        rank: its place, from 1.
-        count: among how many.
-        own_score: of the base with its own vocal; None where it has none.
-    """
-
-    proposal: Proposal
-    score: float
-    rank: int
-    count: int
-    own_score: float | None
 
 
 def pairs_panel(
@@ -49,6 +25,7 @@ def pairs_panel(
     limits: Limits,
     scorer: Scorer,
     store: ScoreStore,
+    placed: Sequence[Proposal] = (),
 ) -> Pair | None:
     """Score pairs, list them, and return the one that is chosen.
 
@@ -58,76 +35,43 @@ def pairs_panel(
         limits: how far vocals may be moved.
         scorer: who judges.
         store: of its scores.
+        placed: pairs of these bases that were compared as they lie, best first.
 
     Returns:
         The chosen pair, at first the best; None where there is none.
     """
-    st.header("Which songs fit?")
     if not bases:
         st.info(
             "Choose a song on the left: the vocals of all others are tried over its music.",
             icon=":material/arrow_back:",
         )
         return None
-    proposals, found = proposals_of(database, bases, limits)
+    proposals, found = proposals_of(database, bases, limits, placed)
     if not proposals:
         st.info("No other vocal comes near enough in key and tempo: move the limits on the left.")
         return None
-    scores = _scored(scorer, proposals, store)
-    some = f"the {len(proposals)} of {found} that are moved least" if found > len(proposals) else ""
+    scores = heard(scorer, proposals, store)
+    some = f"{found} pairs"
+    if found > len(proposals):
+        which = "fit best before anything is moved" if placed else "are moved least"
+        some = f"the {len(proposals)} of {found} that {which}"
     proposals = [proposal for proposal in proposals if proposal.proposal_id in scores]
     ranked = ranking(proposals, scores)
     counted, text = st.columns([2, 1], vertical_alignment="center")
     counted.caption(
-        f"{some or f'{found} pairs'} within the limits, by **{plain(scorer.name)}**; scores mean "
-        f"something only beside each other."
+        f"{some} within the limits, by **{plain(scorer.name)}**; scores mean something only beside "
+        f"each other."
     )
-    shown = with_title(ranked, _text(text))
+    shown = with_typed_title(ranked, text)
     if not len(shown):
-        st.info("No title has that in it.")
         return None
-    row = shown.row(_chosen_row(shown, name_music=len(bases) > 1), named=True)
-    by_id = {proposal.proposal_id: proposal for proposal in proposals}
-    proposal = by_id[row["proposal_id"]]
-    if own := original_of(proposal.base):
-        with suppress(AudioError):  # its own vocal may be damaged, and is not what was asked for
-            scores |= _scored(scorer, [own], store)
-    return Pair(
-        proposal,
-        row["score"],
-        row["rank"],
-        len(ranked),
-        scores.get(own.proposal_id) if own else None,
-    )
+    row = shown.row(_chosen(shown, name_music=len(bases) > 1), named=True)
+    (proposal,) = (p for p in proposals if p.proposal_id == row["proposal_id"])
+    place = f"By {scorer.name}. Place {row['rank']} of {len(ranked)}."
+    return looked_at(proposal, row["score"], place, scorer, store)
 
 
-def _scored(scorer: Scorer, proposals: Sequence[Proposal], store: ScoreStore) -> dict[str, float]:
-    place = st.empty()
-
-    def progress(done: int, total: int) -> None:
-        if total:
-            place.progress(done / total, f"{plain(scorer.name)} listens: {done} of {total} pairs …")
-
-    failed: dict[str, str] = {}
-    scores = scores_of(scorer, proposals, store, progress=progress, failed=failed)
-    place.empty()
-    reasons = list(dict.fromkeys(failed.values()))
-    if failed and not scores:
-        raise AudioError(reasons[0])
-    if failed:
-        lines = [f"{len(failed)} of {len(proposals)} are left out:", *reasons]
-        st.warning("  \n".join(map(plain, lines)), icon=":material/info:")
-    return scores
-
-
-def _text(place: DeltaGenerator) -> str:
-    return place.text_input(
-        "Titles with", placeholder="titles with …", label_visibility="collapsed"
-    )
-
-
-def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
-    lowest, highest = float(shown["score"].min()), float(shown["score"].max())  # type: ignore[arg-type]
+def _chosen(shown: pl.DataFrame, *, name_music: bool) -> int:
     table = shown.select(
         "rank",
         "score",
@@ -138,22 +82,9 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
         (100 * (pl.col("tempo_ratio") - 1)).alias("tempo"),
         pl.col("tempo_level").map_elements(level_name, return_dtype=pl.String).alias("beats"),
     )
-    event = st.dataframe(
+    return chosen_row(
         table,
-        height=_ROW_PX * (min(len(table), _SHOWN_ROWS) + 1) + 3,
-        hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": [0], "columns": [], "cells": []}},
-        column_config={
-            "rank": st.column_config.NumberColumn("#", width=40),
-            "score": st.column_config.ProgressColumn(
-                "Score",
-                format="%.3f",
-                min_value=lowest - 0.1 * (highest - lowest) - 1e-9,
-                max_value=highest + 1e-9,
-                width=160,
-            ),
+        {
             "music": st.column_config.TextColumn("Music of", width="medium"),
             "vocal": st.column_config.TextColumn(
                 "Vocal of", width="medium" if name_music else "large"
@@ -175,5 +106,3 @@ def _chosen_row(shown: pl.DataFrame, *, name_music: bool) -> int:
             ),
         },
     )
-    rows = event["selection"]["rows"]
-    return rows[0] if rows and rows[0] < len(shown) else 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mashnet.data.mixes.rendering import RenderedPart
-from mashnet.data.parts import Group, Part, SlicedPart
+from mashnet.data.parts import Group, Part, SlicedPart, facts_of_group
 from mashnet.data.song_clips import VOCAL
 from mashnet.evaluation.curves import peak_at_zero
 from mashnet.evaluation.subjects.moves import KINDS, Kind, Move
@@ -64,21 +64,22 @@ def curves_of(
 
     Args:
         scorer: whom to ask.
-        proposal: of `vocals_on_music`.
+        proposal: a vocal on music.
         progress: is told how much is done, from 0 to 1.
 
     Returns:
         A curve for each kind of `mashnet.evaluation.subjects.moves`; without beats only where the
         base has no tempo.
     """
-    tempo_bpm = proposal.base.row["tempo_bpm"] or 0.0
+    music = facts_of_group(proposal.query)
+    tempo_bpm = music.tempo_bpm or 0.0 if music else 0.0
     kinds = [kind for kind in KINDS if kind.name != "beats" or tempo_bpm > 0]
     points = list(
         dict.fromkeys(kind.move(amount) for kind in kinds for amount in AMOUNTS[kind.name])
     )
     vocal = _rendered(proposal.candidate[VOCAL])
     start_s, length_s = busiest_stretch(vocal)
-    downbeats = [t for t in proposal.base.row["downbeats"] or () if t >= start_s]
+    downbeats = [t for t in (music.downbeats_s if music else ()) if t >= start_s]
     anchor_s = downbeats[0] if downbeats else start_s
     query = {role: SlicedPart(p, start_s, length_s) for role, p in proposal.query.items()}
     beat_s = 60 / tempo_bpm if tempo_bpm > 0 else 0.0

@@ -12,8 +12,8 @@ from mashnet.data.song_clips import VOCAL
 from mashnet.mashups.proposals import Proposal
 from mashnet.models.scorer import Scorer
 from mashnet.studio.charts import curve_chart, reason_chart, score_range
+from mashnet.studio.hearing import Pair
 from mashnet.studio.pairs import original_of
-from mashnet.studio.pairs_panel import Pair
 from mashnet.studio.reasons import Reason, reasons_of
 from mashnet.studio.vocal_moves import HEARD_S, Curve, curves_of
 from mashnet.studio.wording import plain, verdict
@@ -87,6 +87,6 @@ def _explained(
     progress(0.0)
     curves = curves_of(scorer, proposal, progress=progress)
     place.progress(0.7, "Comparing notes, onsets and balance …")
-    own = original_of(proposal.base)
+    own = original_of(proposal.base, proposal.guests[VOCAL].placement)
     vocal, own_vocal = proposal.candidate[VOCAL], own.candidate[VOCAL] if own else None
     return curves, reasons_of(proposal.query, vocal, own_vocal)

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mashnet.mashups.proposals import LibraryClip
+from mashnet.data.roles import VOCAL
+from mashnet.mashups.proposals import LibraryClip, Proposal
 from mashnet.music.keys import Key
+from mashnet.music.placement_words import placement_words
 from mashnet.music.tempo_levels import tempo_words
 from mashnet.studio.vocal_moves import Curve
 
@@ -35,6 +37,15 @@ def clip_words(clip: LibraryClip) -> str:
     artist = [clip.row["artist"]] if clip.row["artist"] else []
     minutes, seconds = divmod(round(clip.row["duration_s"] or 0), 60)
     return " · ".join([*artist, *_key_and_tempo(clip), f"{minutes}:{seconds:02}"])
+
+
+def meeting_words(proposal: Proposal) -> str:
+    """Say where a vocal meets the music, and how it is moved; empty where it is not placed."""
+    guest = proposal.guests[VOCAL]
+    if guest.placement is None:
+        return ""
+    facts = (clip.database.facts_of(clip.clip_id) for clip in (proposal.base, guest.clip))
+    return placement_words(guest.placement, *facts)
 
 
 def plain(text: str) -> str:

@@ -227,3 +227,16 @@ def test_a_vocal_leads_its_music_and_a_stem_with_a_pitch_all_others(songs: Metro
         ((vocal,), tuple(sorted((harmonic, percussion)))),
         ((harmonic,), tuple(sorted((vocal, percussion)))),
     }
+
+
+def test_progress_is_told_of_what_is_not_there_yet(songs: MetronomeDB) -> None:
+    database, told = songs.write(), []
+
+    def store() -> BeatStore:
+        return BeatStore(database, progress=lambda done, total: told.append((done, total)))
+
+    sides = sides_of(database)
+    assert len(store().read(sides[:2])) == 2
+    assert told == [(1, 2), (2, 2)]
+    assert len(store().read(sides[:3])) == 3
+    assert told[2:] == [(1, 1)]

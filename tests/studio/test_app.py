@@ -1,56 +1,21 @@
 """The page as Streamlit runs it, without a browser: what is said, chosen and refused."""
 
-import sys
-from pathlib import Path
-
-import pytest
-import streamlit as st
-from streamlit.testing.v1 import AppTest
-
-import mashnet.studio
 from tests.accompaniments import database_with_accompaniments
 from tests.conftest import make_tiny_database
-
-APP = Path(mashnet.studio.__file__).with_name("app.py")
-
-
-@pytest.fixture
-def page(monkeypatch):
-    """Return a function that opens the page with what would be typed."""
-
-    st.cache_resource.clear()  # a Scorer keeps what it has heard
-
-    def opened(*arguments):
-        monkeypatch.setattr(sys, "argv", ["app.py", *map(str, arguments)])
-        return AppTest.from_file(str(APP), default_timeout=60).run()
-
-    return opened
+from tests.studio.on_the_page import (
+    button,
+    chosen,
+    clip_of,
+    numbers,
+    only_error,
+    table,
+    without_bars,
+)
 
 
-def only_error(app):
-    assert not app.exception
-    (error,) = app.error
-    assert "\n" not in error.value
-    return error.value
-
-
-def chosen(app, label):
-    (box,) = (box for box in app.selectbox if box.label == label)
-    return box
-
-
-def clip_of(database, title):
-    (clip_id,) = database.clips.filter(title=title)["clip_id"]
-    return clip_id
-
-
-def table(app):
-    (frame,) = app.dataframe
-    return frame.value
-
-
-def test_pairs_of_a_small_library_are_ranked_at_once(page, small_library):
-    app = page(f"library={small_library.root}", "scorer=keytempo")
+def test_where_no_bars_are_known_all_pairs_of_a_small_library_are_heard_at_once(page, tmp_path):
+    database = without_bars(make_tiny_database(tmp_path / "db", songs=4))
+    app = page(f"library={database.root}", "scorer=keytempo")
     assert not app.exception
     assert not app.error
     frame = table(app)
@@ -59,9 +24,13 @@ def test_pairs_of_a_small_library_are_ranked_at_once(page, small_library):
     assert list(frame["score"]) == sorted(frame["score"], reverse=True)
     best = frame.iloc[0]
     assert app.header[1].value == f"{best['vocal']} sings over {best['music']}"
-    numbers = {metric.label: metric.value for metric in app.metric}
-    assert numbers["Score"] == f"{best['score']:.3f}"
-    assert float(numbers["Own vocal's score"]) <= 1.0
+    assert numbers(app)["Score"] == f"{best['score']:.3f}"
+    assert float(numbers(app)["Own vocal's score"]) <= 1.0
+    assert "could be compared bar by bar" in app.info[0].value
+    (expander,) = app.expander
+    assert expander.label == "4 songs are left out"
+    assert "no 4 whole bars in a row" in expander.markdown[0].value
+    assert "structure+key" == chosen(app, "Technique").value
 
 
 def test_titles_are_filtered_and_the_first_that_is_left_is_looked_at(page, small_library):
@@ -84,12 +53,12 @@ def test_with_a_base_only_its_pairs_are_shown(page, small_library):
     assert app.header[1].value.endswith("sings over Song 2")
 
 
-def test_in_a_large_library_nothing_is_scored_before_a_base_is_chosen(page, tmp_path):
-    database = make_tiny_database(tmp_path / "large", songs=13)
+def test_of_a_large_one_nothing_is_heard_before_a_base_is_chosen(page, tmp_path):
+    database = without_bars(make_tiny_database(tmp_path / "large", songs=13))
     app = page(f"library={database.root}", "scorer=keytempo")
     assert not app.exception
     assert not app.dataframe
-    assert "Choose a song" in app.info[0].value
+    assert "Choose a song" in app.info[1].value
     assert not list((database.root / "cache" / "scores").glob("scores-*"))
     chosen(app, "Music of").set_value(clip_of(database, "Song 0")).run()
     assert 0 < len(table(app)) <= 12
@@ -105,12 +74,16 @@ def test_a_song_that_cannot_be_read_is_left_out(page, tmp_path):
     assert not app.exception and not app.error
     frame = table(app)
     assert len(frame) == 9 and "Song 1" not in set(frame["vocal"])
-    assert "3 of 12 are left out" in app.warning[0].value
+    assert "cannot be decoded" in app.expander[0].markdown[0].value.replace("\\", "")
+    chosen(app, "Music of").select(clip_of(database, "Song 0")).run()
+    assert set(table(app)["vocal"]) == {"Song 2", "Song 3"}
+    assert "1 of 3 are left out" in app.warning[0].value
     assert "cannot be decoded" in app.warning[0].value.replace("\\", "")
 
 
-def test_limits_leave_pairs_out(page, small_library):
-    app = page(f"library={small_library.root}", "scorer=keytempo")
+def test_limits_leave_pairs_out(page, tmp_path):
+    database = without_bars(make_tiny_database(tmp_path / "db", songs=4))
+    app = page(f"library={database.root}", "scorer=keytempo")
     (tempo,) = (slider for slider in app.slider if slider.label == "Tempo")
     tempo.set_value(5).run()
     frame = table(app)
@@ -118,7 +91,7 @@ def test_limits_leave_pairs_out(page, small_library):
     assert frame["tempo"].abs().max() <= 5
     tempo.set_value(0).run()
     assert not app.dataframe
-    assert "move the limits" in app.info[0].value
+    assert "move the limits" in app.info[-1].value
 
 
 def test_a_damaged_bundle_is_one_line(page, small_library, tmp_path):
@@ -142,9 +115,9 @@ def test_a_damaged_stem_is_one_line_and_the_page_goes_on(page, tmp_path):
 
 def test_what_a_mashup_lacks_is_said_beside_its_players(page, small_library):
     app = page(f"library={small_library.root}", "scorer=keytempo")
+    chosen(app, "Technique").set_value("structure+key").run()
     assert not app.get("audio")
-    (button,) = (b for b in app.button if b.label == "Render")
-    button.click().run()
+    button(app, "Render").click().run()
     assert not app.exception
     assert len(app.get("audio")) == 3
     assert any("has no sections" in warning.value for warning in app.warning)
@@ -164,7 +137,6 @@ def test_a_song_with_its_music_in_one_stem_can_be_sung_over(page, tmp_path):
     assert not app.exception and not app.error
     assert app.header[1].value == "Song 0 sings over Song 1"
     for label in ("Render", "Explain the score"):
-        (button,) = (button for button in app.button if button.label == label)
-        button.click().run()
+        button(app, label).click().run()
         assert not app.exception and not app.error
     assert any("With the music" in markdown.value for markdown in app.markdown)

@@ -14,10 +14,10 @@ from mashnet.rendering.plan import PLACED, TECHNIQUES
 
 def panel(proposal, temporary):
     """Draw the panel alone; Streamlit runs the text of this function."""
+    from mashnet.studio.hearing import Pair
     from mashnet.studio.listen_panel import listen_panel
-    from mashnet.studio.pairs_panel import Pair
 
-    listen_panel(Pair(proposal, 0.5, 1, 1, None), "rule", temporary)
+    listen_panel(Pair(proposal, 0.5, "", None), "rule", temporary)
 
 
 def opened(proposal, temporary):

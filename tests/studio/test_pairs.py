@@ -3,8 +3,17 @@ import pytest
 
 from mashnet.data.mixes.candidates import Limits
 from mashnet.errors import DatabaseError
+from mashnet.mashups.placed import placed
+from mashnet.music.placement import Placement
 from mashnet.studio import pairs
-from mashnet.studio.pairs import bases_of, original_of, proposals_of, ranking, with_title
+from mashnet.studio.pairs import (
+    bases_of,
+    meetings,
+    original_of,
+    proposals_of,
+    ranking,
+    with_title,
+)
 from tests.conftest import make_tiny_database
 
 WIDE = Limits(6, (0.7, 1.4))
@@ -34,6 +43,30 @@ def test_of_too_many_those_that_are_moved_least_are_taken(small_library, monkeyp
     some, found = proposals_of(small_library, bases_of(small_library), WIDE)
     assert found == 12
     assert [p.proposal_id for p in some] == [p.proposal_id for p in everything[:5]]
+
+
+def test_pairs_that_were_compared_come_first_in_their_own_order(small_library, monkeypatch):
+    base = bases_of(small_library)[0]
+    moved, _ = proposals_of(small_library, [base], WIDE)
+    second, third = (p.guests["vocal"].clip for p in moved[1:])
+    placed_pairs = [placed(base, guest, Placement(0, 0, 4)) for guest in (third, second)]
+    proposals, found = proposals_of(small_library, [base], WIDE, placed_pairs)
+    assert found == 3
+    ids = [proposal.proposal_id for proposal in proposals]
+    assert ids == [*(p.proposal_id for p in placed_pairs), moved[0].proposal_id]
+    monkeypatch.setattr(pairs, "MOST_PAIRS", 1)
+    some, found = proposals_of(small_library, [base], WIDE, placed_pairs)
+    assert found == 3 and [p.proposal_id for p in some] == ids[:1]
+
+
+def test_a_meeting_is_a_row_in_words(small_library):
+    base, guest, *_ = bases_of(small_library)
+    placement = Placement(1, 0, 4, semitones=-2, tempo_ratio=1.04, score=2.5, confidence=0.75)
+    row = meetings([placed(base, guest, placement)]).row(0, named=True)
+    assert (row["rank"], row["score"], row["sure"]) == (1, 2.5, 0.75)
+    assert (row["music"], row["vocal"]) == ("Song 0", "Song 1")
+    assert row["meet"].startswith("bars 2–5 of Song 1 on bars 1–4 of Song 0 (0:00), −2 semitones")
+    assert row["meet"].endswith("4 % faster; sure 0.75")
 
 
 def test_the_limits_hold(small_library):
@@ -106,6 +139,12 @@ def test_the_original_is_the_base_with_its_own_vocal(small_library, tmp_path):
     vocal = stems.filter(pl.col("role") == "vocal")["stem_id"].to_list()
     assert list(own.candidate["vocal"].stem_ids) == vocal
     assert set(own.query) == {"harmonic", "percussion"}
+    # Beside a phrase of four bars its own vocal is heard in these bars alone.
+    phrase = original_of(base, Placement(0, 1, 4))
+    starts_s, bar_s = base.row["downbeats"], 4 * 60 / base.row["tempo_bpm"]
+    for part in (*phrase.query.values(), *phrase.candidate.values()):
+        assert part.place_s == pytest.approx(-starts_s[1])
+        assert part.duration_s == pytest.approx(min(4 * bar_s, 12 - starts_s[1]))
     database = make_tiny_database(tmp_path / "db", songs=2)
     first = bases_of(database)[0]
     mute = (pl.col("clip_id") == first.clip_id) & (pl.col("role") == "vocal")

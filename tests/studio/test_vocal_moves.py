@@ -10,10 +10,12 @@ from mashnet.data.mixes.recipes import Recipe
 from mashnet.data.mixes.rendering import Displacement, RenderedPart, rendered_part
 from mashnet.data.parts import ArrayPart
 from mashnet.evaluation.subjects.moves import KINDS, Move
+from mashnet.mashups.placed import placed
 from mashnet.models.rules.alignment import AlignmentScorer
+from mashnet.music.placement import Placement
 from mashnet.studio import vocal_moves as moves_of_vocal
 from mashnet.studio.pairs import bases_of, original_of
-from mashnet.studio.vocal_moves import Curve, busiest_stretch, curves_of, moved
+from mashnet.studio.vocal_moves import AMOUNTS, Curve, busiest_stretch, curves_of, moved
 
 PART = RenderedPart(
     stem_ids=("s",),
@@ -119,6 +121,31 @@ def test_each_point_is_asked_once_and_lands_on_its_curve(small_library):
     assert tempo.amounts.tolist() == [-30, -20, -10, 0, 10, 20, 30]
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_beside_a_placed_phrase_tempo_changes_about_a_downbeat_that_is_heard(small_library):
+    base, guest, *_ = bases_of(small_library)
+    starts_s, beat_s = base.row["downbeats"], 60 / base.row["tempo_bpm"]
+    phrase = placed(base, guest, Placement(0, 1, 4))
+
+    vocals = []
+
+    class Listening:
+        name = "listening"
+
+        def score(self, query, candidates):
+            vocals.extend(candidate["vocal"] for candidate in candidates)
+            return torch.zeros(len(candidates))
+
+    curves_of(Listening(), phrase)
+    moves = [Move(tempo_percent=percent) for percent in AMOUNTS["tempo"]]
+    expected = {
+        moved(phrase.candidate["vocal"], move, anchor_s=0.0, beat_s=beat_s).keyframes_s
+        for move in moves
+    }
+    # The phrase begins with its first downbeat, and all of it is shorter than what is heard.
+    assert starts_s[1] > 0.5 and phrase.candidate["vocal"].duration_s < 20
+    assert expected <= {vocal.keyframes_s for vocal in vocals}
 
 
 def test_a_rule_that_hears_fit_likes_an_original_where_it_is(small_library, monkeypatch):

@@ -8,7 +8,7 @@ new songs are appended, and songs that were analysed anew are computed anew.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -66,9 +66,20 @@ class SideInBeats:
 class BeatStore:
     """Sides of a MashupDB in beat time."""
 
-    def __init__(self, database: MashupDB) -> None:
-        """Keep the files under the database's cache, one folder per version and metre."""
+    def __init__(
+        self,
+        database: MashupDB,
+        *,
+        progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> None:
+        """Keep the files under the database's cache, one folder per version and metre.
+
+        Args:
+            database: whose sides.
+            progress: is told how many of how many sides are done that were not there yet.
+        """
         self.database = database
+        self._progress = progress
         self.unreadable: dict[Side, str] = {}
         self._bars: dict[str, Bars | None] = {}
 
@@ -173,7 +184,8 @@ class BeatStore:
             jobs.append((paths, pitched, bars.times_s, self._cents(side.clip_id)))
         executor = executor or LocalExecutor.for_items(len(jobs))
         results = executor.each(_encode, jobs, died=lambda _: DIED)
-        for side, result in zip(sides, results, strict=True):
+        for done, (side, result) in enumerate(zip(sides, results, strict=True), start=1):
+            self._progress(done, len(sides))
             if isinstance(result, str):
                 self.unreadable[side] = result
                 yield None
