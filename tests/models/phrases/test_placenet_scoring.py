@@ -9,9 +9,8 @@ from mashnet.data.parts import ArrayPart
 from mashnet.data.phrases.frontend import PhraseFrontend
 from mashnet.errors import ConfigError
 from mashnet.models.phrases.kept import KeptEncodings
-from mashnet.models.phrases.placenet import PlaceNet
+from mashnet.models.phrases.placenet import PlaceNet, PlaceNetScorer
 from mashnet.models.phrases.places import NOTHING
-from mashnet.models.phrases.scoring import PlaceNetScorer
 from mashnet.music.keys import Key
 from mashnet.music.song_facts import SongFacts
 
