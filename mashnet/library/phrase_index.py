@@ -167,7 +167,9 @@ class PhraseIndex:
         brought = math.ceil(_BROUGHT * k / allowed.mean())
         while True:
             brought = min(brought, len(self), _MOST_BROUGHT)
-            query, score, place = self.indexes.search(short, brought, candidates=2 * brought)
+            query, score, place = self.indexes.search(
+                short, brought, candidates=max(2 * brought, candidates_of(len(self)))
+            )
             base = self._base_of[place]
             kept = allowed[base]
             enough = len(np.unique(base[kept])) >= min(_HEARD * k, int(allowed.sum()))
@@ -228,6 +230,14 @@ class PhraseIndex:
             tempo_ratio=move.tempo.ratio,
             score=hit.score,
         )
+
+
+def candidates_of(count: int) -> int:
+    """Return how many of so many phrases are compared anew by short vectors.
+
+    Of six million, 10,000 leave a recall of 0.92 at 20, 40,000 one of 0.97 (benchmarks.placing).
+    """
+    return count // 100
 
 
 def _varied(hits: list[_Hit], most: int) -> list[_Hit]:
