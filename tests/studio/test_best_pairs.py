@@ -104,7 +104,7 @@ def test_pairs_of_a_library_are_compared_once(page, library, monkeypatch):
     (semitones,) = (slider for slider in app.slider if slider.label == "Semitones")
     semitones.set_value(2).run()
     assert asked == [3, 2]
-    assert len(table(app)) == 4  # C and E♭ are three apart
+    assert set(table(app)["music"]) == {"Song 1", "Song 3"}  # C and E♭ are three apart
 
 
 def test_over_a_song_chosen_by_hand_vocals_lie_where_they_were_placed(page, library, found):
