@@ -80,7 +80,7 @@ def test_a_place_is_that_of_the_naive_loop(most_semitones):
     judge.most_semitones = most_semitones
     base, guest = group("harmonic", 1, tonic=3), group("vocal", 2, bars=7)
     found = judge.place(base, guest)
-    on, off = (judge.frontend.hear(one, judge.device) for one in (base, guest))
+    on, off = (judge._heard(one) for one in (base, guest))
     best = (-np.inf,)
     shifts = (0,) if most_semitones == 0 else range(-6, 6)
     for shift in shifts:
