@@ -72,12 +72,15 @@ class Model:
         max_semitones: int = 3,
         tempo_range: tuple[float, float] = (0.8, 1.2),
         tempo_levels: bool = True,
+        heard: int = 400,
     ) -> pl.DataFrame:
         """Rank what a library could add to a query.
 
         Each clip of the library that brings the missing roles is moved to the query's key, tempo
-        and first downbeat, once, and scored. A network for loops takes `{"loop_a": file}` and ranks
-        all loops of the library; what is said of tempo and key below is then not used.
+        and first downbeat, once, and scored. PlaceNet compares clips as they lie and says where a
+        phrase of each belongs; in a larger library it says which are worth being moved. A network
+        for loops takes `{"loop_a": file}` and ranks all loops of the library; what is said of tempo
+        and key below is then not used.
 
         Args:
             query: a sound file for one or two roles, such as `{"vocal": "v.wav"}`.
@@ -87,13 +90,15 @@ class Model:
             first_downbeat_s: the query's first downbeat; estimated if not given.
             max_semitones: clips that would have to be shifted further are left out.
             tempo_range: likewise for clips that would have to be stretched beyond these ratios.
+            heard: at most so many clips are moved and heard: those that fit best as they lie.
             tempo_levels: whether a clip at half or double the tempo meets the query's every second
                 beat; False takes tempi as they are written down.
 
         Returns:
             A row per clip, best first: score, clip_id, title, artist, semitones and
             cents (by which it is shifted), tempo_ratio, tempo_level (beats of the query that one of
-            the clip lasts). Of loops a row per loop, with the columns of `LOOP_RANKING`.
+            the clip lasts); and of PlaceNet query_bar, clip_bar (counted from 0), bars and
+            confidence. Of loops a row per loop, with the columns of `LOOP_RANKING`.
 
         Raises:
             AudioError: if a file of the query cannot be used.
@@ -121,6 +126,7 @@ class Model:
             max_semitones=max_semitones,
             tempo_range=tempo_range,
             tempo_levels=tempo_levels,
+            heard=heard,
         )
 
 

@@ -1,4 +1,4 @@
-"""Songs whose vocal follows the chords of its own music, bar by bar, and no other song's."""
+"""A library of songs in beat time: tones that change every bar, at any tempo and in any key."""
 
 from __future__ import annotations
 
@@ -8,66 +8,105 @@ import numpy as np
 
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
-from tests.metronome import RATE, MetronomeDB
 
-_DEGREES = np.array([0, 2, 4, 5, 7, 9])  # of the scale, that chords stand on
-BARS = 13
-
-
-def phrase_database(root: Path, *, songs: int = 6, bars: int = BARS, **changed: object) -> MashupDB:
-    """Write it: song i is in its own key, at its own tempo, with its own row of chords.
-
-    Args:
-        root: of the database.
-        songs: how many, of one clip each.
-        bars: of each, of four beats.
-        changed: columns of clips.parquet.
-    """
-    collected = MetronomeDB(root)
-    for number in range(songs):
-        add_song(collected, number, bars=bars, **changed)
-    return collected.write()
+RATE = 16_000
+ROLES = ("vocal", "harmonic", "percussion")
 
 
-def add_song(
-    collected: MetronomeDB,
-    number: int,
+def progression(seed: int, bars: int) -> np.ndarray:
+    """Return a pitch class for each bar, drawn for the song."""
+    return np.random.default_rng([7, seed]).integers(0, 12, bars)
+
+
+def played(
+    classes: np.ndarray,
+    bar_s: float,
     *,
-    bars: int = BARS,
-    beats_per_bar: int = 4,
-    silent_bars: tuple[int, ...] = (),
-    **changed: object,
-) -> str:
-    """Add a song whose vocal is silent in some bars; return its clip."""
-    tempo_bpm, tonic = 150.0 + 9 * number, 5 * number % 12
-    first_s, beat_s = 0.1, 60 / tempo_bpm
-    duration_s = first_s + bars * beats_per_bar * beat_s
-    clip_id = collected.add(
-        tempo_bpm=tempo_bpm,
-        tonic=tonic,
-        first_s=first_s,
-        duration_s=duration_s,
-        beats_per_bar=beats_per_bar,
-        **changed,
-    )
-    random = np.random.default_rng(number)
-    roots = tonic + random.choice(_DEGREES, size=bars)
-    time_s = np.arange(round(duration_s * RATE)) / RATE
-    beat = np.floor((time_s - first_s) / beat_s).clip(0).astype(int)
-    bar = (beat // beats_per_bar).clip(0, bars - 1)
-    since_s = np.clip(time_s - first_s - beat * beat_s, 0, None)
-    sounding = (time_s >= first_s) & ~np.isin(bar, silent_bars)
-    semitones = roots[bar]
-    vocal = np.sin(2 * np.pi * 440 * 2 ** ((semitones - 9) / 12) * time_s)
-    music = sum(
-        share * np.sin(2 * np.pi * 220 * 2 ** ((semitones + step - 9) / 12) * time_s)
-        for step, share in ((0, 1.0), (7, 0.5), (12, 0.5))  # the root is the loudest
-    )
-    decay = np.exp(-3 * since_s)
-    for role, wave in (
-        ("vocal", 0.3 * vocal * decay * sounding),
-        ("harmonic", 0.1 * music * decay),
-    ):
-        path = collected.database.root / f"audio/{clip_id}/{role}.flac"
-        write_flac(path, wave[None].astype(np.float32), RATE)
-    return clip_id
+    octave_hz: float,
+    tonic: int,
+    rhythm: np.ndarray,
+    lead_in_s: float = 0.0,
+) -> np.ndarray:
+    """Play a pitch class per bar, struck at the sixteenths of a rhythm, (samples,)."""
+    samples = round((len(classes) * bar_s + lead_in_s) * RATE)
+    time_s = np.arange(samples) / RATE - lead_in_s
+    bar = np.clip((time_s / bar_s).astype(int), 0, len(classes) - 1)
+    hertz = octave_hz * 2 ** (((classes[bar] + tonic) % 12) / 12)
+    phase = 2 * np.pi * np.cumsum(hertz) / RATE
+    sixteenth = time_s / bar_s * 16 % 16
+    struck = rhythm[np.clip(sixteenth.astype(int), 0, 15)]
+    decay = np.exp(-3 * (sixteenth % 1))
+    return (0.2 * np.sin(phase) * (0.3 + struck * decay) * (time_s >= 0)).astype(np.float32)
+
+
+def phrase_library(
+    root: Path,
+    songs: int = 6,
+    *,
+    bars: int = 12,
+    splits: tuple[str, ...] = ("train",),
+    first: int = 0,
+    metre: int = 4,
+) -> MashupDB:
+    """Write songs whose vocal and music share a progression; tempo and key are each its own."""
+    database = MashupDB(root)
+    clips, stems = [], []
+    for song in range(first, first + songs):
+        beat_s, tonic, lead_in_s = 0.3 + 0.02 * (song % 5), (5 * song) % 12, 0.1 * (song % 3)
+        bar_s = metre * beat_s
+        classes = progression(song, bars)
+        random = np.random.default_rng([11, song])
+        rhythm = (random.random(16) < 0.4).astype(float)
+        sounds = {
+            "vocal": played(
+                classes, bar_s, octave_hz=523.25, tonic=tonic, rhythm=rhythm, lead_in_s=lead_in_s
+            ),
+            "harmonic": played(
+                classes, bar_s, octave_hz=261.63, tonic=tonic, rhythm=rhythm, lead_in_s=lead_in_s
+            ),
+            "percussion": 0.05
+            * np.random.default_rng(song)
+            .standard_normal(round((bars * bar_s + lead_in_s) * RATE))
+            .astype(np.float32),
+        }
+        clip_id = f"{song:03d}"
+        beats = [round(lead_in_s + beat_s * beat, 6) for beat in range(metre * bars)]
+        clips.append(
+            {
+                "clip_id": clip_id,
+                "song_id": f"song {song}",
+                "title": f"Song {song}",
+                "artist": f"Artist {song}",
+                "source": "test",
+                "license": "CC0-1.0",
+                "duration_s": len(sounds["vocal"]) / RATE,
+                "sample_rate": RATE,
+                "tempo_bpm": 60 / beat_s,
+                "beats": beats,
+                "downbeats": beats[::metre],
+                "beats_per_bar": metre,
+                "key_tonic": tonic,
+                "key_mode": "major",
+                "key_confidence": 1.0,
+                "split": splits[(song - first) % len(splits)],
+                "group": f"Artist {song}",
+            }
+        )
+        for role in ROLES:
+            path = f"audio/{clip_id}-{role}.flac"
+            write_flac(root / path, sounds[role][None], RATE)
+            stems.append(
+                {
+                    "clip_id": clip_id,
+                    "stem_id": f"{clip_id}-{role}",
+                    "role": role,
+                    "label": role,
+                    "path": path,
+                    "rms_db": -20.0,
+                    "active_ratio": 1.0,
+                }
+            )
+    database.write_table("clips", clips)
+    database.write_table("stems", stems)
+    database.update_manifest(counts={"clips": len(clips), "stems": len(stems)})
+    return MashupDB.open(root)

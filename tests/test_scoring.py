@@ -11,10 +11,14 @@ import mashnet
 from mashnet.audio.io import write_flac
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits, candidates_for
+from mashnet.data.phrases.frontend import PhraseFrontend
 from mashnet.errors import ConfigError, DatabaseError
 from mashnet.library.query import target_of
+from mashnet.models.phrases.placenet import PlaceNet, PlaceNetScorer
+from mashnet.models.rules.random import RandomScorer
 from mashnet.music.keys import Key
 from mashnet.scoring import Model
+from tests.phrases import phrase_library
 
 
 class LikesLength:
@@ -61,7 +65,12 @@ def test_rank_moves_candidates_to_the_query_and_sorts_them(
 
 
 def test_candidates_start_on_the_querys_downbeat(tiny_database: MashupDB, vocal: Path) -> None:
-    target = target_of({"vocal": vocal}, tempo_bpm=104.0, key=Key(2, "major"), first_downbeat_s=1.5)
+    target, facts = target_of(
+        {"vocal": vocal}, tempo_bpm=104.0, key=Key(2, "major"), first_downbeat_s=1.5
+    )
+    assert facts.downbeats_s[0] == pytest.approx(1.5)
+    assert facts.downbeats_s[1] == pytest.approx(1.5 + 4 * 60 / 104)
+    assert facts.beats_s[0] == pytest.approx(1.5 - 2 * 60 / 104)
     assert target.duration_s == pytest.approx(8.0)
     candidates = candidates_for(
         target,
@@ -113,3 +122,40 @@ def test_a_missing_role_is_named(vocal: Path) -> None:
 
 def test_importing_mashnet_is_cheap() -> None:
     assert callable(mashnet.load)
+
+
+def test_placenet_ranks_clips_as_they_lie_and_says_where(tmp_path: Path) -> None:
+    """Its own music stands first, at the bars it is from; nothing is rendered."""
+    database = phrase_library(tmp_path, 4, bars=9)
+    scorer = PlaceNetScorer(PlaceNet(), PhraseFrontend(bars=4), name="placenet")
+    row, asked = database.clip_rows["002"], {"vocal": database.audio_path("002-vocal")}
+    known = {"tempo_bpm": row["tempo_bpm"], "key": "Bb major"}
+    known["first_downbeat_s"] = row["downbeats"][0]
+    found = Model(scorer).rank(
+        asked, database.root, **known, max_semitones=6, tempo_range=(0.5, 2.0)
+    )
+    assert found["clip_id"][0] == "002"
+    first = found.row(0, named=True)
+    assert (first["query_bar"], first["semitones"], first["bars"]) == (first["clip_bar"], 0, 4)
+    assert found["score"].is_sorted(descending=True)
+    near = Model(scorer).rank(asked, database.root, **known, max_semitones=0)
+    assert near["clip_id"].to_list() == ["002"]
+
+
+def test_of_many_clips_the_likeliest_are_heard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = phrase_library(tmp_path, 4, bars=9)
+    row = database.clip_rows["001"]
+    found = Model(RandomScorer()).rank(
+        {"vocal": database.audio_path("001-vocal")},
+        database.root,
+        tempo_bpm=row["tempo_bpm"],
+        key="F major",
+        first_downbeat_s=row["downbeats"][0],
+        max_semitones=6,
+        tempo_range=(0.5, 2.0),
+        heard=1,
+    )
+    assert found["clip_id"].to_list() == ["001"]
+    assert "4 clips were compared as they lie; the likeliest 1" in capsys.readouterr().err

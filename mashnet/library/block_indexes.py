@@ -7,7 +7,7 @@ one by one until they are many; then the index is built anew, of all.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,8 @@ class BlockIndexes:
         self._folder, self._exact_up_to, self._asked = folder, exact_up_to, asked
         self._rows = {block.path.name: rows_of(block) for block in blocks}
         self._blocks = blocks
+        starts = np.cumsum([0, *map(len, self._rows.values())])
+        self._starts = dict(zip(self._rows, starts.tolist(), strict=False))
         self._indexes = self._opened(unit)
 
     def __len__(self) -> int:
@@ -56,27 +58,32 @@ class BlockIndexes:
         """Whether every vector is compared."""
         return all(index.is_exact for index, _ in self._indexes)
 
-    def search(self, queries: np.ndarray, k: int) -> Iterator[tuple[int, float, Block, int]]:
-        """Yield number of the query, inner product, block and number of the vector in it.
-
-        They are the best k of each index, best first within each.
+    def search(
+        self, queries: np.ndarray, k: int, *, candidates: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the best k of each index for each query, in any order.
 
         Args:
             queries: shape (n, d).
             k: how many of each query, at most.
+            candidates: as `VectorIndex.search` has it.
+
+        Returns:
+            Numbers of queries, inner products and positions among the vectors of all blocks, one
+            after the other; of equal length.
         """
+        found = []
         for index, blocks in self._indexes:
+            scores, positions = index.search(queries, min(k, len(index)), candidates=candidates)
             starts = np.cumsum([0, *(len(self._rows[block.path.name]) for block in blocks)])
-            scores, positions = index.search(queries, min(k, len(index)))
-            owners = np.searchsorted(starts, positions, side="right") - 1
-            for query, rank in np.argwhere(positions >= 0):
-                owner, position = owners[query, rank], positions[query, rank]
-                yield (
-                    int(query),
-                    float(scores[query, rank]),
-                    blocks[owner],
-                    int(position - starts[owner]),
-                )
+            query, rank = np.nonzero(positions >= 0)
+            position = positions[query, rank]
+            owner = np.searchsorted(starts, position, side="right") - 1
+            here = np.array([self._starts[block.path.name] for block in blocks], np.int64)
+            place = position - starts[owner] + here[owner]
+            found.append((query, scores[query, rank], place))
+        query, score, place = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return query, score, place
 
     def _opened(self, unit: str) -> list[tuple[VectorIndex, Sequence[Block]]]:
         kept = self._kept()

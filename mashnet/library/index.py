@@ -25,6 +25,7 @@ import numpy as np
 
 from mashnet.errors import DatabaseError
 from mashnet.files import written_atomically
+from mashnet.library.whole_index import require_whole
 from mashnet.storage.local_copies import read_mapped
 from mashnet.storage.regular_files import require_regular
 
@@ -37,7 +38,7 @@ _DIMENSIONS_PER_CODE = 4
 _MAPPED = faiss.IO_FLAG_MMAP_IFC
 _TRAINED_PER_LIST = 100
 _TRIED_QUERIES = 100  # of each of the two kinds
-_CANDIDATES = (200, 500, 1000, 2000, 4000, 16_000)
+_CANDIDATES = (200, 500, 1000, 2000, 4000, 10_000)  # FAISS reads no index with more for 10
 
 
 class Rows(Protocol):
@@ -130,12 +131,16 @@ class VectorIndex:
         built.measured = built._tune(chunks, random, asked)
         return built
 
-    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, queries: np.ndarray, k: int, *, candidates: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return inner products and positions, each (n, k), best first.
 
         Args:
             queries: shape (n, d).
             k: how many; where there are fewer vectors, positions of −1 fill the rows.
+            candidates: how many vectors are compared anew, at least k; None: so many that all k
+                are found as surely as 10 are.
         """
         queries = _padded(_float32(queries), self._index.d)
         if not isinstance(self._index, faiss.IndexRefine):
@@ -143,7 +148,10 @@ class VectorIndex:
         # The setting says how many candidates there are for 10; no fewer for 1, more for 100.
         factor = self._index.k_factor
         try:
-            self._index.k_factor = max(factor * NUM_NEIGHBOURS / k, 4.0, factor * (k > 10))
+            if candidates is not None:
+                self._index.k_factor = max(factor * NUM_NEIGHBOURS / k, candidates / k, 1.0)
+            else:
+                self._index.k_factor = max(factor * NUM_NEIGHBOURS / k, 4.0, factor * (k > 10))
             return self._index.search(queries, k)
         finally:
             self._index.k_factor = factor
@@ -185,7 +193,7 @@ class VectorIndex:
         if not dimensions <= index.d < dimensions + _DIMENSIONS_PER_CODE:
             raise DatabaseError(f"{path} holds vectors of length {index.d}, not {dimensions}")
         try:
-            _require_whole(index, count)
+            require_whole(index, count, most_factor=max(_CANDIDATES) / NUM_NEIGHBOURS)
         except (ValueError, RuntimeError, AttributeError, MemoryError) as error:
             raise DatabaseError(f"{path} is damaged: {_reason(error)}") from error
         return cls(index, dimensions, None)
@@ -221,57 +229,6 @@ class VectorIndex:
             if right.min() >= RECALL_GOAL:
                 break
         return Measured(float(right.min()), probed, candidates)
-
-
-def _require_whole(index: Any, count: int) -> None:
-    """Raise a ValueError unless an index is one that `VectorIndex.build` makes of `count` vectors.
-
-    What is looked at is all that decides where a search reads, and how much: the kinds of its
-    parts, their sizes, the ids in its lists, and what `_tune` sets.
-    """
-    if index.ntotal != count:
-        raise ValueError(f"it holds {index.ntotal} vectors, not {count}")
-    if isinstance(index, faiss.IndexFlatIP):
-        if index.codes.size() != count * index.code_size or index.code_size != 4 * index.d:
-            raise ValueError("it lacks vectors")
-        return
-    if not isinstance(index, faiss.IndexRefine):
-        raise ValueError("it is no index that mashnet makes")
-    lists: Any = faiss.downcast_index(index.base_index)
-    kept: Any = faiss.downcast_index(index.refine_index)
-    coarse: Any = faiss.downcast_index(lists.quantizer)
-    kinds = (
-        (lists, faiss.IndexIVFPQFastScan),
-        (kept, faiss.IndexScalarQuantizer),
-        (coarse, faiss.IndexFlat),
-    )
-    if any(not isinstance(part, kind) for part, kind in kinds):
-        raise ValueError("it is no index that mashnet makes")
-    # Each query gets an array of the lists that are looked into, and one of the candidates.
-    if not 1 <= lists.nprobe <= lists.nlist:
-        raise ValueError(f"it looks into {lists.nprobe} of {lists.nlist} lists")
-    if not 1 <= index.k_factor <= max(_CANDIDATES) / NUM_NEIGHBOURS:  # nor is it NaN
-        raise ValueError(f"it compares {index.k_factor * NUM_NEIGHBOURS:g} candidates anew")
-    if any(part.d != index.d for part, _ in kinds) or kept.ntotal != count:
-        raise ValueError("its parts do not belong together")
-    if kept.code_size != 2 * kept.d or kept.codes.size() != count * kept.code_size:
-        raise ValueError("it lacks vectors")
-    if coarse.ntotal != lists.nlist or coarse.codes.size() != lists.nlist * 4 * coarse.d:
-        raise ValueError("it lacks lists")
-    inverted, seen = lists.invlists, np.zeros(count, bool)
-    if inverted.nlist != lists.nlist:
-        raise ValueError("it lacks lists")
-    for number in range(inverted.nlist):
-        length = inverted.list_size(number)
-        if length > count:
-            raise ValueError("its lists are too long")
-        if length:
-            ids = faiss.rev_swig_ptr(inverted.get_ids(number), length)
-            if ids.min() < 0 or ids.max() >= count:
-                raise ValueError("it names vectors that it does not hold")
-            seen[ids] = True
-    if not seen.all():
-        raise ValueError("it does not name every vector")
 
 
 def _nth_best(chunks: Sequence[Rows], queries: np.ndarray, n: int) -> np.ndarray:

@@ -152,9 +152,10 @@ class PhraseRows:
         """Return all vectors."""
         return self._table[self.side, self.phrase, _BEFORE:]
 
-    def bar(self, row: int) -> int:
-        """Return the bar at which a phrase begins."""
-        return int(self._table[self.side[row], self.phrase[row], 1])
+    @property
+    def bars(self) -> np.ndarray:
+        """At which bars of their clips they begin, (phrases,)."""
+        return self._table[self.side, self.phrase, 1].astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)

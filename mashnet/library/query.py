@@ -15,7 +15,9 @@ from mashnet.data.mixes.candidates import UNPITCHED_ROLE, Target
 from mashnet.data.parts import FilePart, Group
 from mashnet.errors import ConfigError
 from mashnet.extras import advice
+from mashnet.music.beats import regular_beats
 from mashnet.music.keys import Key
+from mashnet.music.song_facts import SongFacts
 from mashnet.storage.paths import root_of
 
 
@@ -25,7 +27,7 @@ def target_of(
     tempo_bpm: float | None = None,
     key: Key | None = None,
     first_downbeat_s: float | None = None,
-) -> Target:
+) -> tuple[Target, SongFacts]:
     """Find out where a query is; what is not given is estimated from the sum of its stems.
 
     Args:
@@ -33,6 +35,10 @@ def target_of(
         tempo_bpm: if known.
         key: if known.
         first_downbeat_s: if known, from the beginning of the files.
+
+    Returns:
+        Where candidates are moved to; and the same with beats and bars, for who compares them as
+        they lie.
 
     Raises:
         AudioError: if a file cannot be used.
@@ -46,7 +52,9 @@ def target_of(
     pitched = [wave for role, wave in read.items() if role != UNPITCHED_ROLE]
     duration_s = len(mix) / 44100
     tuning = tuning_of_stems(pitched, 44100)
-    beats_per_bar = None
+    beats_per_bar: int | None = None
+    beats_s: tuple[float, ...] = ()
+    downbeats_s: tuple[float, ...] = ()
     if tempo_bpm is None or key is None or first_downbeat_s is None:
         try:
             found = annotate(mix[None], 44100)
@@ -55,6 +63,8 @@ def target_of(
                 "without madmom nothing is estimated: give tempo_bpm, key and first_downbeat_s, "
                 f"or get it: {advice('render')}"
             ) from error
+        if tempo_bpm is None and first_downbeat_s is None:
+            beats_s, downbeats_s = found.beats, found.downbeats
         tempo_bpm = found.tempo_bpm if tempo_bpm is None else tempo_bpm
         in_tune = None if key else key_in_tune(mix[None], 44100, tuning)
         key = key or (in_tune[0] if in_tune else found.key)
@@ -64,7 +74,24 @@ def target_of(
     if not tempo_bpm > 0 or first_downbeat_s is None:
         names = ", ".join(str(path) for path in stems.values())
         raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
-    return Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar, tuning)
+    target = Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar, tuning)
+    if not downbeats_s:  # somebody knows better than the tracker: a straight grid
+        period_s = 60 / tempo_bpm
+        grid = regular_beats(period_s, first_downbeat_s % period_s, duration_s)
+        first = round((first_downbeat_s - grid[0]) / period_s) if len(grid) else 0
+        beats_s = tuple(grid.tolist())
+        downbeats_s = beats_s[first % (beats_per_bar or 4) :: beats_per_bar or 4]
+    facts = SongFacts(
+        name=", ".join(path.name for path in stems.values()),
+        duration_s=duration_s,
+        beats_s=tuple(beats_s),
+        downbeats_s=tuple(downbeats_s),
+        beats_per_bar=beats_per_bar,
+        key=key,
+        tempo_bpm=tempo_bpm,
+        tuning=tuning,
+    )
+    return target, facts
 
 
 def files_of(query: Mapping[str, str | Path]) -> tuple[dict[str, Path], Group, tuple[str, ...]]:

@@ -48,8 +48,11 @@ class Reduction:
             torch.manual_seed(0)
             wide = min(rank + _SPARE, *scores.shape)
             left, strength, right = torch.svd_lowrank(scores, q=wide, niter=_PASSES)
+            # Turned, so that no number says more than another: an index gives all equal space.
+            turn = torch.linalg.qr(torch.randn(rank, rank, dtype=scores.dtype))[0]
         scale = strength[:rank].clamp_min(1e-6 * float(strength.max().clamp_min(1e-12))).sqrt()
-        return cls(backing.T @ right[:, :rank] / scale, lead.T @ left[:, :rank] / scale)
+        of_lead, of_backing = backing.T @ right[:, :rank] / scale, lead.T @ left[:, :rank] / scale
+        return cls(of_lead @ turn, of_backing @ turn)
 
 
 def _some(vectors: torch.Tensor) -> torch.Tensor:

@@ -127,7 +127,10 @@ class StemLibrary:
         vector = asked[0, :1].numpy().copy()
         vector[:, 0] = _SOUNDS
         keys, rows = [], []
-        for _, _, block, row in self._indexes.search(vector, top):
+        starts = np.cumsum([0, *(len(block.keys) for block in self.blocks)])
+        for place in self._indexes.search(vector, top)[2]:
+            number = int(np.searchsorted(starts, place, side="right")) - 1
+            block, row = self.blocks[number], place - starts[number]
             keys.append(block.keys[row])
             rows.append(block.embeddings[row][:1])
         return [(keys, np.stack(rows))]

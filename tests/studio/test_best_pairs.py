@@ -13,7 +13,7 @@ from mashnet.mashups.shortlist import placer_of
 from mashnet.music.placement_words import placement_words
 from mashnet.studio import placing
 from tests.conftest import make_tiny_database
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 from tests.studio.on_the_page import button, chosen, clip_of, numbers, table, without_bars
 
 

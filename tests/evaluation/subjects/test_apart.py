@@ -7,7 +7,7 @@ from mashnet.audio.annotate import Annotation
 from mashnet.evaluation.subjects.apart import ApartFacts, extrapolated
 from mashnet.music.keys import Key
 from mashnet.music.song_facts import SongFacts
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 FACTS = SongFacts("a song", 10.0, key=Key(3, "minor"), tempo_bpm=99.0)
 

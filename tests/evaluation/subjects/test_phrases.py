@@ -5,7 +5,7 @@ import pytest
 
 from mashnet.evaluation.subjects.phrases import DatabasePhrases, group_of
 from tests.metronome import MetronomeDB
-from tests.phrases import add_song, phrase_database
+from tests.phrase_songs import add_song, phrase_database
 
 
 def test_windows_are_of_whole_bars_and_do_not_overlap(tmp_path):

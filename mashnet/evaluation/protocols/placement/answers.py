@@ -85,15 +85,15 @@ def believing_keys(scorer: Scorer, way: Way) -> Iterator[None]:
 
 def ask(scorer: Scorer, questions: Questions, way: Way) -> Answers:
     """Put all questions to a Scorer that judges unmoved parts."""
-    pairs = questions.pairs
+    vocals, musics = questions.sides
     if way.apart:
         assert questions.apart is not None
-        pairs = questions.apart
+        vocals, musics = questions.apart
     with believing_keys(scorer, way):
         scores = score_matrix(
             scorer,
-            [vocal for vocal, _ in pairs[: len(questions.windows)]],
-            [music for _, music in pairs],
+            vocals,
+            musics,
             chosen=questions.shown,
             what=f"{questions.bars} bars{way.suffix.replace('_', ' ')}",
         )

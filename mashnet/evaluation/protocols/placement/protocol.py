@@ -96,7 +96,7 @@ def run(
         bootstrap: how intervals are made; groups of songs are drawn, candidates stay.
         folder: of the results; mashups lie in it as a collection.
         bars: how long phrases are that look for their music.
-        max_windows: of each length at most so many, drawn evenly.
+        max_windows: of each length at most so many ask, drawn evenly; None: all.
         apart: whether beats and key are also estimated from different halves of a clip.
         moved: whether Scorers are asked that hear only what has been moved.
         num_places: phrases that look for their place, at most, drawn evenly; 0: none.

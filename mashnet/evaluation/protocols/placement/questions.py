@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mashnet.data.parts import Group
 from mashnet.errors import DatabaseError
 from mashnet.evaluation.retrieval import draw_opponents
 from mashnet.evaluation.subjects.phrases import Pair, PhraseSource, PhraseWindow
 
 NUM_OPPONENTS = 63  # so that it is one among 64
 USUAL_BARS = 8  # the length that is meant where no other is named
+
+Sides = tuple[Sequence[Group], Sequence[Group]]  # vocals, and music
 
 
 @dataclass(frozen=True)
@@ -21,21 +24,21 @@ class Questions:
 
     Attributes:
         bars: of each window.
-        windows: whose vocals ask, each its own music.
-        offered: all whose music is shown; those that ask come first.
+        windows: whose vocals ask, each for its own music.
+        offered: all whose music is shown, those that ask among them.
         shown: numbers of windows offered to each vocal, (windows, 1 + opponents), its own first.
-        pairs: vocal and music of each window offered, where they lie.
+        sides: vocals of `windows` and music of those offered, where they lie.
         apart: the same, beats and key estimated from different halves; a window of which a half
-            knows too little stands as in `pairs`. None: not asked.
-        lost: of `apart`, which windows those are, (windows,): nobody can find them.
+            knows too little stands as it lies. None: not asked.
+        lost: of `apart`, which of `windows` those are, (windows,): nobody can find them.
     """
 
     bars: int
     windows: Sequence[PhraseWindow]
     offered: Sequence[PhraseWindow]
     shown: np.ndarray
-    pairs: Sequence[Pair]
-    apart: Sequence[Pair] | None
+    sides: Sides
+    apart: Sides | None
     lost: np.ndarray
 
     @property
@@ -68,7 +71,7 @@ def questions_of(
     Args:
         source: the phrases.
         bars: of each.
-        max_windows: at most so many, drawn evenly.
+        max_windows: at most so many ask, drawn evenly; all are offered.
         apart: whether beats and key are also estimated from different halves.
         seed: of the draws; all Scorers are asked the same.
         strangers: whose windows are also offered, and do not ask; None: nobody's.
@@ -76,14 +79,11 @@ def questions_of(
     Returns:
         None where there are fewer than two songs.
     """
-    windows = source.windows(bars)
-    if max_windows is not None and len(windows) > max_windows:
-        random = np.random.default_rng([seed, bars])
-        chosen = random.choice(len(windows), max_windows, replace=False)
-        windows = [windows[index] for index in sorted(chosen)]
-    asking = {window.window_id for window in windows}
-    others = strangers.windows(bars) if strangers and windows else []
-    offered = [*windows, *(window for window in others if window.window_id not in asking)]
+    own = source.windows(bars)
+    known = {window.window_id for window in own}
+    others = strangers.windows(bars) if strangers and own else []
+    others = [window for window in others if window.window_id not in known]
+    offered = [*own, *others]
     songs = [window.song for window in offered]
     counts = np.unique(songs, return_counts=True)[1] if songs else np.zeros(1, int)
     opponents = min(NUM_OPPONENTS, len(songs) - int(counts.max()))
@@ -91,20 +91,29 @@ def questions_of(
         return None
     drawn = draw_opponents(songs, opponents, seed=seed)
     assert drawn is not None  # there are as many
-    pairs = [source.pair(window) for window in windows]
+    asking = np.arange(len(own))
+    if max_windows is not None and len(own) > max_windows:
+        random = np.random.default_rng([seed, bars])
+        asking = np.sort(random.choice(asking, max_windows, replace=False))
+    pairs = [source.pair(window) for window in own]
+    found = source.pairs_apart(own) if apart else []
     if strangers:
-        pairs += [strangers.pair(window) for window in offered[len(windows) :]]
-    found = source.pairs_apart(windows) if apart else [None] * len(windows)
-    apart_pairs = [own or usual for own, usual in zip(found, pairs, strict=False)]
+        pairs += [strangers.pair(window) for window in others]
+        found += strangers.pairs_apart(others) if apart else []
+    usable = [one or usual for one, usual in zip(found, pairs, strict=False)]
     return Questions(
         bars=bars,
-        windows=windows,
+        windows=[own[index] for index in asking],
         offered=offered,
-        shown=np.column_stack([np.arange(len(windows)), drawn[: len(windows)]]),
-        pairs=pairs,
-        apart=[*apart_pairs, *pairs[len(windows) :]] if apart else None,
-        lost=np.array([own is None for own in found], bool),
+        shown=np.column_stack([asking, drawn[asking]]),
+        sides=_sides(pairs, asking),
+        apart=_sides(usable, asking) if apart else None,
+        lost=np.array([apart and found[index] is None for index in asking], bool),
     )
+
+
+def _sides(pairs: Sequence[Pair], asking: np.ndarray) -> Sides:
+    return [pairs[index][0] for index in asking], [music for _, music in pairs]
 
 
 def all_questions(

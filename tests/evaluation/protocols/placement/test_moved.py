@@ -11,7 +11,7 @@ from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.phrases import DatabasePhrases
 from mashnet.models.rules.random import RandomScorer
 from tests.metronome import pitch_class
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_everybody_hears_the_same_renderings(source):
     assert len(query["vocal"].samples) == pytest.approx(4 * bar_s * 22_050, abs=2)
     assert len(candidates[1]["harmonic"].samples) == len(query["vocal"].samples)
     # The other song's music sounds a fourth higher or lower than it lies.
-    window = questions.windows[questions.shown[0, 1]]
+    window = questions.offered[questions.shown[0, 1]]
     lies = source.pair(window)[1]["harmonic"].waveform(16_000)[: round(bar_s * 16_000 * 0.9)]
     heard = candidates[1]["harmonic"].waveform(16_000)[: round(bar_s * 16_000 * 0.9)]
     apart = (pitch_class(heard) - pitch_class(lies)) % 12

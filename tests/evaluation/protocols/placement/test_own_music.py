@@ -21,7 +21,7 @@ from mashnet.evaluation.subjects.phrases import DatabasePhrases, PhraseWindow
 from mashnet.models.rules.automashupper import AutomashupperScorer
 from mashnet.models.rules.random import RandomScorer
 from tests.evaluation.conftest import NamedPart
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 BOOTSTRAP = Bootstrap(num_resamples=20)
 
@@ -144,10 +144,15 @@ def test_too_few_songs_have_a_rank_and_no_top_1(tmp_path):
         outcome_of([Rule("level", lambda *_: 0)], Phrases(1), tmp_path)
 
 
-def test_fewer_windows_are_drawn_evenly():
-    asked = questions_of(Phrases(50, each=4), 8, max_windows=20, apart=False, seed=1)
-    assert len(asked.windows) == 20
-    assert asked.shown.shape[1] <= 20
+def test_fewer_ask_and_what_they_are_shown_is_the_same():
+    every = questions_of(Phrases(50, each=4), 8, max_windows=None, apart=False, seed=1)
+    fewer = questions_of(Phrases(50, each=4), 8, max_windows=20, apart=False, seed=1)
+    assert len(every.windows) == 200
+    assert len(fewer.windows) == len(set(fewer.windows)) == 20
+    assert fewer.shown.shape == (20, 64)
+    for window, shown in zip(fewer.windows, fewer.shown, strict=True):
+        assert fewer.offered[shown[0]] == window
+        assert every.shown[every.windows.index(window)].tolist() == shown.tolist()
 
 
 def test_who_believes_keys_is_asked_with_and_without(tmp_path):
@@ -256,3 +261,22 @@ def test_automashupper_finds_chords_that_belong_together(tmp_path):
     assert "normalised_rank_mean_4_bars" not in found
     assert values(outcome, "random")["normalised_rank_mean_4_bars"] > 0.2
     assert outcome.scores.filter(scorer="random", way="known").height == 18
+
+
+def test_strangers_of_other_splits_are_offered_and_do_not_ask():
+    asked = questions_of(
+        Phrases(4), 8, max_windows=None, apart=True, seed=0, strangers=Phrases(80, lost=(70,))
+    )
+    assert len(asked.windows) == 4
+    assert [window.window_id for window in asked.offered[:4]] == [
+        w.window_id for w in asked.windows
+    ]
+    assert asked.shown.shape == (4, 64)
+    assert len({window.window_id for window in asked.offered}) == len(asked.offered) == 80
+    # What halves say of strangers is believed, too, where they say anything.
+    vocals, musics = asked.apart
+    names = [music["harmonic"].part_id for music in musics]
+    assert (len(vocals), len(names)) == (4, 80)
+    assert names[5].endswith("-apart")
+    assert [name for name in names if not name.endswith("-apart")] == ["70-0"]
+    assert not asked.lost.any()

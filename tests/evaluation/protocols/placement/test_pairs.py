@@ -17,7 +17,7 @@ from mashnet.evaluation.statistics import Bootstrap
 from mashnet.evaluation.subjects.phrases import DatabasePhrases
 from mashnet.mashups.collection import read_collection
 from mashnet.music.placement import Placement
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from mashnet.music.keys import Key
 from mashnet.music.placement import Placement
 from mashnet.music.song_facts import SongFacts
 from tests.metronome import pitch_class
-from tests.phrases import phrase_database
+from tests.phrase_songs import phrase_database
 
 # Two beats, then eight bars of four at 120 bpm.
 GUEST = SongFacts(
