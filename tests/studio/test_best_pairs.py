@@ -152,7 +152,7 @@ def test_a_library_that_cannot_be_compared_opens_on_what_can_be_heard(page, tmp_
 
 
 def test_a_judge_that_compares_phrases_has_judged_what_it_lists(page, library, found, monkeypatch):
-    judge = placer_of(None, [])
+    judge = placer_of(None, scorer_choices())
     monkeypatch.setattr(ScorerChoice, "load", lambda choice: judge)
     app = page(f"library={library.root}", "scorer=random")
     assert not app.exception and not app.error
