@@ -8,7 +8,7 @@ import streamlit as st
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.library.placing import best_pairs
-from mashnet.mashups.scorer_choice import scorer_choices
+from mashnet.mashups.scorer_choice import ScorerChoice, scorer_choices
 from mashnet.mashups.shortlist import placer_of
 from mashnet.music.placement_words import placement_words
 from mashnet.studio import placing
@@ -149,3 +149,18 @@ def test_a_library_that_cannot_be_compared_opens_on_what_can_be_heard(page, tmp_
     assert not app.exception and not app.error
     assert "meet" not in table(app) and "semitones" in table(app)
     assert chosen(app, "Technique").value == "structure+key"
+
+
+def test_a_judge_that_compares_phrases_has_judged_what_it_lists(page, library, found, monkeypatch):
+    judge = placer_of(None, scorer_choices())
+    monkeypatch.setattr(ScorerChoice, "load", lambda choice: judge)
+    app = page(f"library={library.root}", "scorer=random")
+    assert not app.exception and not app.error
+    assert numbers(app)["Score"] == f"{table(app)['score'][0]:.3f}"
+    assert "placenet" in app.caption[0].value and "hears" not in app.caption[0].value
+    own = float(numbers(app)["Own vocal's score"])
+    assert own > table(app)["score"][0]  # its own music follows it bar by bar
+    chosen(app, "Music of").select(clip_of(library, "Song 3")).run()
+    assert not app.exception and not app.error
+    expected = [p.placement.score for p in found if titles(library, p)[0] == "Song 3"]
+    assert list(table(app)["score"]) == pytest.approx(expected, abs=1e-4)
