@@ -24,6 +24,7 @@ from mashnet.evaluation.metrics import Placement, place, placements
 from mashnet.evaluation.rank_figures import compare, estimates, meanings
 from mashnet.evaluation.results import Outcome, Plot, ScorerResult, SoundExample
 from mashnet.evaluation.statistics import Bootstrap
+from mashnet.evaluation.subjects.likeliest import likeliest, shortlist_note
 from mashnet.evaluation.subjects.seeds import Seed, SeedSource
 from mashnet.mashups.collection import Collection
 from mashnet.mashups.damaged_stems import damage_notes
@@ -50,6 +51,7 @@ def run(
     tempo_range: Sequence[float] = (0.8, 1.2),
     tempo_levels: bool = False,
     tuning: bool = False,
+    shortlist: int | None = None,
     seed: int = 0,
     technique: str = "structure+key",
     rendered: bool = True,
@@ -67,6 +69,8 @@ def run(
         tempo_levels: whether half and double tempo meet (`mashnet.music.tempo_levels`); the
             paper takes tempi as they are written down.
         tuning: whether accompaniments are brought to the vocal's tuning; the paper does not.
+        shortlist: of each vocal's candidates so many are rendered and judged, those that PlaceNet
+            likes best as they lie; None: all, as the paper has it.
         seed: of the draw of candidates.
         technique: of `mashnet.rendering.plan.TECHNIQUES`.
         rendered: whether to render each Scorer's first choice, and the originals.
@@ -85,6 +89,8 @@ def run(
         num_candidates,
         seed,
     )
+    if shortlist is not None:
+        seeds = likeliest(seeds, scorers, shortlist)
     failed = source.prepare([proposal for question in seeds for proposal in _asked(question)])
     seeds = [
         heard for question in seeds if (heard := _without_damaged(question, failed)).candidates
@@ -138,6 +144,7 @@ def run(
         if placed
         else "No vocal has its own accompaniment: it is not known which choice is good, and there "
         "are no figures. The first choices are there to be heard.",
+        *shortlist_note(shortlist),
         *damage_notes(failed),
         *source.left_out(),
     ]
