@@ -34,6 +34,7 @@ from mashnet.studio.wording import (
     distinct_titles,
     meeting_words,
     plain,
+    score_words,
     shift_words,
 )
 
@@ -175,11 +176,10 @@ def _headline(pair: Pair) -> None:
     vocal, music = plain(clip_words(guest.clip)), plain(clip_words(proposal.base))
     st.caption(f"**Vocal** {vocal}  \n**Music** {music}")
     score, own, shift, tempo = st.columns(4)
-    score.metric("Score", f"{pair.score:.3f}", help=plain(pair.place))
-    own_score = "–" if pair.own_score is None else f"{pair.own_score:.3f}"
+    score.metric("Score", score_words(pair.score), help=plain(pair.place))
     own.metric(
         "Own vocal's score",
-        own_score,
+        score_words(pair.own_score),
         help="What the same Scorer gives to the same music with the vocal of its own song.",
     )
     shift.metric("Vocal's key", shift_words(guest.semitones, guest.cents))

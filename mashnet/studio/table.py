@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from mashnet.studio.pairs import with_title
+from mashnet.studio.wording import INCOMPARABLE
 
 _SHOWN_ROWS = 8
 _ROW_PX = 35
@@ -33,9 +34,10 @@ def chosen_row(table: pl.DataFrame, columns: dict[str, Any], *, score: str = "Sc
         columns: how the others are drawn, by their names.
         score: what the column with the scores is called.
     """
-    lowest, highest = float(table["score"].min()), float(table["score"].max())  # type: ignore[arg-type]
+    known = table.with_columns(pl.when(pl.col("score") > INCOMPARABLE).then("score"))
+    lowest, highest = (float(end or 0.0) for end in (known["score"].min(), known["score"].max()))  # type: ignore[arg-type]
     event = st.dataframe(
-        table,
+        known,
         height=_ROW_PX * (min(len(table), _SHOWN_ROWS) + 1) + 3,
         hide_index=True,
         on_select="rerun",

@@ -10,11 +10,13 @@ import numpy as np
 
 from mashnet.data.roles import VOCAL
 from mashnet.mashups.proposals import LibraryClip, Proposal
+from mashnet.models.phrases.places import NOTHING
 from mashnet.music.keys import Key
 from mashnet.music.placement_words import placement_words
 from mashnet.music.tempo_levels import tempo_words
 from mashnet.studio.vocal_moves import Curve
 
+INCOMPARABLE = NOTHING / 2  # who compares phrases scores lower what it cannot compare
 _HARDLY = 0.2  # of the widest curve: who moves the score less is hardly heard
 _AS_GOOD = 0.05  # likewise: differences that nobody should build on
 
@@ -30,6 +32,11 @@ def shift_words(semitones: int, cents: float = 0.0) -> str:
 
 def _way(shift: float) -> str:
     return "up" if shift > 0 else "down"
+
+
+def score_words(score: float | None) -> str:
+    """Return a score with three decimals; a dash where there is none, or nothing to compare."""
+    return "–" if score is None or score <= INCOMPARABLE else f"{score:.3f}"
 
 
 def clip_words(clip: LibraryClip) -> str:

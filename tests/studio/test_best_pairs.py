@@ -164,3 +164,20 @@ def test_a_judge_that_compares_phrases_has_judged_what_it_lists(page, library, f
     assert not app.exception and not app.error
     expected = [p.placement.score for p in found if titles(library, p)[0] == "Song 3"]
     assert list(table(app)["score"]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_such_a_judge_cannot_compare_stands_last_and_has_no_score(page, tmp_path, monkeypatch):
+    database = phrase_database(tmp_path / "db", songs=4)
+    clips = database.clips.with_columns(
+        downbeats=pl.when(pl.col("title") == "Song 3").then(pl.col("downbeats").list.head(3))
+        .otherwise("downbeats")
+    )  # fmt: skip
+    database.write_table("clips", clips)
+    judge = placer_of(None, scorer_choices())
+    monkeypatch.setattr(ScorerChoice, "load", lambda choice: judge)
+    app = page(f"library={database.root}", "scorer=random")
+    chosen(app, "Music of").select(clip_of(database, "Song 0")).run()
+    assert list(table(app)["vocal"]) == ["Song 2", "Song 3"]
+    assert list(table(app)["score"].notna()) == [True, False]
+    app.text_input[0].set_value("song 3").run()
+    assert not app.exception and numbers(app)["Score"] == "–"
