@@ -25,6 +25,8 @@ from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.models.scorer import Scorer
 from mashnet.rendering.plan import DEFAULT_TECHNIQUE, PLACED
 
+_ALL_EXACT = 300  # clips: all pairs of so many are compared exactly in seconds
+_KEPT = 5000  # pairs of a larger library, the likeliest; what a song may be in is limited later
 PLACER = "placenet"  # the bundle that compares phrases where the user named no such network
 
 
@@ -35,7 +37,7 @@ class Shortlist:
     Attributes:
         proposals: what would be heard.
         scores: of each, as whoever compared them sees it; empty where nobody could.
-        compared: how many pairs were compared before anything was moved.
+        compared: how many pairs were compared exactly before anything was moved.
         technique: how they are to be rendered.
         left_out: which songs could not be compared, and why, a line each.
     """
@@ -86,7 +88,8 @@ def shortlist(
             says which pairs are worth it.
         most: how many are worth being heard.
     """
-    found = best_pairs(database, placer, limits=limits)
+    kept = None if database.clips.height <= _ALL_EXACT else max(most, _KEPT)
+    found = best_pairs(database, placer, limits=limits, most=kept)
     if not found.pairs:
         technique = DEFAULT_TECHNIQUE if technique == PLACED else technique
         proposals = sorted(vocals_on_music(database, limits=limits), key=lambda p: p.distance)
