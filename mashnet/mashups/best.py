@@ -6,6 +6,7 @@ goes on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from mashnet.mashups.scorer_choice import scorer_choices
 from mashnet.mashups.shortlist import placer_of, shortlist
 from mashnet.progress import Progress
 from mashnet.rendering.plan import PLACED, RENDERING_ENGINE, TECHNIQUES
+
+_NAMED = 5  # songs that are left out, in one line
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def make_mashups(
         bool(found.scores),
         found.technique,
         failed,
-        left_out(database),
+        _left_out(found.left_out) or left_out(database),
     )
 
 
@@ -165,3 +168,11 @@ def _nothing_fits(database: MashupDB, limits: Limits) -> str:
         f"({database.clips.height} clips{without}). Two songs are needed, "
         f"with a tempo, downbeats and a key{larger}"
     )
+
+
+def _left_out(lines: Sequence[str]) -> str:
+    """Say in one line which songs were not compared; empty if all were."""
+    if not lines:
+        return ""
+    more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+    return f"{len(lines)} songs were not compared: {'; '.join(lines[:_NAMED])}{more}"

@@ -22,7 +22,8 @@ class Placement:
         tempo_level: how many beats of the base one beat of the guest lasts.
         tempo_ratio: by which the guest is made faster.
         score: how well it fits there, as whoever proposed it sees it; higher fits better.
-        confidence: 0…1: how likely it is that the guest fits here rather than elsewhere; None
+        confidence: 0…1: the share that this place has of a softmax over all bars and shifts that
+            this phrase of the guest was tried on; 1 where there is but one. Not calibrated. None
             where nobody knows.
     """
 

@@ -31,7 +31,7 @@ class PlaceNet(PhraseNetwork):
     """Terms of two phrases, weighed, without what leads have in common; a joint head on request."""
 
     def __init__(
-        self, *, channels: int = 0, dropout: float = 0.5, lengths: Sequence[int] = (4, 8, 16)
+        self, *, channels: int = 0, dropout: float = 0.5, lengths: Sequence[int] = (4, 8)
     ) -> None:
         """Set the sizes.
 

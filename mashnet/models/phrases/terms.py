@@ -22,8 +22,8 @@ import torch
 
 from mashnet.data.phrases.phrase import Phrases
 
-# What each weighs in a new network: a softmax regression on training songs, fixed since; those of
-# form by hand (docs/results/placement.md).
+# What each weighs in a new network: a softmax regression on all songs of the corpus, fixed since;
+# those of form by hand (docs/results/placement.md says what that means for its figures).
 START = {
     "harmony": 1.6,
     "movement": 7.0,
