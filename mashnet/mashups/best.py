@@ -140,7 +140,7 @@ def make_mashups(
         bool(found.scores),
         found.technique,
         failed,
-        _left_out(found.left_out) or left_out(database),
+        _left_out(found.left_out) if found.scores else left_out(database),
     )
 
 
