@@ -101,6 +101,9 @@ class BeatFrontend(nn.Module):
         Returns:
             (n, bars, …) of each, float32.
         """
+        short = _ONSET_FFT - everything.shape[-1]
+        if short > 0:  # shorter than a window: silence behind it changes nothing
+            pitched, everything = (functional.pad(x, (0, short)) for x in (pitched, everything))
         whole = np.isfinite(times_s).all(axis=1)
         times = torch.from_numpy(np.where(whole[:, None], times_s, 0.0)).to(everything.device)
         mel = self.mel(_levelled(everything))

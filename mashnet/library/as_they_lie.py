@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container, Iterator, Sequence
 
 from mashnet.data.mashupdb import MashupDB
 from mashnet.data.mixes.candidates import Limits
 from mashnet.data.parts import FilePart, Group, Part, SumPart
-from mashnet.errors import ConfigError
+from mashnet.errors import AudioError, ConfigError
 from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.music.placement import Placement
 
@@ -51,6 +52,9 @@ def placed_clips(
         try:
             found = scorer.place(query, unmoved(database, clip_id, roles))
         except ConfigError:  # too short, another metre, no bars
+            continue
+        except (OSError, AudioError) as error:
+            print(f"{clip_id} is left out: {error}", file=sys.stderr)
             continue
         near = slowest <= found.tempo_ratio <= fastest
         level = found.tempo_level in limits.levels

@@ -29,6 +29,7 @@ from mashnet.models.phrases.places import encoded
 from mashnet.models.phrases.scoring import PhraseScorer
 from mashnet.storage.local_copies import load_array
 
+_MOST = 1e6  # of a number in maps; those of sound are far below
 _VERSION = 1  # of how vectors are made and kept
 _SAMPLED = 128  # clips of each side that maps are fitted to
 _OF_EACH = 24  # phrases of a clip that is sampled
@@ -69,7 +70,7 @@ class PhraseVectors:
         place = sides.database.place("cache", "phrases", f"{model}-{self._length}x{metre}")
         maps = self._maps(place, bases, guests or bases, dimensions)
         self.reduction, self.asked = maps.reduction, maps.asked
-        self.folder = place / maps.name
+        self.folder = sides.database.place("cache", "phrases", place.name, maps.name)
         self.side_of = {sides.store.key(side): side for side in bases}
         self.blocks = EmbeddingStore(self.folder).update(
             list(self.side_of), self._encode, label="phrases", unit="song", width=self._width
@@ -117,6 +118,12 @@ class PhraseVectors:
             one = encoded(self._scorer.network, heard, self._length, leads=leads)
             sounding = one.vectors[0, one.silence == 0].cpu()
             found.append(sounding[:: max(1, len(sounding) // _OF_EACH)])
+        if not found:
+            reasons = list(self._sides.store.unreadable.values())
+            raise DatabaseError(
+                f"{self._sides.database.root}: no phrase can be read"
+                + (f"; the first: {reasons[0]}" if reasons else "")
+            )
         return torch.cat(found)
 
     def _fits(self, clip: str, metre: int) -> bool:
@@ -188,9 +195,9 @@ def _read_maps(path: Path) -> _Maps | None:
         fitted, numbers = (int(word) for word in path.stem.split("-")[1:])
         found = np.array(load_array(path))
         sound = found.ndim == 2 and found.dtype == np.dtype("<f4") and len(found) > 2 * numbers
-        if not sound or not np.isfinite(found).all():
+        if not sound or not found.shape[1] or not (np.abs(found) < _MOST).all():
             raise ValueError("it holds no maps")
-    except (OSError, ValueError, DatabaseError) as error:
+    except (OSError, EOFError, ValueError, DatabaseError) as error:
         print(f"{path} is damaged ({error}); maps are fitted anew", file=sys.stderr)
         return None
     lead, backing, asked = np.split(found, [numbers, 2 * numbers])

@@ -13,8 +13,10 @@ from mashnet.data.phrases.phrase import SidePhrases
 from mashnet.data.roles import MUSIC, VOCAL
 from mashnet.data.song_clips import clips_of_split, clips_with
 from mashnet.models.phrases.heard import HeardSide
+from mashnet.models.phrases.moves import tempo_bpm
 from mashnet.music.bars import Bars
 
+SLOWEST_BPM, FASTEST_BPM = 1.0, 1000.0  # what lies beyond is no tempo
 _SHORTEST = min(LENGTHS)
 
 
@@ -131,6 +133,8 @@ def _lacks(store: BeatStore, clip_id: str) -> str:
         return "no beats"
     if facts.key is None:
         return "no key"
+    if not SLOWEST_BPM <= tempo_bpm(facts) <= FASTEST_BPM:
+        return "no tempo"
     if bars is None or not len(bars.phrases(_SHORTEST)):
         return f"no {_SHORTEST} whole bars in a row"
     if not vocal_side(store.database, clip_id) and not music_side(store.database, clip_id):

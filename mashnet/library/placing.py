@@ -17,6 +17,7 @@ from mashnet.models.phrases.heard import HeardSide
 from mashnet.models.phrases.kept import KeptEncodings
 from mashnet.models.phrases.moves import Move, move_of
 from mashnet.models.phrases.places import (
+    NOTHING,
     Encoded,
     best_places,
     common_length,
@@ -102,7 +103,9 @@ def best_pairs(
         _placed(scorer, names, grounds, guests, limits),
         key=lambda pair: (-pair.placement.score, pair.base, pair.guest),
     )
-    return PlacedPairs(pairs[:most], sides.all_left_out())
+    # Silence fits nothing; a score that is no number comes from features that are none.
+    sounding = [pair for pair in pairs if pair.placement.score > NOTHING / 2]
+    return PlacedPairs(sounding[:most], sides.all_left_out())
 
 
 def _names(sides: PlacedSides) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from mashnet.music.beats import regular_beats
 from mashnet.music.keys import Key
 from mashnet.music.song_facts import SongFacts
 from mashnet.storage.paths import root_of
+
+_FASTEST_BPM = 1000.0
 
 
 def target_of(
@@ -71,7 +74,8 @@ def target_of(
         beats_per_bar = found.beats_per_bar or None
         if first_downbeat_s is None and found.downbeats:
             first_downbeat_s = found.downbeats[0]
-    if not tempo_bpm > 0 or first_downbeat_s is None:
+    known = first_downbeat_s is not None and math.isfinite(first_downbeat_s)
+    if not 0 < tempo_bpm <= _FASTEST_BPM or not known or first_downbeat_s is None:
         names = ", ".join(str(path) for path in stems.values())
         raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
     target = Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar, tuning)

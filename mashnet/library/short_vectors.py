@@ -47,6 +47,8 @@ class ShortVectors:
         self.guests: dict[Kind, Short] = {kind: {} for kind in meetings.wanted}
         self.bases: dict[int, Short] = {kind.length: {} for kind in meetings.wanted}
         for key, leads, number, found in self._read(guest_of, base_of):
+            if key.length not in reductions:
+                continue  # the other side has no phrase of this length that can be read
             if leads:
                 short = found @ reductions[key.length].of_lead
                 self.guests[key][number] = short.numpy()

@@ -14,6 +14,7 @@ import numpy as np
 from mashnet.music.song_facts import SongFacts
 
 _NEAR_S = 0.07  # a downbeat is the beat this near to it
+_MOST_BEATS = 32  # of a bar; more are no bar but a table's mistake, or its malice
 _LONGEST = 1.5  # times the usual bar: a longer one has lost its beats
 _SHORTEST = 0.67
 
@@ -48,14 +49,16 @@ def bars_of(facts: SongFacts) -> Bars | None:
     """Return the bars of a song.
 
     Returns:
-        None where there are fewer than two downbeats, or no bar is whole.
+        None where there are fewer than two downbeats, no bar is whole, or bars have more than 32
+        beats. Bars that reach beyond the clip are not whole.
     """
     beats = np.unique(np.asarray(facts.beats_s, np.float64))
     downbeats = np.unique(np.asarray(facts.downbeats_s, np.float64))
     beats, downbeats = beats[np.isfinite(beats)], downbeats[np.isfinite(downbeats)]
     if len(downbeats) < 2 or len(beats) < 2:
         return None
-    nearest = np.abs(downbeats[:, None] - beats[None]).argmin(axis=1)
+    after = np.searchsorted(beats, downbeats).clip(1, len(beats) - 1)
+    nearest = after - (downbeats - beats[after - 1] <= beats[after] - downbeats)
     near = np.abs(beats[nearest] - downbeats) < _NEAR_S
     counts = np.diff(nearest)
     found = counts[near[:-1] & near[1:]]
@@ -64,6 +67,8 @@ def bars_of(facts: SongFacts) -> Bars | None:
     metre = int(np.bincount(found[found > 0]).argmax())
     if facts.beats_per_bar and (counts == facts.beats_per_bar).any():
         metre = facts.beats_per_bar
+    if metre > _MOST_BEATS:
+        return None
     usual_s = float(np.median(np.diff(downbeats)[counts == metre])) if metre in counts else 0.0
     times = np.full((len(downbeats), metre + 1), np.nan)
     for bar in range(len(downbeats)):
@@ -79,7 +84,8 @@ def bars_of(facts: SongFacts) -> Bars | None:
         if len(row) < metre + 1:
             continue
         length_s = row[-1] - row[0]
-        if _SHORTEST * usual_s <= length_s <= _LONGEST * usual_s:
+        inside = row[0] >= -_NEAR_S and row[-1] <= facts.duration_s + _NEAR_S
+        if inside and _SHORTEST * usual_s <= length_s <= _LONGEST * usual_s:
             times[bar] = row
     whole = np.isfinite(times).all(axis=1)
     return Bars(times, whole) if whole.any() else None

@@ -46,7 +46,7 @@ def tempo_of(beats: Sequence[float]) -> float:
     """Return the tempo in bpm of a robust line through the beats; 0 for fewer than two."""
     if len(beats) < 2:
         return 0.0
-    _, period = line_through(beats)
+    _, period = line_through(sorted(beats))
     return 60.0 / period if period > 0 else 0.0
 
 

@@ -211,8 +211,15 @@ def plan_parts(
 
 
 def _silence(base: SongOfLibrary) -> Mix:
-    """Return a mix as long as a base, with nothing in it."""
-    return Mix(round(base.facts.duration_s * base.sample_rate), base.sample_rate)
+    """Return a mix as long as a base, with nothing in it.
+
+    Raises:
+        ConfigError: if the base lasts no time.
+    """
+    samples = round(base.facts.duration_s * base.sample_rate)
+    if samples < 1:
+        raise ConfigError(f"{base.title} ({base.clip_id}) lasts no time: nothing can be laid on it")
+    return Mix(samples, base.sample_rate)
 
 
 def _add(mix: Mix, parts: Sequence[Part], engine: str, workers: int | None) -> None:

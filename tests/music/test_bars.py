@@ -81,3 +81,16 @@ def test_what_is_known_moves_as_the_music_moves():
     assert moved.tuning == Tuning(-45.0, 0.9)  # 30 + 25 cents, folded
     assert moved.sections == (Section(1.0, 3.0, "verse"),)
     assert (moved.name, moved.beats_per_bar, moved.duration_s) == ("song", 4, 4.0)
+
+
+def test_bars_that_reach_beyond_the_clip_are_not_whole():
+    beats = [0.5 * i for i in range(-8, 16)]
+    bars = bars_of(SongFacts("s", 6.0, beats, beats[::4]))
+    assert bars.whole.tolist() == [False, False, True, True, True, False]
+
+
+def test_many_downbeats_take_no_memory_and_bars_of_many_beats_are_none():
+    beats = np.arange(200_000) * 0.3
+    found = bars_of(SongFacts("s", 60_000.0, beats, beats))  # every beat begins a bar
+    assert found.beats_per_bar == 1
+    assert bars_of(SongFacts("s", 60_000.0, beats, beats[::4000])) is None

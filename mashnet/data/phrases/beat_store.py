@@ -37,6 +37,7 @@ from mashnet.files import content_id
 from mashnet.music.bars import Bars, bars_of
 from mashnet.music.song_facts import facts_of
 
+_MOST = 1e4  # of a feature; logarithms of sound are far below
 _FOLDER = "beats"  # in the database's cache
 _SHAPES = ((MOMENTS, BANDS), (PITCH_MOMENTS, PITCHES), (), ())
 _PER_BEAT = sum(int(np.prod(shape)) for shape in _SHAPES)
@@ -147,13 +148,22 @@ class BeatStore:
                 if side := keyed.get(key):
                     bars = self.bars(side.clip_id)
                     assert bars is not None
+                    if len(rows) < len(bars.whole) or not (np.abs(rows) < _MOST).all():
+                        self.unreadable[side] = (
+                            f"{block.path} is damaged; delete it: it is then made anew"
+                        )
+                        continue
                     yield side, rows[: len(bars.whole)]
 
     def _remove_older_versions(self) -> None:
         parent = self.database.place("cache", _FOLDER)
         if parent.is_dir():
             for old in parent.iterdir():
-                if old.is_dir() and not old.name.startswith(f"{FEATURES_VERSION}-"):
+                if (
+                    old.is_dir()
+                    and not old.is_symlink()
+                    and not old.name.startswith(f"{FEATURES_VERSION}-")
+                ):
                     shutil.rmtree(old)
 
     def key(self, side: Side) -> str:

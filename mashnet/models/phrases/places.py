@@ -39,7 +39,7 @@ class Encoded:
     Attributes:
         phrases: n of them, of equal length.
         vectors: at each shift, (shifts, n, d); only a guest has more than one.
-        silence: 0, or NOTHING for phrases that are silent where others sound, (n,).
+        silence: 0, or NOTHING for phrases that are silent, (n,).
     """
 
     phrases: Phrases
@@ -77,8 +77,7 @@ def encoded(
     phrases = phrases_of(heard, length, level, step)
     vectors_of = network.lead if leads else network.backing
     vectors = torch.stack([vectors_of(phrases.shifted(k)) for k in shifts])
-    sounding = phrases.sounding()
-    silence = torch.where(sounding | ~sounding.any(), 0.0, NOTHING)
+    silence = torch.where(phrases.sounding(), 0.0, NOTHING)
     return Encoded(phrases, vectors, silence)
 
 

@@ -13,7 +13,7 @@ from mashnet.data.roles import ROLES, VOCAL
 from mashnet.errors import ConfigError
 from mashnet.models.phrases.heard import HeardSide
 from mashnet.models.phrases.kept import KeptEncodings
-from mashnet.models.phrases.moves import ANYWHERE, move_of
+from mashnet.models.phrases.moves import ANYWHERE, move_of, tempo_bpm
 from mashnet.models.phrases.network import PhraseNetwork
 from mashnet.models.phrases.places import (
     NOTHING,
@@ -27,6 +27,8 @@ from mashnet.models.phrases.places import (
 from mashnet.models.submix import EncodingCache, group_key
 from mashnet.models.trained import TrainedScorer
 from mashnet.music.placement import Placement
+
+LEAST_BPM = 1.0  # what is slower has no tempo
 
 
 class PhraseScorer(TrainedScorer):
@@ -100,6 +102,8 @@ class PhraseScorer(TrainedScorer):
         for heard in (base, guest):
             if heard.side is None:
                 raise ConfigError(f"{heard.facts.name} has no whole bar: nothing can be laid on it")
+            if not tempo_bpm(heard.facts) > LEAST_BPM:
+                raise ConfigError(f"{heard.facts.name} has no tempo: nothing can be laid on it")
         assert base.side is not None and guest.side is not None
         if base.side.beats_per_bar != guest.side.beats_per_bar:
             raise ConfigError(
@@ -123,6 +127,10 @@ class PhraseScorer(TrainedScorer):
             range(len(self.shifts)),
         )
         (found,) = best_places(self.network, [pair], self.shifts, guest_leads=leads)
+        if not found.score > NOTHING / 2:
+            raise ConfigError(
+                f"{guest.facts.name} or {base.facts.name} is silent: nothing can be laid on silence"
+            )
         return placement_of(found, move, guest, base, length)
 
     def _hear(self, group: Group) -> HeardSide:
