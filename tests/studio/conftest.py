@@ -12,6 +12,12 @@ import mashnet.studio
 APP = Path(mashnet.studio.__file__).with_name("app.py")
 
 
+@pytest.fixture(autouse=True)
+def _main_stays(monkeypatch):
+    """Streamlit runs a page as __main__ and leaves it so; workers of later tests would run it."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 @pytest.fixture
 def page(monkeypatch):
     """Return a function that opens the page with what would be typed."""

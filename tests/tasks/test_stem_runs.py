@@ -120,9 +120,9 @@ def test_paper_scale_composes(root, monkeypatch, model):
 
 
 def test_every_model_config_is_of_a_view_that_is_tested():
-    """`mixes` and `loops` by test_fit.py, `stems` here."""
+    """`mixes` and `loops` by test_fit.py, `phrases` by test_phrase_runs.py, `stems` here."""
     every = {path.stem for path in (CONFIGS / "model").glob("*.yaml")}
-    assert {*MODELS, *models_of("mixes", "loops")} == every
+    assert {*MODELS, *models_of("mixes", "loops", "phrases")} == every
 
 
 @pytest.mark.parametrize(
