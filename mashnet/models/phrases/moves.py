@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mashnet.data.mixes.candidates import Limits
 from mashnet.music.beats import tempo_of
 from mashnet.music.keys import fold_semitones, shift_to_fit
+from mashnet.music.limits import Limits
 from mashnet.music.song_facts import SongFacts
 from mashnet.music.tempo_levels import ANY_RATIO, Folded, folded
 from mashnet.music.tunings import Shift, cents_to_fit, shift_with
