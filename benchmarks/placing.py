@@ -92,11 +92,11 @@ def pairs(root: Path, most: int) -> list[Row]:
 
 def whole_query(root: Path) -> list[Row]:
     """Ask a library's index with vocals, from phrases to placements."""
-    database, store = MashupDB.open(root), None
+    database = MashupDB.open(root)
     began_s = time.process_time()
     index = PhraseIndex(database, scorer())
     made_s = time.process_time() - began_s
-    sides = placed_sides(store or BeatStore(database), split="all", which="all")
+    sides = placed_sides(BeatStore(database), split="all", which="all")
     took_ms = []
     for side, heard in itertools.islice(sides.read(list(sides.guests.values())[:QUERIES]), QUERIES):
         assert heard.bars is not None

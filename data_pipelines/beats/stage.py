@@ -55,7 +55,7 @@ def make(config: DictConfig) -> BeatStore:
     print(
         f"{count} sides of {len(sides)} clips in beat time, after "
         f"{(time.monotonic() - began) / 60:.1f} min; PlaceNet is trained on them with: "
-        f"python train.py model=placenet {setting('data', config.db)}"
+        f"python train.py model=placenet data=mashupdb {setting('data.root', config.db)}"
     )
     if rejects:
         print(f"{len(rejects)} rejects: {database.root / 'rejects.parquet'}")

@@ -13,10 +13,9 @@ from mashnet.data.phrases.phrase import SidePhrases
 from mashnet.data.roles import MUSIC, VOCAL
 from mashnet.data.song_clips import clips_of_split, clips_with
 from mashnet.models.phrases.heard import HeardSide
-from mashnet.models.phrases.moves import tempo_bpm
+from mashnet.models.phrases.moves import FASTEST_BPM, SLOWEST_BPM, tempo_bpm
 from mashnet.music.bars import Bars
 
-SLOWEST_BPM, FASTEST_BPM = 1.0, 1000.0  # what lies beyond is no tempo
 _SHORTEST = min(LENGTHS)
 
 

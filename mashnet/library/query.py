@@ -16,12 +16,11 @@ from mashnet.data.mixes.candidates import UNPITCHED_ROLE, Target
 from mashnet.data.parts import FilePart, Group
 from mashnet.errors import ConfigError
 from mashnet.extras import advice
+from mashnet.models.phrases.moves import FASTEST_BPM
 from mashnet.music.beats import regular_beats
 from mashnet.music.keys import Key
 from mashnet.music.song_facts import SongFacts
 from mashnet.storage.paths import root_of
-
-_FASTEST_BPM = 1000.0
 
 
 def target_of(
@@ -75,7 +74,7 @@ def target_of(
         if first_downbeat_s is None and found.downbeats:
             first_downbeat_s = found.downbeats[0]
     known = first_downbeat_s is not None and math.isfinite(first_downbeat_s)
-    if not 0 < tempo_bpm <= _FASTEST_BPM or not known or first_downbeat_s is None:
+    if not 0 < tempo_bpm <= FASTEST_BPM or not known or first_downbeat_s is None:
         names = ", ".join(str(path) for path in stems.values())
         raise ConfigError(f"no beat was found in {names}; give tempo_bpm and first_downbeat_s")
     target = Target(tempo_bpm, first_downbeat_s, key, duration_s, beats_per_bar, tuning)

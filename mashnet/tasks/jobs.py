@@ -172,11 +172,7 @@ def _loops(scorer: LoopScorer, config: dict[str, Any], device: str, share: Share
         device=device,
         share=share,
     )
-    loaders = {
-        "train_dataloaders": data.train_dataloader(),
-        "val_dataloaders": data.val_dataloader(),
-    }
-    return Job(task_of(scorer, config["model"], config["seed"]), loaders, "val/rank_share")
+    return Job(task_of(scorer, config["model"], config["seed"]), _loaders(data), "val/rank_share")
 
 
 def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
@@ -198,11 +194,7 @@ def _stems(scorer: StemScorer, config: dict[str, Any], share: Share) -> Job:
         num_workers=settings["num_workers"],
         share=share,
     )
-    loaders = {
-        "train_dataloaders": data.train_dataloader(),
-        "val_dataloaders": data.val_dataloader(),
-    }
-    return Job(task_of(scorer, model, config["seed"]), loaders, "val/rank_share")
+    return Job(task_of(scorer, model, config["seed"]), _loaders(data), "val/rank_share")
 
 
 def _phrases(scorer: PhraseScorer, config: dict[str, Any], share: Share) -> Job:
@@ -220,8 +212,11 @@ def _phrases(scorer: PhraseScorer, config: dict[str, Any], share: Share) -> Job:
         num_workers=settings["num_workers"],
         share=share,
     )
-    loaders = {
+    return Job(task_of(scorer, model, config["seed"]), _loaders(data), "val/rank_share")
+
+
+def _loaders(data: LoopData | StemData | PhraseData) -> dict[str, Any]:
+    return {
         "train_dataloaders": data.train_dataloader(),
         "val_dataloaders": data.val_dataloader(),
     }
-    return Job(task_of(scorer, model, config["seed"]), loaders, "val/rank_share")

@@ -42,8 +42,9 @@ class PhraseTask(ScorerTask):
         self.begin_step()
         lead, backing = batch["lead"], batch["backing"]
         songs = batch["song"]
-        self._remember(lead)
-        vectors = self.network.lead(lead)
+        terms = vectors_of(lead)
+        self._remember(lead, terms)
+        vectors = self.network.weighed(terms, lead)
         offered = joined([backing, batch["moved"]])
         scores = vectors @ self.network.backing(offered).T
         size = len(lead)
@@ -65,11 +66,11 @@ class PhraseTask(ScorerTask):
         return loss
 
     @torch.no_grad()
-    def _remember(self, lead: Phrases) -> None:
+    def _remember(self, lead: Phrases, terms: list[torch.Tensor]) -> None:
         """Add leads to what all leads of this epoch have in common."""
         if self.network.common(lead) is not None:
             total, count = self._leads.get(lead.bars, (0.0, 0))
-            vectors = torch.cat(vectors_of(lead), 1)
+            vectors = torch.cat(terms, 1)
             self._leads[lead.bars] = total + vectors.sum(0), count + len(lead)
 
     def on_validation_epoch_start(self) -> None:

@@ -13,6 +13,7 @@ from mashnet.music.tempo_levels import ANY_RATIO, Folded, folded
 from mashnet.music.tunings import Shift, cents_to_fit, shift_with
 
 OCTAVES = (1.0, 0.5, 2.0)  # levels at which bars of one metre meet
+SLOWEST_BPM, FASTEST_BPM = 1.0, 1000.0  # what lies beyond is no tempo
 ANYWHERE = Limits(max_semitones=6, tempo_range=ANY_RATIO)
 
 

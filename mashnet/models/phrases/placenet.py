@@ -53,7 +53,10 @@ class PlaceNet(PhraseNetwork):
         What leads have in common on the whole says nothing about any of them: half of it is left
         out. In a product that is a number per backing, so that no backing fits everything.
         """
-        vectors = vectors_of(phrases)
+        return self.weighed(vectors_of(phrases), phrases)
+
+    def weighed(self, vectors: list[torch.Tensor], phrases: Phrases) -> torch.Tensor:
+        """Return what `lead` does, of phrases whose terms are known, (n, d)."""
         weights = [w.expand(v.shape[1]) for w, v in zip(self.weights, vectors, strict=True)]
         together = torch.cat(vectors, 1)
         if (common := self.common(phrases)) is not None:

@@ -13,7 +13,7 @@ from mashnet.data.roles import ROLES, VOCAL
 from mashnet.errors import ConfigError
 from mashnet.models.phrases.heard import HeardSide
 from mashnet.models.phrases.kept import KeptEncodings
-from mashnet.models.phrases.moves import ANYWHERE, move_of, tempo_bpm
+from mashnet.models.phrases.moves import ANYWHERE, SLOWEST_BPM, move_of, tempo_bpm
 from mashnet.models.phrases.network import PhraseNetwork
 from mashnet.models.phrases.places import (
     NOTHING,
@@ -27,8 +27,6 @@ from mashnet.models.phrases.places import (
 from mashnet.models.submix import EncodingCache, group_key
 from mashnet.models.trained import TrainedScorer
 from mashnet.music.placement import Placement
-
-LEAST_BPM = 1.0  # what is slower has no tempo
 
 
 class PhraseScorer(TrainedScorer):
@@ -102,7 +100,7 @@ class PhraseScorer(TrainedScorer):
         for heard in (base, guest):
             if heard.side is None:
                 raise ConfigError(f"{heard.facts.name} has no whole bar: nothing can be laid on it")
-            if not tempo_bpm(heard.facts) > LEAST_BPM:
+            if not tempo_bpm(heard.facts) > SLOWEST_BPM:
                 raise ConfigError(f"{heard.facts.name} has no tempo: nothing can be laid on it")
         assert base.side is not None and guest.side is not None
         if base.side.beats_per_bar != guest.side.beats_per_bar:
